@@ -1,0 +1,53 @@
+"""The words that every layer shares: array and parameter types, batches, and THE dimension legend.
+
+Letters, as in `jax.nn`, used in every shape of this package:
+
+    B batch            T query (or token) length   S key length
+    N query heads      K key/value heads           G = N // K, queries per key/value head
+    H head size        D model width               F feed-forward width
+    V vocabulary       L layers                    P value or state size
+    C chunk or channels                            R runs (seed x learning rate)
+
+Layouts: query `[..., T, N, H]`, key `[..., S, K, H]`, value `[..., S, K, Hv]`. Masks are bool, True = may attend.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+
+Array: TypeAlias = jax.Array
+Key: TypeAlias = jax.Array  # a typed key, `jax.random.key(0)`
+Params: TypeAlias = Any  # a nested dict of arrays
+State: TypeAlias = Any  # a pytree of arrays, [B, ...] each: a hidden state or a key/value cache
+
+
+class Batch(NamedTuple):
+    """Sequences and what is to be said about them; `targets[t]` is the answer after reading `inputs[..t]`."""
+
+    inputs: Array  # [B, T] int32 tokens, or [B, T, C] float32 channels
+    targets: Array  # [B, T] int32 classes
+    weights: Array  # [B, T] float32: the weight of each place in the loss
+    scored: Array  # [B, T] bool: the places that count in the metric
+    valid: Array  # [B, T] bool, a prefix of each row: False is padding
+
+
+@dataclass(frozen=True)
+class IO:
+    """What goes into a model and what comes out: tokens or channels in, classes out.
+
+    Args:
+      num_classes: the number of classes of each output.
+      vocab_size: the number of input tokens, or None where the input is `channels` real numbers a place.
+      channels: the number of input channels, or None where the input is a token.
+    """
+
+    num_classes: int
+    vocab_size: int | None = None
+    channels: int | None = None
+
+    def __post_init__(self):
+        if (self.vocab_size is None) == (self.channels is None):
+            raise ValueError(
+                f"IO wants one of vocab_size and channels, got vocab_size={self.vocab_size}, channels={self.channels}"
+            )
