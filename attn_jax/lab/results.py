@@ -1,0 +1,56 @@
+"""What a finished study knows, as arrays: the one thing that statistics and the report read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """All runs of one model. Axes: S seeds, A learning rates, E evaluations, M lengths of the length curve.
+
+    Scores are normalised: (metric - chance) / (best - chance). A diverged run's numbers are NaN from where it diverged.
+    """
+
+    name: str
+    description: str  # one line: form, width, layers, mixer
+    parameters: int
+    parameters_matched: int  # without token embedding, position and readout tables
+    match_note: str | None  # set where the reference's size could not be reached within 2 %
+    state_bytes: int
+    train_flops_per_step: float  # one run
+    depth: str  # growth of the sequential depth with T: "constant", "log T" or "linear"
+    learning_rates: tuple[float, ...]  # [A], ascending
+    score: np.ndarray  # [S, A, E] normalised validation score
+    loss: np.ndarray  # [S, A, E] validation loss, nats per scored place
+    diverged: np.ndarray  # [S, A] bool
+    final: np.ndarray  # [S, A] normalised test score at the training lengths
+    length_score: np.ndarray  # [S, A, M] normalised test score of single answers
+    length_sequence: np.ndarray  # [S, A, M] share of test sequences with every answer right
+    seconds: float  # device seconds of training and evaluation, all runs, compiling left out
+    compile_seconds: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study's outcome together with what is needed to read it."""
+
+    study: str
+    task: str
+    reference: str
+    metric: str  # "accuracy"
+    chance: str  # the floor that is normalised score 0
+    best: float
+    threshold: float | None
+    length_unit: str
+    train_lengths: tuple[int, int]
+    lengths: tuple[int, ...]  # [M]
+    floors: dict[int, dict[str, dict[str, float | None]]]  # length -> name -> {"metric", "loss"}; every length of `lengths` and the longest training length
+    steps: np.ndarray  # [E] the step of each evaluation
+    budget: int  # train.steps
+    schedule: str  # "constant" or "cosine"
+    workers: int  # processes (or devices) that shared the blocks
+    models: dict[str, ModelResult]
+    config: dict[str, Any]  # the whole study, as config.to_dict writes it
+    environment: dict[str, Any]
