@@ -1,1 +1,1 @@
-"""lab."""
+"""The comparison: a study is planned, trained in blocks, gathered and judged."""

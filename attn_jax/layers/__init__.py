@@ -1,1 +1,1 @@
-"""layers."""
+"""The smallest pairs of (init, apply): parameters are nested dicts of arrays."""

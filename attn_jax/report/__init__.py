@@ -1,1 +1,1 @@
-"""report."""
+"""What a user sees when a study has ended: a table on the terminal and one self-contained page."""

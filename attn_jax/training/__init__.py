@@ -1,1 +1,1 @@
-"""training."""
+"""Training: losses, metrics, the optimiser, one pure step, evaluation, checkpoints, and the host's loop around them."""

@@ -1,0 +1,31 @@
+"""What a command tells its user: one or two sentences, and the exit code that goes with them."""
+
+
+class UserError(Exception):
+    """A mistake or mishap that a sentence explains; the command prints it without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(UserError, ValueError):
+    """A config that is wrong, or a directory that belongs to another study."""
+
+    exit_code = 2
+
+
+class AllDivergedError(UserError):
+    """No run of the study stayed finite."""
+
+    exit_code = 3
+
+
+class EnvironmentProblem(UserError):
+    """The machine does not allow it: a missing platform, a locked directory, workers that die."""
+
+    exit_code = 4
+
+
+class InterruptedStudy(UserError):
+    """Stopped by the user with everything saved; the same command resumes."""
+
+    exit_code = 75

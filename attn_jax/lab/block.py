@@ -1,0 +1,102 @@
+"""One job: a block of runs of one model, from its last checkpoint to its test scores. Runs in a worker or in the process."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attn_jax.config import fingerprint
+from attn_jax.config_file import load_study
+from attn_jax.errors import ConfigError
+from attn_jax.lab.directory import append_row, block_directory, locked, read_rows
+from attn_jax.lab.planning import Prepared
+from attn_jax.training.checkpoint import Checkpoints
+from attn_jax.training.evaluate import Evaluation
+from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
+
+_HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
+
+
+@dataclass(frozen=True)
+class Job:
+    """All a worker needs: strings and numbers, so that any executor can carry it to any machine."""
+
+    config: str  # path
+    overrides: tuple[str, ...]
+    fingerprint: str
+    directory: str
+    model: str
+    block: int
+    width: int
+    num_devices: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.model}-{self.block}"
+
+
+def is_done(job: Job) -> bool:
+    """Whether the block's test scores are there."""
+    return any("test" in row for row in read_rows(_metrics(job)))
+
+
+def run_block(job: Job, should_stop: Any) -> bool:
+    """Trains a block to the end, or until `should_stop()` at the end of a chunk; True when it is done.
+
+    Raises:
+      ConfigError: the config file changed since the study began.
+    """
+    study = load_study(job.config, job.overrides)
+    if fingerprint(study) != job.fingerprint:
+        raise ConfigError(f"{job.config} changed while the study was running; start the command again")
+    folder = block_directory(Path(job.directory), job.model, job.block)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, wait_seconds=_HANDOVER_SECONDS):
+        with jax.default_matmul_precision(study.train.matmul_precision):
+            return is_done(job) or _train(job, Prepared(study), should_stop)
+
+
+def _train(job: Job, prepared: Prepared, should_stop: Any) -> bool:
+    plan, train = prepared.plan(job.model), prepared.study.train
+    seeds, rates = zip(*prepared.block(job.block, job.width), strict=True)
+    state = start_runs(plan, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
+    checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
+    try:
+        start, state = checkpoints.restore(state) or (0, state)
+        programs = compile_programs(plan, state, job.num_devices)
+        append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
+        after = partial(_after_chunk, job, checkpoints, should_stop)
+        state = run_chunks(programs, state, start=start, steps=train.steps, every=plan.every, after=after)
+        if state is None:
+            return False
+        append_row(_metrics(job), {"test": _table(jax.device_get(programs.test(state)))})
+        return True
+    finally:
+        checkpoints.close()
+
+
+def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Chunk) -> bool:
+    """Writes the chunk's row, then the checkpoint: a row without its checkpoint is written again, alike."""
+    row = {"step": chunk.step, "seconds": chunk.seconds, "train_loss": _finite(chunk.loss)}
+    diverged = np.asarray(chunk.state.diverged).tolist()
+    append_row(_metrics(job), row | {"diverged": diverged, "validation": _table(chunk.validation)})
+    checkpoints.save(chunk.step, chunk.state)
+    return not should_stop()
+
+
+def _table(evaluation: Evaluation) -> dict[str, Any]:
+    """Means of the tallies, [R][M] lists; null where not finite."""
+    return {name: _finite(tally.total / tally.count) for name, tally in evaluation._asdict().items()}
+
+
+def _finite(values: Any) -> Any:
+    """An array as nested lists with null for NaN and infinity."""
+    values = np.asarray(values, np.float64)
+    return np.where(np.isfinite(values), values, None).tolist()
+
+
+def _metrics(job: Job) -> Path:
+    return block_directory(Path(job.directory), job.model, job.block) / "metrics.jsonl"

@@ -1,0 +1,110 @@
+"""From a study's directory to its results: reads what the workers wrote, computes no statistics."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attn_jax.errors import ConfigError
+from attn_jax.lab.directory import block_directory, read_json, read_rows
+from attn_jax.lab.results import ModelResult, Results
+
+_Rows = list[dict[str, Any]]
+
+
+def read_results(directory: Path) -> Results:
+    """The results of a finished study, or of those of its models that are finished.
+
+    Raises:
+      ConfigError: no study there, or no model of it is finished.
+    """
+    if not (directory / "study.json").is_file():
+        raise ConfigError(f"{directory}: holds no study (no study.json); run attn-jax compare --workdir={directory} first")
+    facts = read_json(directory / "study.json")
+    models = {name: _read_model(directory, facts, name) for name in facts["config"]["models"]}
+    finished = {name: model for name, model in models.items() if model is not None}
+    if not finished:
+        raise ConfigError(f"{directory}: no model is finished yet; the command that started the study resumes it")
+    config, task = facts["config"], facts["task"]
+    reference = config["reference"] or next(iter(config["models"]))
+    every, steps = config["evaluate"]["every"], config["train"]["steps"]
+    return Results(
+        study=config["name"],
+        task=config["task"].get("name") or config["task"]["file"],
+        reference=reference if reference in finished else next(iter(finished)),
+        metric=task["metric"],
+        chance=task["chance"],
+        best=task["best"],
+        threshold=task["threshold"],
+        length_unit=task["length_unit"],
+        train_lengths=tuple(task["train_lengths"]),
+        lengths=tuple(task["lengths"]),
+        floors={int(length): floors for length, floors in task["floors"].items()},
+        steps=np.arange(every, steps + 1, every),
+        budget=steps,
+        schedule=config["train"]["schedule"],
+        workers=facts["workers"],
+        models=finished,
+        config=config,
+        environment=read_json(directory / "environment.json"),
+    )
+
+
+def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResult | None:
+    """One model's arrays, None while a block of it is unfinished."""
+    blocks = [read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(facts["blocks"])]
+    if not all(any("test" in row for row in rows) for rows in blocks):
+        return None
+    train, own = facts["config"]["train"], facts["models"][name]
+    grid = (train["seeds"], len(train["learning_rates"]))
+    chunks = [_last_of_each_step(rows) for rows in blocks]
+    tests = [next(row["test"] for row in reversed(rows) if "test" in row) for rows in blocks]
+    trained = np.array(facts["task"]["validation_lengths"])
+    curve = np.array(facts["task"]["lengths"])
+    diverged = _runs([rows[-1]["diverged"] for rows in chunks], grid).astype(bool)
+    metric = _runs([_over_steps(rows, "metric") for rows in chunks], grid)
+    loss = _runs([_over_steps(rows, "loss") for rows in chunks], grid)
+    test_metric = _runs([test["metric"] for test in tests], grid)
+    sequence = _runs([test["sequence"] for test in tests], grid)
+    score = _normalised(metric, trained, facts).mean(-1)
+    lost = _runs([_over_steps(rows, None) for rows in chunks], grid).astype(bool)  # [S, A, E], from where it diverged
+    by_length = (*grid, len(curve), -1)
+    tested = np.repeat(curve, (test_metric.shape[-1] - len(trained)) // len(curve))
+    return ModelResult(
+        name=name,
+        **{key: value for key, value in own.items() if key != "config"},
+        learning_rates=tuple(train["learning_rates"]),
+        score=np.where(lost, np.nan, score),
+        loss=np.where(lost, np.nan, loss.mean(-1)),
+        diverged=diverged,
+        final=np.where(diverged, np.nan, _normalised(test_metric[..., : len(trained)], trained, facts).mean(-1)),
+        length_score=_normalised(test_metric[..., len(trained) :], tested, facts).reshape(by_length).mean(-1),
+        length_sequence=sequence[..., len(trained) :].reshape(by_length).mean(-1),
+        seconds=sum(row["seconds"] for rows in chunks for row in rows),
+        compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "compile_seconds" in row),
+    )
+
+
+def _last_of_each_step(rows: _Rows) -> _Rows:
+    """After a resumption a step may stand twice; the last row counts."""
+    steps = {row["step"]: row for row in rows if "step" in row}
+    return [steps[step] for step in sorted(steps)]
+
+
+def _over_steps(rows: _Rows, field: str | None) -> Any:
+    """[E][R][M] of a validation field, or [E][R] of `diverged`, with the runs first: [R][E]..."""
+    values = [row["diverged"] if field is None else row["validation"][field] for row in rows]
+    return np.swapaxes(np.array(values, float), 0, 1)
+
+
+def _runs(blocks: list[Any], grid: tuple[int, int]) -> np.ndarray:
+    """Blocks of runs [R, ...] as one array [S, A, ...]; what pads the last block is dropped."""
+    flat = np.concatenate([np.array(block, float) for block in blocks])
+    return flat[: grid[0] * grid[1]].reshape(*grid, *flat.shape[1:])
+
+
+def _normalised(metric: np.ndarray, lengths: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
+    """(metric - chance) / (best - chance), each length by its own floor."""
+    task = facts["task"]
+    chance = np.array([task["floors"][str(length)][task["chance"]]["metric"] for length in lengths])
+    return (metric - chance) / (task["best"] - chance)

@@ -1,0 +1,96 @@
+"""Where jobs run: pinned single-threaded worker processes on a CPU, a thread of this process beside an accelerator.
+
+Both are `concurrent.futures.Executor`s; a study takes any other that carries a job's strings and numbers.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from attn_jax.errors import EnvironmentProblem
+
+_parent_died = threading.Event()  # in a worker
+_working = threading.Lock()  # in a worker, held while it runs a job
+
+
+class WorkerDiedError(EnvironmentProblem):
+    """A worker process ended without an answer: killed, or out of memory."""
+
+
+class PinnedProcesses(Executor):
+    """One spawned process a core, each pinned to it and single-threaded.
+
+    Several single-process pools instead of one pool: when a worker is killed, its own job fails and no other.
+    """
+
+    def __init__(self, cores: list[int]):
+        self._cores: queue.Queue[tuple[int, ProcessPoolExecutor]] = queue.Queue()
+        for core in cores:
+            self._cores.put((core, _process_on(core)))
+        self._waiters = ThreadPoolExecutor(len(cores), thread_name_prefix="job")
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Runs fn on the next free core."""
+        return self._waiters.submit(self._run, fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ends the processes once their jobs are over."""
+        self._waiters.shutdown(wait=wait, cancel_futures=cancel_futures)
+        while not self._cores.empty():
+            self._cores.get()[1].shutdown(wait=wait)
+
+    def _run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        core, process = self._cores.get()
+        try:
+            return process.submit(_in_worker, fn, *args, **kwargs).result()
+        except BrokenProcessPool as error:
+            process.shutdown(wait=False)
+            process = _process_on(core)
+            raise WorkerDiedError("its worker process was killed (out of memory?)") from error
+        finally:
+            self._cores.put((core, process))
+
+
+def stop_requested() -> bool:
+    """In a worker: whether the command that started it is gone."""
+    return _parent_died.is_set()
+
+
+def _process_on(core: int) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=spawn, initializer=_start_worker, initargs=(core,))
+
+
+def _start_worker(core: int) -> None:
+    """Pins the process before XLA counts its cores; the parent alone hears Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    os.environ["NPROC"] = "1"  # XLA's thread pool
+    threading.Thread(target=_watch_parent, daemon=True).start()
+
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+
+
+def _watch_parent() -> None:
+    """When the command is gone: a running job saves at the end of its chunk, an idle worker just ends."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
+    _parent_died.set()
+    with _working:
+        os._exit(75)
+
+
+def _in_worker(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with _working:
+        return fn(*args, **kwargs)

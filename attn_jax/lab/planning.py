@@ -1,0 +1,103 @@
+"""From a study to what is run: matched models, training and evaluation lengths, and how runs fall into blocks."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from attn_jax.config import Study
+from attn_jax.errors import ConfigError
+from attn_jax.lab.matching import count_parameters, match_parameters, parameter_shapes
+from attn_jax.models import ModelConfig
+from attn_jax.tasks import Task
+from attn_jax.training.evaluate import spread_lengths
+from attn_jax.training.optim import learning_rate_schedule, make_optimizer
+from attn_jax.training.runs import Plan
+from attn_jax.training.step import Setup
+
+_WIDEST = 12  # runs a block on a CPU; wider blocks fall out of the cache
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study with everything that follows from it."""
+
+    study: Study
+
+    @cached_property
+    def task(self) -> Task:
+        """The task's functions."""
+        return self.study.task.make()
+
+    @cached_property
+    def train_lengths(self) -> tuple[int, ...]:
+        """The allowed lengths between the shortest and the longest trained on."""
+        asked = self.study.train.lengths or self.task.spec.train_lengths
+        try:
+            lengths = self.task.spec.lengths(*asked)
+        except ValueError as error:
+            raise ConfigError(f"train.lengths: {error}") from error
+        if not lengths:
+            raise ConfigError(f"train.lengths: the task allows none between {asked[0]} and {asked[1]}")
+        return lengths
+
+    @cached_property
+    def curve_lengths(self) -> tuple[int, ...]:
+        """The lengths of the length curve."""
+        lengths = self.study.evaluate.lengths or self.task.spec.test_lengths
+        for length in lengths:
+            if length not in self.task.spec.lengths(length, length):
+                raise ConfigError(f"evaluate.lengths: the task does not allow {length} {self.task.spec.length_unit}")
+        return lengths
+
+    @property
+    def max_tokens(self) -> int:
+        """T of the longest sequence that is trained on or scored."""
+        return self.task.spec.num_tokens(max(*self.train_lengths, *self.curve_lengths))
+
+    @cached_property
+    def models(self) -> dict[str, tuple[ModelConfig, str | None]]:
+        """The models as they run, matched if the study says so, each with a note where 2 % could not be reached."""
+        study, io = self.study, self.task.spec.io
+        reference = study.models[study.reference_name]
+        target = count_parameters(parameter_shapes(reference, io, 1))[1]
+        return {
+            name: (model, None)
+            if study.match is None or name == study.reference_name
+            else match_parameters(model, target, io)
+            for name, model in study.models.items()
+        }
+
+    @cached_property
+    def runs(self) -> tuple[tuple[int, float], ...]:
+        """(seed, learning rate) of every run of a model, seed by seed."""
+        train = self.study.train
+        return tuple((seed, rate) for seed in range(train.seeds) for rate in train.learning_rates)
+
+    def block(self, index: int, width: int) -> tuple[tuple[int, float], ...]:
+        """The runs of one block; the last block repeats its last run up to the width."""
+        runs = self.runs[index * width : (index + 1) * width]
+        return runs + (runs[-1],) * (width - len(runs))
+
+    def plan(self, name: str) -> Plan:
+        """The static sizes of one model's programs."""
+        train, evaluate = self.study.train, self.study.evaluate
+        schedule = learning_rate_schedule(train.schedule, warmup_steps=train.warmup_steps, steps=train.steps)
+        setup = Setup(
+            model=self.models[name][0].make(self.task.spec.io, self.max_tokens),
+            task=self.task,
+            optimizer=make_optimizer(schedule, weight_decay=train.weight_decay, clip=train.clip),
+            batch_size=train.batch_size,
+            lengths=self.train_lengths,
+        )
+        batches = -(-evaluate.num_examples // train.batch_size)
+        validation = spread_lengths(self.train_lengths, batches)
+        curve = tuple(length for length in self.curve_lengths for _ in range(batches))
+        return Plan(setup, evaluate.every, train.batch_size, validation, validation + curve)
+
+
+def block_width(num_runs: int, num_models: int, num_workers: int, *, widest: int = _WIDEST) -> int:
+    """Runs a block: enough blocks for all workers, and none wider than the cache likes.
+
+    >>> block_width(24, 3, 2), block_width(24, 3, 16), block_width(2, 1, 8)
+    (12, 5, 1)
+    """
+    return max(1, min(widest, -(-num_runs * num_models // num_workers), num_runs))

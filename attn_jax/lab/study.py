@@ -1,0 +1,195 @@
+"""A study from start to end: claims its directory, hands its blocks to an executor, watches them, gathers the results.
+
+Workers write only their block's folder; this process alone writes the study's own files and shows progress.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attn_jax.errors import ConfigError, EnvironmentProblem, InterruptedStudy
+from attn_jax.lab.block import Job, is_done, run_block
+from attn_jax.lab.directory import locked, read_json, write_json
+from attn_jax.lab.executor import WorkerDiedError, stop_requested
+from attn_jax.lab.facts import study_facts
+from attn_jax.lab.planning import Prepared, block_width
+
+_ATTEMPTS = 2  # a job whose worker was killed is tried once more
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the study's config came from; a worker loads it again."""
+
+    config: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How runs fall into blocks; fixed when the study begins, because bits depend on a block's width."""
+
+    width: int
+    blocks: int
+    workers: int
+    platform: str
+    num_devices: int
+
+
+def choose_layout(prepared: Prepared, *, platform: str, workers: int, num_devices: int) -> Layout:
+    """On a CPU enough blocks for all workers; on accelerators one block, its runs split over the devices."""
+    runs, models = len(prepared.runs), len(prepared.study.models)
+    if platform == "cpu":
+        width = block_width(runs, models, workers)
+    else:
+        width = -(-runs // num_devices) * num_devices
+    return Layout(width, -(-runs // width), workers, platform, num_devices)
+
+
+@contextlib.contextmanager
+def claimed(directory: Path, prepared: Prepared, layout: Layout, environment: dict[str, Any]) -> Iterator[Layout]:
+    """Holds the study's directory; writes study.json, or checks that the one there is of the same study.
+
+    Raises:
+      ConfigError: the directory belongs to another study, or to another config of this one.
+      EnvironmentProblem: another process holds it, or it was begun on another kind of machine.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
+    _refuse_strangers(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        (directory / "stop").unlink(missing_ok=True)
+        facts = study_facts(prepared)
+        path = directory / "study.json"
+        if path.exists():
+            layout = _same_study(directory, read_json(path), facts, layout)
+        else:
+            write_json(path, facts | vars(layout))
+        write_json(directory / "environment.json", environment)
+        yield layout
+
+
+def _refuse_strangers(directory: Path) -> None:
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / "study.json").exists():
+        strangers = sorted(path.name for path in directory.iterdir() if path.name not in ("lock", "study.json.part"))
+        if strangers:
+            raise ConfigError(f"{directory}: holds {strangers[0]} and no study; give an empty or new --workdir")
+
+
+def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layout: Layout) -> Layout:
+    if old["fingerprint"] != new["fingerprint"]:
+        changes = list(differences(old["config"], new["config"]))
+        shown = "; ".join(changes[:5]) + ("; ..." if len(changes) > 5 else "")
+        raise ConfigError(
+            f"{directory}: belongs to another config of study {old['config']['name']!r} ({shown}). "
+            "Give another --workdir, or delete the directory."
+        )
+    begun = Layout(**{key: old[key] for key in vars(layout)})
+    if (begun.platform, begun.num_devices) != (layout.platform, layout.num_devices):
+        raise EnvironmentProblem(
+            f"{directory}: was begun on {begun.num_devices} {begun.platform} device(s) and cannot go on with "
+            f"{layout.num_devices} {layout.platform}; give --platform={begun.platform} or another --workdir"
+        )
+    return begun
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """What differs between two configs in JSON, "train.steps: 800 -> 500" each.
+
+    >>> list(differences({"a": {"b": 1}}, {"a": {"b": 2}}))
+    ['a.b: 1 -> 2']
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif old != new:
+        yield f"{path}: {old} -> {new}"
+
+
+def jobs_of(source: Source, prepared: Prepared, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
+    """The blocks of these models that are not done, the models in turn: equal programs then compile once."""
+    fingerprint = read_json(directory / "study.json")["fingerprint"]
+    jobs = [
+        Job(source.config, source.overrides, fingerprint, str(directory), name, k, layout.width, layout.num_devices)
+        for name in models
+        for k in range(layout.blocks)
+    ]
+    return [job for job in jobs if not is_done(job)]
+
+
+def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Callable[[], None]) -> None:
+    """Runs the jobs to the end, calling `watch` several times a second.
+
+    Raises:
+      InterruptedStudy: Ctrl-C or SIGTERM; everything is saved.
+      WorkerDiedError: a job's worker was killed twice; the other jobs have saved.
+      Exception: whatever a job raised; the other jobs have saved.
+    """
+    with _signals_ask_to_stop(directory) as interrupted:
+        attempts = dict.fromkeys(jobs, 1)
+        running: dict[Future, Job] = {executor.submit(work, job): job for job in jobs}
+        failure: Exception | None = None
+        while running:
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            watch()
+            for future in done:
+                job = running.pop(future)
+                error = None if future.cancelled() else future.exception()
+                stopping = interrupted.is_set() or failure is not None
+                if isinstance(error, WorkerDiedError) and attempts[job] < _ATTEMPTS and not stopping:
+                    print(f"block {job}: {error}; trying again from its last checkpoint", flush=True)
+                    attempts[job] += 1
+                    running[executor.submit(work, job)] = job
+                elif error is not None and failure is None:
+                    failure = _named(job, error)
+                    (directory / "stop").touch()
+    (directory / "stop").unlink(missing_ok=True)
+    if failure is not None:
+        raise failure
+    if interrupted.is_set():
+        raise InterruptedStudy(f"stopped; all is saved in {directory}, and the same command goes on from there")
+
+
+def work(job: Job) -> bool:
+    """A job in its worker: stops at the end of a chunk when asked to, or when the command is gone."""
+    stop = Path(job.directory) / "stop"
+    return run_block(job, lambda: stop.exists() or stop_requested())
+
+
+def _named(job: Job, error: BaseException) -> Exception:
+    if isinstance(error, WorkerDiedError):
+        return WorkerDiedError(
+            f"block {job}: {error} Twice. What was finished is kept; the same command tries again from there."
+        )
+    if isinstance(error, Exception):
+        error.add_note(f"in block {job}")
+        return error
+    return RuntimeError(f"block {job} ended with {error!r}")
+
+
+@contextlib.contextmanager
+def _signals_ask_to_stop(directory: Path) -> Iterator[threading.Event]:
+    """The first Ctrl-C or SIGTERM asks the workers to save and stop; the second ends this process at once."""
+    interrupted = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        del number, frame
+        if interrupted.is_set():
+            os._exit(InterruptedStudy.exit_code)
+        interrupted.set()
+        (directory / "stop").touch()
+        print("saving and stopping; once more to leave at once", flush=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,40 @@
+"""Token embeddings."""
+
+import jax
+import jax.numpy as jnp
+
+from attn_jax.types import Array, Key, Params
+
+
+def init_embedding(key: Key, num_rows: int, d_model: int, *, scale: float) -> Params:
+    """A table of Gaussian rows.
+
+    Args:
+      key: a key.
+      num_rows: V, the number of tokens or places.
+      d_model: the width D.
+      scale: the standard deviation.
+
+    Returns:
+      {"table": [V, D]}, float32.
+
+    >>> init_embedding(jax.random.key(0), 5, 2, scale=1.0)["table"].shape
+    (5, 2)
+    """
+    return {"table": scale * jax.random.normal(key, (num_rows, d_model))}
+
+
+def embedding(params: Params, tokens: Array) -> Array:
+    """The table's rows at the tokens; an unknown token gives NaN, never a neighbour's row.
+
+    Args:
+      params: of `init_embedding`.
+      tokens: [...] integers in 0 .. V-1.
+
+    Returns:
+      [..., D].
+
+    >>> embedding({"table": jnp.array([[1.0], [2.0]])}, jnp.array([1, 0])).tolist()
+    [[2.0], [1.0]]
+    """
+    return params["table"].at[tokens].get(mode="fill", fill_value=jnp.nan)

@@ -1,0 +1,50 @@
+"""The two norms as (init, apply) pairs chosen by name."""
+
+from typing import Literal, TypeAlias
+
+import jax.numpy as jnp
+
+from attn_jax.ops.norms import layer_norm, rms_norm
+from attn_jax.types import Array, Params
+
+Norm: TypeAlias = Literal["layer", "rms", "none"]
+
+
+def init_norm(kind: Norm, d_model: int) -> Params:
+    """Gain 1, and for layer norm bias 0.
+
+    Args:
+      kind: "layer", "rms" or "none".
+      d_model: the width D.
+
+    Returns:
+      {"g": [D], "b": [D]} for "layer", {"g": [D]} for "rms", {} for "none".
+
+    >>> sorted(init_norm("layer", 2))
+    ['b', 'g']
+    """
+    if kind == "none":
+        return {}
+    gain = {"g": jnp.ones(d_model)}
+    return gain | {"b": jnp.zeros(d_model)} if kind == "layer" else gain
+
+
+def norm(kind: Norm, params: Params, x: Array) -> Array:
+    """Layer norm, RMS norm or nothing.
+
+    Args:
+      kind: as given to `init_norm`.
+      params: of `init_norm`.
+      x: [..., D].
+
+    Returns:
+      [..., D] in x's dtype.
+
+    >>> norm("none", {}, jnp.array([3.0])).tolist()
+    [3.0]
+    """
+    if kind == "none":
+        return x
+    if kind == "layer":
+        return layer_norm(x, params["g"], params["b"])
+    return rms_norm(x, params["g"])

@@ -1,0 +1,48 @@
+"""One layer: norm, mixer, residual; norm, MLP, residual. Each part can be absent, which makes the classic stacked form."""
+
+from typing import TYPE_CHECKING
+
+import jax
+
+from attn_jax.layers.mlp import init_mlp, mlp
+from attn_jax.layers.norm import init_norm, norm
+from attn_jax.mixers.base import Mixer
+from attn_jax.types import Array, Key, Params, State
+
+if TYPE_CHECKING:
+    from attn_jax.models.sequence_model import ModelConfig
+
+
+def init_block(config: "ModelConfig", mixer: Mixer, key: Key) -> Params:
+    """{"mixer_norm", "mixer"} and, where there is an MLP, {"mlp_norm", "mlp"}."""
+    key_mixer, key_mlp = jax.random.split(key)
+    params = {"mixer_norm": init_norm(config.norm, config.d_model), "mixer": mixer.init(key_mixer)}
+    if config.hidden:
+        params["mlp_norm"] = init_norm(config.norm, config.d_model)
+        params["mlp"] = init_mlp(key_mlp, config.d_model, config.hidden)
+    return params
+
+
+def apply_block(
+    config: "ModelConfig", mixer: Mixer, params: Params, x: Array, valid: Array | None, *, key: Key | None = None
+) -> Array:
+    """The layer over a whole sequence."""
+    y = mixer.apply(params["mixer"], norm(config.norm, params["mixer_norm"], x), valid, key=key)
+    return _after_mixer(config, params, x, y)
+
+
+def extend_block(
+    config: "ModelConfig", mixer: Mixer, params: Params, x: Array, state: State, valid: Array | None
+) -> tuple[Array, State]:
+    """The layer, going on from a state."""
+    assert mixer.extend is not None  # a model over a non-causal mixer has no extend
+    y, state = mixer.extend(params["mixer"], norm(config.norm, params["mixer_norm"], x), state, valid)
+    return _after_mixer(config, params, x, y), state
+
+
+def _after_mixer(config: "ModelConfig", params: Params, x: Array, y: Array) -> Array:
+    x = x + y if config.residual else y
+    if "mlp" not in params:
+        return x
+    y = mlp(params["mlp"], norm(config.norm, params["mlp_norm"], x))
+    return x + y if config.residual else y

@@ -1,0 +1,137 @@
+"""Recurrent cells, a step each, and the scan that runs one over a sequence.
+
+A step maps (params, state, x[B, D]) to (state, y[B, P]). States are at least float32 whatever the dtype of x. The input
+projection stays inside the step: hoisted out of the scan it costs a [T, B, 4P] temporary, measured at 1.2-1.55x the time.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.ad_checkpoint import checkpoint_name
+
+from attn_jax.types import Array, Params, State
+
+# Going backward only the values named "gates" are kept and the rest of the step is computed again.
+_saving_gates = partial(
+    jax.checkpoint, prevent_cse=False, policy=jax.checkpoint_policies.save_only_these_names("gates")
+)
+
+
+def _product(x: Array, w: Array) -> Array:
+    """x @ w in x's dtype, accumulated in at least float32."""
+    return jnp.matmul(x, w.astype(x.dtype), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+
+
+def rnn_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
+    """One step of the tanh recurrent network of Elman.
+
+    h' = tanh(x w_x + h w_h + b)
+
+    Args:
+      params: w_x [D, P], w_h [P, P], b [P].
+      h: [B, P], the hidden state.
+      x: [B, D].
+
+    Returns:
+      (h', h'), [B, P] in h's dtype.
+
+    >>> p = {"w_x": jnp.ones((1, 1)), "w_h": jnp.ones((1, 1)), "b": jnp.zeros(1)}
+    >>> rnn_step(p, jnp.ones((2, 1)), -jnp.ones((2, 1)))[1].tolist()
+    [[0.0], [0.0]]
+
+    Reference: Elman 1990, Finding Structure in Time.
+    """
+    z = _product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]) + params["b"]
+    h = jnp.tanh(z).astype(h.dtype)
+    return h, h
+
+
+@_saving_gates
+def lstm_step(params: Params, state: tuple[Array, Array], x: Array) -> tuple[tuple[Array, Array], Array]:
+    """One step of the long short-term memory with forget gate.
+
+    i, f, g, o = x w_x + h w_h + b;    c' = sigmoid(f) c + sigmoid(i) tanh(g);    h' = sigmoid(o) tanh(c')
+
+    Args:
+      params: w_x [D, 4P], w_h [P, 4P], b [4P]; gates in the order i, f, g, o.
+      state: (h, c), [B, P] each.
+      x: [B, D].
+
+    Returns:
+      ((h', c'), h') in the state's dtype.
+
+    >>> p = {"w_x": jnp.zeros((1, 4)), "w_h": jnp.zeros((1, 4)), "b": jnp.zeros(4)}
+    >>> lstm_step(p, (jnp.zeros((1, 1)), jnp.full((1, 1), 2.0)), jnp.ones((1, 1)))[0][1].tolist()
+    [[1.0]]
+
+    Reference: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000 (the forget gate).
+    """
+    h, c = state
+    z = _product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]) + params["b"]
+    i, f, g, o = jnp.split(checkpoint_name(z, "gates"), 4, -1)
+    c = (jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)).astype(c.dtype)
+    h = (jax.nn.sigmoid(o) * jnp.tanh(c)).astype(h.dtype)
+    return (h, c), h
+
+
+@_saving_gates
+def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
+    """One step of the gated recurrent unit, reset gate after the product (the form of cuDNN and torch).
+
+    r, u, n = x w_x + b;    r', u', n' = h w_h + b_h
+    h' = (1 - sigmoid(u + u')) tanh(n + sigmoid(r + r') n') + sigmoid(u + u') h
+
+    Args:
+      params: w_x [D, 3P], w_h [P, 3P], b [3P], b_h [3P]; gates in the order r, u, n.
+      h: [B, P], the hidden state.
+      x: [B, D].
+
+    Returns:
+      (h', h'), [B, P] in h's dtype.
+
+    >>> p = {"w_x": jnp.zeros((1, 3)), "w_h": jnp.zeros((1, 3)), "b": jnp.zeros(3), "b_h": jnp.zeros(3)}
+    >>> gru_step(p, jnp.full((1, 1), 2.0), jnp.ones((1, 1)))[1].tolist()
+    [[1.0]]
+
+    Reference: Cho et al. 2014, arXiv 1406.1078; the reset gate's place: Chung et al. 2014, arXiv 1412.3555, and cuDNN.
+    """
+    zx = _product(x, params["w_x"]) + params["b"]
+    zh = checkpoint_name(_product(h.astype(x.dtype), params["w_h"]) + params["b_h"], "gates")
+    (r, u, n), (r_h, u_h, n_h) = jnp.split(zx, 3, -1), jnp.split(zh, 3, -1)
+    update = jax.nn.sigmoid(u + u_h)
+    new = jnp.tanh(n + jax.nn.sigmoid(r + r_h) * n_h)
+    h = ((1 - update) * new + update * h).astype(h.dtype)
+    return h, h
+
+
+def scan_cell(step: Callable, params: Params, x: Array, state: State, valid: Array | None = None) -> tuple[Array, State]:
+    """Runs a cell over a sequence, holding the state where a place is padding.
+
+    Args:
+      step: (params, state, x[B, D]) -> (state, y[B, P]).
+      params: the cell's parameters.
+      x: [B, T, D].
+      state: the state before the first place, leaves [B, ...].
+      valid: [B, T] bool, False = padding; None = all valid.
+
+    Returns:
+      (y [B, T, P], the state after the last valid place).
+
+    >>> def count(params, n, x): return n + 1, n
+    >>> scan_cell(count, None, jnp.ones((1, 3, 1)), jnp.zeros((1, 1)))[0][0, :, 0].tolist()
+    [0.0, 1.0, 2.0]
+    """
+
+    def body(state, inputs):
+        x_t, valid_t = inputs
+        new, y = step(params, state, x_t)
+        if valid_t is not None:
+            new = jax.tree.map(lambda n, old: jnp.where(valid_t[:, None], n, old), new, state)
+        return new, y
+
+    time_major = (jnp.swapaxes(x, 0, 1), None if valid is None else valid.T)
+    state, y = lax.scan(body, state, time_major)
+    return jnp.swapaxes(y, 0, 1), state

@@ -1,0 +1,291 @@
+"""The page's figures: each a public function from a study's results and summary to inline SVG."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from attn_jax.lab.results import Results
+from attn_jax.report import reading, words
+from attn_jax.report.style import LIGHT, draw, series
+
+_TILE = (4.75, 3.2)  # inches; two stand side by side on the page
+
+
+def learning_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
+    """Normalised validation score over steps: interquartile mean and middle half of the seeds, at the chosen rates."""
+    names = words.ranked(summary)
+    ends = [
+        f"{name} {_last(reading.center(reading.at_chosen_rate(results, summary, name, 'score', 0.0)))}"
+        for name in names
+    ]
+    label = f"Validation score over {results.budget} training steps; at the end: {', '.join(ends)}."
+    return draw(_plot_learning, results, summary, names, name="learning", label=label, size=_TILE)
+
+
+def loss_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
+    """Validation loss over steps, as `learning_curves`; a diverged run counts as infinite, which is not drawn."""
+    names = words.ranked(summary)
+    label = f"Validation loss over {results.budget} training steps of {words.listing(names)}."
+    return draw(_plot_loss, results, summary, names, name="loss", label=label, size=_TILE)
+
+
+def solved_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
+    """The share of seeds that have solved the task by each step (1 - Kaplan-Meier), with exact intervals at the end."""
+    names = words.ranked(summary)
+    ends = [f"{name} {' '.join(words.share(summary['models'][name]['solved_fraction']))}" for name in names]
+    label = f"Share of seeds that solved the task, over steps; at step {results.budget}: {', '.join(ends)}."
+    return draw(_plot_solved, results, summary, names, name="solved", label=label, size=_TILE)
+
+
+def length_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
+    """Normalised test score of single answers at every length, the training range shaded."""
+    return _over_lengths(results, summary, "lengths", "normalised score")
+
+
+def sequence_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
+    """The share of test sequences with every answer right, at every length, the training range shaded."""
+    return _over_lengths(results, summary, "length_sequences", "share of sequences all right")
+
+
+def _over_lengths(results: Results, summary: Mapping[str, Any], field: str, ylabel: str) -> Markup:
+    """One of the summary's tables by length as a figure."""
+    names = words.ranked(summary)
+    curves = [[summary["models"][name][field][str(length)] for length in results.lengths] for name in names]
+    ends = [f"{name} {words.decimal(curve[-1]['value'])}" for name, curve in zip(names, curves, strict=True)]
+    lengths = f"{results.lengths[0]} to {results.lengths[-1]} {results.length_unit}"
+    label = f"{ylabel.capitalize()} at lengths {lengths}; at the longest: {', '.join(ends)}."
+    return draw(_plot_lengths, results, curves, ylabel, name=field.replace("_", "-"), label=label, size=_TILE)
+
+
+def times_to_solve(results: Results, summary: Mapping[str, Any], axis: str) -> Markup:
+    """Each seed's time to solve and the restricted mean with its interval, one row a model.
+
+    Args:
+      results: the study.
+      summary: its summary.
+      axis: "steps", or "seconds" (steps times the model's measured seconds a step of one run).
+    """
+    names = words.ranked(summary)
+    means = [reading.restricted_mean(summary, name, axis) for name in names]
+    write = words.steps if axis == "steps" else words.seconds
+    ends = [f"{name} {' '.join(write(mean))}" for name, mean in zip(names, means, strict=True)]
+    label = f"Restricted mean {axis} to solve: {', '.join(ends)}."
+    height = 0.75 + 0.58 * len(names)
+    return draw(_plot_times, results, summary, names, axis, name=axis, label=label, size=(_TILE[0], height))
+
+
+def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Reference lines first, then a band, thin seeds and a line for each model."""
+    arrays = [reading.at_chosen_rate(results, summary, name, "score", 0.0) for name in names]
+    low = min(-0.13, *(float(reading.middle_half(array)[0].min()) - 0.04 for array in arrays))
+    axes.set(xlim=(0, results.budget), ylim=(low, 1.06), xlabel="step", ylabel="normalised score")
+    axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
+    _reference(axes, 0.0, f"floor: {results.chance} ({reading.floor_metric(results, results.chance)})", below=True)
+    for name, height in reading.floors_above_zero(results):
+        _reference(axes, height, f"{name} ({reading.floor_metric(results, name)})")
+    if results.threshold is not None:
+        _reference(axes, results.threshold, f"solved: {words.decimal(results.threshold)}", left=True)
+    _curves(axes, results.steps, arrays)
+    _count_ticks(axes.xaxis)
+
+
+def _plot_loss(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
+    """As the learning curves; zero is where the axis begins."""
+    arrays = [reading.at_chosen_rate(results, summary, name, "loss", np.inf) for name in names]
+    axes.set(xlim=(0, results.budget), xlabel="step", ylabel="loss (nats a scored place)")
+    _curves(axes, results.steps, arrays)
+    _count_ticks(axes.xaxis)
+    _count_ticks(axes.yaxis)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+
+
+def _plot_solved(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Steps up at each evaluation; lines that coincide are drawn a hair apart."""
+    from matplotlib.transforms import ScaledTranslation
+
+    margin = 0.035 * results.budget
+    end = results.budget + margin * (len(names) + 0.6)
+    axes.set(xlim=(0, end), ylim=(-0.05, 1.06), xlabel="step", ylabel="share of seeds solved")
+    axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
+    axes.axvline(results.budget, color=LIGHT["rule"], linewidth=0.8)
+    for index, name in enumerate(names):
+        fraction, look = summary["models"][name]["solved_fraction"], series(index)
+        points = min(1.1, 4 / len(names)) * (len(names) - 1 - 2 * index)
+        hair = axes.transData + ScaledTranslation(0, points / 72, axes.figure.dpi_scale_trans)
+        curve = summary["models"][name]["solved_curve"]
+        line = {"color": look["color"], "linestyle": look["linestyle"], "transform": hair}
+        axes.step(curve["steps"], curve["solved"], where="post", **line)
+        place = results.budget + margin * (index + 0.8)
+        axes.plot((place, place), (fraction["low"], fraction["high"]), color=look["color"], linewidth=1.4)
+        axes.plot(place, fraction["value"], look["marker"], color=look["color"], markersize=4)
+    _count_ticks(axes.xaxis, last=results.budget)
+
+
+def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping[str, float]]], ylabel: str) -> None:
+    """A line with markers and a band for each model over the tested lengths."""
+    lengths = np.asarray(results.lengths, float)
+    lowest = min(point["low"] for curve in curves for point in curve)
+    axes.set(ylim=(min(-0.06, lowest - 0.04), 1.06), ylabel=ylabel)
+    axes.set_xlabel(f"length ({results.length_unit})")
+    axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
+    shortest = min(results.train_lengths[0], results.lengths[0])
+    log = shortest > 0 and results.lengths[-1] >= 8 * shortest
+    if log:
+        axes.set_xscale("log", base=2)
+    _shade_training(axes, results, log)
+    for index, curve in enumerate(curves):
+        look = series(index)
+        low, value, high = ([point[key] for point in curve] for key in ("low", "value", "high"))
+        axes.fill_between(lengths, low, high, color=look["color"], alpha=_band_alpha(len(curves)), linewidth=0)
+        axes.plot(lengths, value, markersize=4, **look)
+    axes.set_xticks(*_length_ticks(results.lengths, log))
+    axes.minorticks_off()
+
+
+def _plot_times(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str], axis: str) -> None:
+    """Names above their rows, so that a long one takes no room from the data."""
+    budgets = [results.budget * reading.unit(summary, name, axis) for name in names]
+    axes.set(xlim=(0, 1.04 * max(budgets)), ylim=(len(names) - 0.4, -0.75))
+    axes.set_xlabel(f"{axis} to solve" + ("" if axis == "steps" else " (one run, compiling left out)"))
+    axes.grid(visible=False)
+    axes.grid(visible=True, axis="x")
+    axes.set_yticks(())
+    for index, name in enumerate(names):
+        axes.text(0.004 * max(budgets), index - 0.33, _shorten(name, 34), color=LIGHT["ink"], va="bottom")
+        _plot_time_row(axes, index, budgets[index], summary, name, axis)
+    _count_ticks(axes.xaxis)
+
+
+def _plot_time_row(axes: Any, index: int, budget: float, summary: Mapping[str, Any], name: str, axis: str) -> None:
+    """The mean on its interval, the seeds below it, the budget as a dashed line."""
+    look, gray = series(index), LIGHT["muted"]
+    color = look["color"]
+    mean = reading.restricted_mean(summary, name, axis)
+    steps = reading.steps_to_solve(summary, name)
+    solved = [step * reading.unit(summary, name, axis) for step in steps if step is not None]
+    axes.plot((budget, budget), (index - 0.3, index + 0.3), color=gray, linewidth=1, linestyle=(0, (2, 2)))
+    axes.plot(*_stacked(solved, index + 0.2), "o", color=color, markersize=3.2, alpha=0.75, markeredgewidth=0)
+    axes.plot((mean["low"], mean["high"]), (index, index), color=color, linewidth=3, alpha=0.45)
+    axes.plot(mean["value"], index, look["marker"], color=color, markersize=6)
+    if len(solved) < len(steps):
+        text = f"{len(steps) - len(solved)} of {len(steps)} not solved"
+        axes.text(budget, index - 0.33, text, color=gray, ha="right", va="bottom", fontsize=7.5)
+
+
+def _curves(axes: Any, steps: np.ndarray, arrays: Sequence[np.ndarray]) -> None:
+    """For each model [S, E]: every seed thin where they are few, the middle half as a band, the centre as a line."""
+    for index, array in enumerate(arrays):
+        look = series(index)
+        low, high, middle = (_drawable(curve) for curve in (*reading.middle_half(array), reading.center(array)))
+        axes.fill_between(steps, low, high, color=look["color"], alpha=_band_alpha(len(arrays)), linewidth=0)
+        if draws_seeds(len(arrays), len(array)):
+            axes.plot(steps, _drawable(array).T, color=look["color"], alpha=0.22, linewidth=0.6)
+        axes.plot(steps, middle, color=look["color"], linestyle=look["linestyle"])
+
+
+def draws_seeds(num_models: int, num_seeds: int) -> bool:
+    """Whether each seed is drawn too: only where the eye can still tell them apart."""
+    return num_models <= 4 and 1 < num_seeds <= 12
+
+
+def _band_alpha(num_models: int) -> float:
+    """Many bands upon each other must not hide the lines."""
+    return 0.16 if num_models <= 4 else 0.06
+
+
+def _drawable(array: np.ndarray) -> np.ndarray:
+    """Infinity is a gap in the curve."""
+    return np.where(np.isfinite(array), array, np.nan)
+
+
+def _reference(axes: Any, height: float, text: str, *, left: bool = False, below: bool = False) -> None:
+    """A thin labelled line across the axes."""
+    axes.axhline(height, color=LIGHT["muted"], linewidth=0.8, linestyle=(0, (1, 2)))
+    place = {"x": 0.012, "ha": "left"} if left else {"x": 0.988, "ha": "right"}
+    offset, va = (-2.5, "top") if below or left else (1.5, "bottom")
+    axes.annotate(
+        _shorten(text, 48),
+        (place["x"], height),
+        (0, offset),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        ha=place["ha"],
+        va=va,
+        fontsize=7.5,
+        color=LIGHT["muted"],
+    )
+
+
+def _shade_training(axes: Any, results: Results, log: bool) -> None:
+    """The range of lengths trained on; a single length still gets a visible strip."""
+    low, high = results.train_lengths
+    lengths = results.lengths
+    axes.set_xlim(*_padded(min(low, lengths[0]), max(high, lengths[-1]), log))
+    low, high = _padded(low, high, log, 0.02) if low == high else (low, high)
+    axes.axvspan(low, high, color=LIGHT["shade"], linewidth=0, zorder=0)
+    axes.annotate(
+        "trained",
+        (low, 1.0),
+        (1, 1),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        fontsize=7.5,
+        color=LIGHT["muted"],
+        ha="left",
+        va="bottom",
+    )
+
+
+def _padded(low: float, high: float, log: bool, share: float = 0.04) -> tuple[float, float]:
+    """A little air on both sides."""
+    if log:
+        factor = max(high / low, 2) ** share
+        return low / factor, high * factor
+    air = share * max(high - low, 1)
+    return low - air, high + air
+
+
+def _count_ticks(axis: Any, last: float | None = None) -> None:
+    """Five ticks at most, thousands apart; none beyond `last`."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
+    axis.set_major_formatter(FuncFormatter(_tick))
+    if last is not None:
+        axis.set_ticks([tick for tick in axis.get_majorticklocs() if 0 <= tick <= last])
+
+
+def _tick(value: float, _: int) -> str:
+    """A tick's number, short."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:g}"
+
+
+def _length_ticks(lengths: Sequence[int], log: bool) -> tuple[list[int], list[str]]:
+    """The tested lengths, from the longest down, that leave room for their labels."""
+    places = np.log(lengths) if log else np.asarray(lengths, float)
+    room = 0.07 * (places[-1] - places[0])
+    kept = [len(lengths) - 1]
+    for index in range(len(lengths) - 2, -1, -1):
+        if places[kept[-1]] - places[index] >= room:
+            kept.append(index)
+    ticks = [lengths[index] for index in reversed(kept)]
+    return ticks, [words.count(tick) for tick in ticks]
+
+
+def _stacked(values: Sequence[float], base: float) -> tuple[list[float], list[float]]:
+    """Equal values one upon the other, downwards from `base`, squeezed to fit the row."""
+    pile = max((values.count(value) for value in set(values)), default=1)
+    step = min(0.11, 0.34 / pile)
+    return list(values), [base + step * values[:i].count(value) for i, value in enumerate(values)]
+
+
+def _last(values: np.ndarray) -> str:
+    """A curve's last value, in words."""
+    return words.decimal(float(values[-1]))
+
+
+def _shorten(text: str, length: int) -> str:
+    """A name cut to what a figure has room for."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,211 @@
+"""One HTML file that tells a study: no network, no script, the same bytes for the same results."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from attn_jax.lab.results import Results
+from attn_jax.lab.summary import seconds_note
+from attn_jax.report import figures, style, words
+
+_MEASURES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
+
+
+def write_report(results: Results, summary: dict[str, Any], directory: str | os.PathLike[str]) -> Path:
+    """Writes report.html, whole or not at all.
+
+    Args:
+      results: the study.
+      summary: its summary, as in summary.json.
+      directory: the study's directory; it exists.
+
+    Returns:
+      The path of the page.
+    """
+    path = Path(directory) / "report.html"
+    text = render_page(results, summary)
+    temporary = path.with_name("report.html.part")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def render_page(results: Results, summary: dict[str, Any]) -> str:
+    """The report as one HTML document.
+
+    Args:
+      results: the study.
+      summary: its summary, as in summary.json.
+
+    Returns:
+      HTML that loads nothing and runs nothing; names are escaped.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("attn_jax.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(pretty=_pretty, decimal=words.decimal, count=words.count, rate=words.rate)
+    return environment.get_template("report.html.j2").render(page_content(results, summary))
+
+
+def page_content(results: Results, summary: dict[str, Any]) -> dict[str, Any]:
+    """All that the template shows, as strings, numbers and rows of them."""
+    names = words.ranked(summary)
+    timed = results.threshold is not None
+    seeds = max(len(model["chosen_learning_rates"]) for model in summary["models"].values())
+    return {
+        "results": results,
+        "summary": summary,
+        "names": names,
+        "swatches": {name: style.swatch(index) for index, name in enumerate(names)},
+        "num_series": style.NUM_SERIES,
+        "light": style.LIGHT,
+        "dark": style.DARK,
+        "question": _question(results, names),
+        "terms": _terms(results, summary),
+        "seconds_note": seconds_note(summary),
+        "timed": timed,
+        "rows": [_row(results, summary, name) for name in names],
+        "plots": _plots(results, summary),
+        "rates": sorted({row["rate"] for model in summary["models"].values() for row in model["rates"]}),
+        "windows": {name: _window(summary["models"][name]) for name in names},
+        "cross_fitted": all(model["cross_fitted"] for model in summary["models"].values()),
+        "notes": {name: "; ".join(flags) for name in names if (flags := summary["models"][name]["flags"])},
+        "comparisons": [_comparison(row) for row in summary["comparisons"]],
+        "floor_lengths": (lengths := sorted(results.floors)),
+        "floor_rows": _floor_rows(results, lengths),
+        "num_seeds": seeds,
+        "draws_seeds": figures.draws_seeds(len(names), seeds),
+        "all_solved_bound": words.decimal(0.025 ** (1 / seeds), 3),
+    }
+
+
+def _question(results: Results, names: Sequence[str]) -> str:
+    """What was compared on what."""
+    task = results.task
+    if len(names) == 1:
+        return f"How well does {names[0]} learn {task}, and how fast?"
+    how = "how fast, and does it hold at other lengths" if len(results.lengths) > 1 else "and how fast"
+    others = sorted(names, key=list(results.models).index)  # the study's order: a question does not know its answer
+    return f"Which of {words.listing(others)} learns {task}, {how}?"
+
+
+def _terms(results: Results, summary: dict[str, Any]) -> str:
+    """The terms of the comparison, in one or two sentences."""
+    model = next(iter(results.models.values()))
+    seeds, rates = model.final.shape
+    terms = f"{_number(seeds, 'seed')} × {_number(rates, 'learning rate')} a model, {results.budget:,} steps each, "
+    terms += f"{results.schedule} rate after warm-up."
+    match = results.config.get("match")  # absent where nothing is matched
+    if match is not None and len(summary["models"]) > 1:
+        by = {"state": "state size", "flops": "training FLOPs"}.get(match, match)
+        terms += f" Sizes are matched by {by} to {results.reference}; every model sees the same data."
+    return terms
+
+
+def _number(value: int, noun: str) -> str:
+    """A count and its noun."""
+    return f"{value} {noun}" if value == 1 else f"{value} {noun}s"
+
+
+def _row(results: Results, summary: dict[str, Any], name: str) -> dict[str, Any]:
+    """One model's line of the table; a pair is a value and its interval."""
+    model, timing = summary["models"][name], summary["timing"][name]
+    timed = results.threshold is not None
+    return {
+        "name": name,
+        "description": results.models[name].description,
+        "solved": words.share(model["solved_fraction"]) if timed else None,
+        "steps": words.steps_to_solve(model) if timed else None,
+        "final": words.score(model["final"]),
+        "parameters": words.count(model["parameters"]),
+        "parameters_matched": words.count(model["parameters_matched"]),
+        "state": words.size(model["state_bytes"]),
+        "flops": words.flops(model["train_flops_per_step"]),
+        "milliseconds": words.duration(1000 * timing["seconds_per_step"]),
+        "seconds": words.duration(timing["seconds"]),
+        "compile_seconds": words.duration(timing["compile_seconds"]),
+        "depth": results.models[name].depth,
+    }
+
+
+def _plots(results: Results, summary: dict[str, Any]) -> dict[str, list[Markup]]:
+    """The figures that this study has, in pairs that share a legend."""
+    second = figures.loss_curves if results.threshold is None else figures.solved_curves
+    plots = {"learning": [figures.learning_curves(results, summary), second(results, summary)]}
+    if results.threshold is not None:
+        plots["time"] = [figures.times_to_solve(results, summary, axis) for axis in ("steps", "seconds")]
+    if len(results.lengths) > 1:
+        plots["length"] = [figures.length_curves(results, summary), figures.sequence_curves(results, summary)]
+    return plots
+
+
+def _window(model: Mapping[str, Any]) -> dict[float, dict[str, str]]:
+    """What each learning rate came to: the share of seeds solved, or else the final score."""
+    return {row["rate"]: _window_cell(row) for row in model["rates"]}
+
+
+def _window_cell(row: Mapping[str, Any]) -> dict[str, str]:
+    """A cell of the strip: its text, a remark, and how strongly it is coloured."""
+    known = row["solved"] is not None
+    share = row["solved"] / row["runs"] if known else row["final"]
+    remarks = [f"chosen {row['chosen']}×"] if row["chosen"] else []
+    remarks += [f"{row[word]} {word}" for word in ("unconfirmed", "diverged") if row[word]]
+    return {
+        "share": f"{min(max(share, 0.0), 1.0):.3f}",
+        "text": f"{row['solved']}/{row['runs']}" if known else words.decimal(share, 3),
+        "remark": ", ".join(remarks),
+    }
+
+
+def _floor_rows(results: Results, lengths: Sequence[int]) -> list[dict[str, Any]]:
+    """One row a floor, one (metric, loss) a length; the floor that is zero is marked."""
+    names = dict.fromkeys(name for length in lengths for name in results.floors[length])
+    return [
+        {
+            "name": name,
+            "zero": name == results.chance,
+            "cells": [_floor_cell(results.floors[length].get(name)) for length in lengths],
+        }
+        for name in names
+    ]
+
+
+def _floor_cell(floor: Mapping[str, float | None] | None) -> tuple[str, str]:
+    """A floor's metric and loss; it may be missing at a length, and its loss where it puts no mass on an answer."""
+    if floor is None or floor["metric"] is None:
+        return ("–", "")
+    return (words.decimal(floor["metric"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} nats")
+
+
+def _comparison(row: Mapping[str, Any]) -> dict[str, str]:
+    """A paired test as strings: steps are whole, shares and scores have decimals."""
+    write = words.count if row["measure"] == "steps" else partial(words.decimal, digits=3)
+    return {
+        "pair": f"{row['a']} − {row['b']}",
+        "measure": _MEASURES.get(row["measure"], row["measure"]),
+        "difference": write(row["difference"]).replace("-", "−"),
+        "interval": words.interval(row, write).replace("-", "−"),
+        "p": words.probability(row["p"]),
+    }
+
+
+def _pretty(tree: Mapping[str, Any]) -> str:
+    """JSON to be read."""
+    return json.dumps(tree, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,89 @@
+"""The table on the terminal."""
+
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from attn_jax.lab.summary import seconds_note
+from attn_jax.report import words
+
+_WIDE = 112  # columns at which a value and its interval fit on one line
+_NARROW = 66  # columns below which only what decides is shown
+
+
+class _Column(NamedTuple):
+    """A heading and one cell a model."""
+
+    heading: str
+    cells: list[str]
+
+
+def print_table(summary: dict[str, Any], console: Console) -> None:
+    """Prints the models, best first, then the verdict and what to know before believing it.
+
+    Names are printed as they are: `Text` reads neither rich's markup nor its emoji codes in them.
+
+    Args:
+      summary: a study's summary, as in summary.json.
+      console: a rich console, a terminal or not; below 112 columns two numbers share a cell, one under the other, and
+        below 66 sizes and costs are left out.
+    """
+    names = words.ranked(summary)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(summary["study"]), title_justify="left")
+    table.add_column("model", overflow="fold", vertical="top")
+    columns = _columns(summary, names, console.width)
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True, vertical="top")
+    for row, name in enumerate(names):
+        table.add_row(Text(name), *(Text(column.cells[row]) for column in columns))
+    console.print(table)
+    console.print(Text(summary["verdict"], style="bold"))
+    _print_remarks(summary, names, console)
+
+
+def _columns(summary: dict[str, Any], names: list[str], width: int) -> list[_Column]:
+    """What there is room for; solved and steps only where a threshold says what solved means."""
+    models = [summary["models"][name] for name in names]
+    join = " " if width >= _WIDE else "\n"
+    columns = []
+    if words.has_threshold(models[0]):
+        columns += [
+            _Column("solved", [join.join(words.share(model["solved_fraction"])) for model in models]),
+            _Column(f"steps{join}to solve", [join.join(words.steps_to_solve(model)) for model in models]),
+        ]
+    columns.append(_Column(f"final{join}score", [join.join(words.score(model["final"])) for model in models]))
+    if width < _NARROW:
+        return columns
+    costs = _costs(summary, names)
+    return columns + (costs if width >= _WIDE else [_stacked(*costs[:2]), _stacked(*costs[2:])])
+
+
+def _costs(summary: dict[str, Any], names: list[str]) -> list[_Column]:
+    """Sizes, then what a training step of one run takes."""
+    models = [summary["models"][name] for name in names]
+    milliseconds = [1000 * summary["timing"][name]["seconds_per_step"] for name in names]
+    return [
+        _Column("params", [words.count(model["parameters"]) for model in models]),
+        _Column("state", [words.size(model["state_bytes"]) for model in models]),
+        _Column("FLOPs/step", [words.flops(model["train_flops_per_step"]) for model in models]),
+        _Column("ms/step", [words.duration(value) for value in milliseconds]),
+    ]
+
+
+def _stacked(upper: _Column, lower: _Column) -> _Column:
+    """Two columns as one, headings and cells one under the other."""
+    cells = [f"{a}\n{b}" for a, b in zip(upper.cells, lower.cells, strict=True)]
+    return _Column(f"{upper.heading}\n{lower.heading}", cells)
+
+
+def _print_remarks(summary: dict[str, Any], names: list[str], console: Console) -> None:
+    """Whether seconds tell another story, then each model's flags; the texts are plain, never markup."""
+    note = seconds_note(summary)
+    if note is not None:
+        console.print(Text(note))
+    for name in names:
+        if flags := summary["models"][name]["flags"]:
+            console.print(Text.assemble((f"{name}: ", "bold"), "; ".join(flags), "."), style="dim")

@@ -1,0 +1,185 @@
+"""How the report writes numbers, and in which order it names models."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def ranked(summary: Mapping[str, Any]) -> list[str]:
+    """The models' names, best first: solved fraction, then restricted mean steps, then final score.
+
+    >>> models = {
+    ...     "a": {"solved_fraction": None, "restricted_mean_steps": None, "final": {"value": 0.2}},
+    ...     "b": {"solved_fraction": None, "restricted_mean_steps": None, "final": {"value": 0.9}},
+    ... }
+    >>> ranked({"models": models})
+    ['b', 'a']
+    """
+    return sorted(summary["models"], key=lambda name: _merit(summary["models"][name]))
+
+
+def _merit(model: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Smaller is better."""
+    if not has_threshold(model):
+        return (0.0, 0.0, -model["final"]["value"])
+    return (-model["solved_fraction"]["value"], model["restricted_mean_steps"]["value"], -model["final"]["value"])
+
+
+def has_threshold(model: Mapping[str, Any]) -> bool:
+    """Whether the task says which score counts as solved."""
+    return model["solved_fraction"] is not None
+
+
+def decimal(value: float, digits: int = 2) -> str:
+    """A number near one without its leading zero; only an exact -1, 0 or 1 is written without decimals.
+
+    >>> decimal(0.631), decimal(1.0), decimal(0.9996), decimal(-0.004), decimal(0.0)
+    ('.63', '1', '1.00', '-.00', '0')
+    """
+    if value in (-1, 0, 1):
+        return f"{value:.0f}"
+    text = f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def share(fraction: Mapping[str, Any]) -> tuple[str, str]:
+    """A solved fraction as a count, and its interval.
+
+    >>> share({"value": 0.75, "low": 0.349, "high": 0.968, "n": 8})
+    ('6/8', '[.35, .97]')
+    """
+    return f"{round(fraction['value'] * fraction['n'])}/{fraction['n']}", interval(fraction, decimal)
+
+
+def score(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """A normalised score and its interval.
+
+    >>> score({"value": 0.98765, "low": 0.9, "high": 1.0})
+    ('.988', '[.900, 1]')
+    """
+    return decimal(estimate["value"], 3), interval(estimate, _thousandths)
+
+
+def steps(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """A number of steps and its interval, in whole steps.
+
+    >>> steps({"value": 262.5, "low": 225.0, "high": 1300.0})
+    ('262', '[225, 1,300]')
+    """
+    return count(estimate["value"]), interval(estimate, count)
+
+
+def steps_to_solve(model: Mapping[str, Any]) -> tuple[str, str]:
+    """A model's restricted mean steps; where no seed solved the task they are the budget, and no estimate.
+
+    >>> budget = {"value": 800.0, "low": 800.0, "high": 800.0}
+    >>> steps_to_solve({"solved_fraction": {"value": 0.0}, "restricted_mean_steps": budget})
+    ('800', '(budget)')
+    """
+    value, bounds = steps(model["restricted_mean_steps"])
+    return (value, bounds) if model["solved_fraction"]["value"] > 0 else (value, "(budget)")
+
+
+def seconds(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """Seconds and their interval, with the decimals that the value deserves.
+
+    >>> seconds({"value": 4.321, "low": 3.9, "high": 12.34})
+    ('4.3', '[3.9, 12]')
+    """
+    return duration(estimate["value"]), interval(estimate, duration)
+
+
+def interval(estimate: Mapping[str, Any], write: Callable[[float], str]) -> str:
+    """[low, high]; "no spread" where all runs agree, "unbounded" where so few runs bound nothing.
+
+    >>> interval({"low": None, "high": None}, count), interval({"low": 5, "high": 5}, count)
+    ('unbounded', 'no spread')
+    """
+    low, high = estimate["low"], estimate["high"]
+    if low is None and high is None:
+        return "unbounded"
+    if low == high:
+        return "no spread"
+    return f"[{'-inf' if low is None else write(low)}, {'inf' if high is None else write(high)}]"
+
+
+def count(value: float) -> str:
+    """A whole number with thousands apart.
+
+    >>> count(27104)
+    '27,104'
+    """
+    return f"{value:,.0f}"
+
+
+def duration(value: float) -> str:
+    """Seconds to two figures or, from 10 on, whole.
+
+    >>> duration(0.0123), duration(4.321), duration(135.2)
+    ('0.012', '4.3', '135')
+    """
+    if value >= 10:
+        return count(value)
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def size(value: float) -> str:
+    """Bytes in powers of 1024.
+
+    >>> size(240), size(4608), size(3 * 1024**2)
+    ('240 B', '4.5 KiB', '3 MiB')
+    """
+    return _scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
+
+
+def flops(value: float) -> str:
+    """Floating-point operations in powers of 1000.
+
+    >>> flops(93_400_000)
+    '93.4 M'
+    """
+    return _scaled(value, 1000, ("", "k", "M", "G", "T", "P"))
+
+
+def rate(value: float) -> str:
+    """A learning rate.
+
+    >>> rate(0.001), rate(3e-05)
+    ('0.001', '3e-05')
+    """
+    return f"{value:g}"
+
+
+def probability(value: float | None) -> str:
+    """A p-value to two figures; a dash where there was no test.
+
+    >>> probability(0.0078125), probability(1.0), probability(2e-5), probability(None)
+    ('.0078', '1', '< .0001', '–')
+    """
+    if value is None:
+        return "–"
+    if 0 < value < 1e-4:
+        return "< .0001"
+    return f"{value:.2g}".replace("0.", ".", 1)
+
+
+def listing(words: list[str]) -> str:
+    """Words in a row, as a sentence has them.
+
+    >>> listing(["a"]), listing(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _thousandths(value: float) -> str:
+    """A score with three decimals."""
+    return decimal(value, 3)
+
+
+def _scaled(value: float, base: int, units: tuple[str, ...]) -> str:
+    """Three figures and the unit that leaves the number below `base`."""
+    place = 0
+    while value >= base and place < len(units) - 1:
+        value, place = value / base, place + 1
+    number = f"{value:.0f}" if place == 0 or value >= 100 else f"{value:.3g}"
+    return f"{number} {units[place]}".strip()

@@ -1,0 +1,246 @@
+"""Associative recall: pairs of a key and a value, then each key once more, to be answered with its value.
+
+    inputs   k1 v1 k2 v2 ... kD vD | k3 k1 ... (the D keys in random order)
+    targets   .  .  .  . ...  .  . | v3 v1 ... (at the query itself: nothing is shifted)
+
+Attention looks the value up; a recurrence must have stored all D pairs before it knows what will be asked.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.types import IO, Array, Batch, Key
+
+
+@dataclass(frozen=True)
+class AssociativeRecall(TaskConfig):
+    """D pairs, then D queries: 3D tokens, scored and weighted at the queries only.
+
+    Tokens: keys 0 .. num_keys - 1, values num_keys .. num_keys + num_values - 1. Classes are values counted from 0:
+    the answer to a query of the pair (k, num_keys + v) is v. Keys of a sequence are distinct; values may repeat.
+    Lengths go from 2 pairs (with one there is nothing to recall: every answer is the only value) to `num_keys`.
+
+    Args:
+      num_keys: how many keys there are.
+      num_values: how many values there are.
+
+    Raises:
+      ValueError: `num_keys` or `num_values` is below 2.
+    """
+
+    num_keys: int = 16
+    num_values: int = 16
+
+    def __post_init__(self):
+        for name in ("num_keys", "num_values"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"AssociativeRecall: {name} is {getattr(self, name)}, wanted at least 2")
+
+    def make(self) -> Task:
+        """The task of this configuration."""
+        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+
+
+def spec(config: AssociativeRecall) -> TaskSpec:
+    """What a study must know; 6 pairs are trained on.
+
+    >>> spec(AssociativeRecall()).io
+    IO(num_classes=16, vocab_size=32, channels=None)
+    """
+    trained = min(6, config.num_keys)
+    return TaskSpec(
+        io=IO(num_classes=config.num_values, vocab_size=config.num_keys + config.num_values),
+        metric="accuracy",
+        chance="most_frequent_value",  # the plateau on which a model sits that has read the values and lost the keys
+        best=1.0,
+        threshold=0.95,
+        train_lengths=(trained, trained),
+        test_lengths=tuple(length for length in (2, 3, 4, 6, 8, 12, 16) if length <= config.num_keys),
+        length_unit="pairs",
+        lengths=partial(length_range, smallest=2, largest=config.num_keys),
+        num_tokens=num_tokens,
+        source="Arora et al. 2023, arXiv 2312.04927, with repeated values and the queries at the end",
+    )
+
+
+def num_tokens(length: int) -> int:
+    """3 D: two tokens a pair and one a query.
+
+    >>> num_tokens(6)
+    18
+    """
+    return 3 * length
+
+
+def sample(
+    config: AssociativeRecall,
+    key: Key,
+    batch_size: int,
+    length: int | Array,
+    max_length: int,
+    *,
+    split: Split = "train",
+) -> Batch:
+    """Draws sequences of `length` pairs, padded to 3 `max_length` places.
+
+    Args:
+      config: the task.
+      key: a typed key.
+      batch_size: B.
+      length: D, the number of pairs, 2 <= D <= max_length; may be traced, and is then trusted.
+      max_length: static; T = 3 max_length.
+      split: picks the stream.
+
+    Returns:
+      A batch of inputs [B, T] int32 in [0, num_keys + num_values) and targets [B, T] int32 in [0, num_values).
+
+    Raises:
+      ValueError: `max_length` exceeds `num_keys`, or `split` is unknown.
+
+    >>> sample(AssociativeRecall(), jax.random.key(0), 2, 3, 4).inputs.shape
+    (2, 12)
+
+    Reference: Arora et al. 2023, arXiv 2312.04927 (the multi-query form); Fu et al. 2022, arXiv 2212.14052.
+    """
+    length_range(max_length, max_length, smallest=2, largest=config.num_keys)
+    key_keys, key_values, key_order = jax.random.split(split_key(key, split), 3)
+    keys = _draw_places(key_keys, batch_size, config.num_keys, config.num_keys, max_length)
+    values = jax.random.randint(key_values, (batch_size, max_length), 0, config.num_values, jnp.int32)
+    order = _draw_places(key_order, batch_size, length, max_length, max_length)
+    pairs = jnp.stack([keys, values + config.num_keys], axis=-1).reshape(batch_size, 2 * max_length)
+    # The queries start at 2 D <= 2 max_length, so the slice always fits and is never clamped.
+    inputs = _write(jnp.pad(pairs, ((0, 0), (0, max_length))), jnp.take_along_axis(keys, order, axis=1), 2 * length)
+    targets = _write(jnp.zeros_like(inputs), jnp.take_along_axis(values, order, axis=1), 2 * length)
+    valid = first_places(batch_size, num_tokens(max_length), 3 * length)
+    scored = valid & ~first_places(batch_size, num_tokens(max_length), 2 * length)
+    return Batch(
+        inputs=jnp.where(valid, inputs, 0),
+        targets=jnp.where(scored, targets, 0),
+        weights=scored.astype(jnp.float32),
+        scored=scored,
+        valid=valid,
+    )
+
+
+def _draw_places(key: Key, batch_size: int, end: int | Array, num_places: int, num_drawn: int) -> Array:
+    """[B, num_drawn] of `num_places`: as far as they go, the places before `end` in random order; then the rest."""
+    # Distinct draws are the places of the largest of as many random numbers. float32, because XLA's top_k on a CPU is
+    # five times as fast for it as for integers, and as argsort; equal numbers (2^-23 a pair) keep the order of places.
+    numbers = jax.random.uniform(key, (batch_size, num_places), jnp.float32)
+    return jax.lax.top_k(jnp.where(jnp.arange(num_places) < end, numbers, -1.0), num_drawn)[1]
+
+
+def _write(row: Array, piece: Array, start: int | Array) -> Array:
+    """`row` [B, T] with `piece` [B, D] written from place `start` on."""
+    return jax.lax.dynamic_update_slice_in_dim(row, piece, start, axis=1)
+
+
+def solve(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Answers by looking back: a key that stood before is a query, its value stands after where it first stood.
+
+    Args:
+      config: the task.
+      inputs: [B, T] int, whole sequences or prefixes.
+      valid: [B, T] bool.
+
+    Returns:
+      [B, T] int32 classes, 0 where nothing is asked.
+
+    >>> solve(AssociativeRecall(), np.array([[3, 16, 5, 20, 5, 3]]), np.ones((1, 6), bool)).tolist()
+    [[0, 0, 0, 0, 4, 0]]
+    """
+    targets = np.zeros(inputs.shape, np.int32)
+    is_key = (inputs < config.num_keys) & valid
+    for t in range(1, inputs.shape[1]):
+        same = is_key[:, :t] & is_key[:, t : t + 1] & (inputs[:, :t] == inputs[:, t : t + 1])
+        rows = np.flatnonzero(same.any(axis=1))
+        targets[rows, t] = inputs[rows, same[rows].argmax(axis=1) + 1] - config.num_keys
+    return targets
+
+
+def floors(config: AssociativeRecall, length: int) -> dict[str, Floor]:
+    """What is reached without looking up, for D pairs and V values.
+
+    uniform: 1 / V. value_in_context, each pair's value alike (c_v of D pairs hold v, so p_v = c_v / D): the right value
+    has c = 1 + Binomial(D - 1, 1 / V), accuracy E[c] / D = 1 / D + (1 - 1 / D) / V, loss -E[ln(c / D)].
+    most_frequent_value, the commonest so far, ties alike: E[max c] / D; no loss, for the other values get no mass.
+
+    Args:
+      config: the task.
+      length: D, pairs.
+
+    Returns:
+      The floors by name.
+
+    >>> {name: round(floor.metric, 3) for name, floor in floors(AssociativeRecall(), 6).items()}
+    {'uniform': 0.062, 'value_in_context': 0.219, 'most_frequent_value': 0.288}
+    """
+    share = 1 / config.num_values
+    others = range(length)  # how many of the other D - 1 pairs hold the same value
+    mass = [math.comb(length - 1, j) * share**j * (1 - share) ** (length - 1 - j) for j in others]
+    metric = sum(p * (1 + j) / length for j, p in zip(others, mass, strict=True))
+    loss = -sum(p * math.log((1 + j) / length) for j, p in zip(others, mass, strict=True))
+    most = float(expected_max_count(length, config.num_values) / length)
+    return {
+        "uniform": uniform_floor(config.num_values),
+        "value_in_context": Floor(metric, loss, partial(_value_in_context, config)),
+        "most_frequent_value": Floor(most, None, partial(_most_frequent_value, config)),
+    }
+
+
+@cache
+def expected_max_count(num_draws: int, num_values: int) -> Fraction:
+    """How often the commonest of `num_draws` uniform draws from `num_values` values is expected, exactly.
+
+    E[max c] = sum_{m >= 0} P(max c > m), by counting the sequences in which no value comes more than m times.
+
+    Args:
+      num_draws: D.
+      num_values: V.
+
+    Returns:
+      E[max c], from 1 to D.
+
+    >>> expected_max_count(2, 16)
+    Fraction(17, 16)
+    """
+    total = num_values**num_draws
+    within = (_num_sequences(num_draws, num_values, most) for most in range(num_draws))
+    return sum((1 - Fraction(ways, total) for ways in within), Fraction(0))
+
+
+def _num_sequences(num_draws: int, num_values: int, most: int) -> int:
+    """How many sequences of `num_draws` hold each of `num_values` values at most `most` times."""
+    ways = [1] + [0] * num_draws  # ways[n]: sequences of n draws from the values added so far
+    for _ in range(num_values):
+        ways = [sum(math.comb(n, c) * ways[n - c] for c in range(min(most, n) + 1)) for n in range(num_draws + 1)]
+    return ways[num_draws]
+
+
+def _counts(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """[B, T, V]: how often each value has been read up to each place."""
+    is_value = inputs[..., None] == config.num_keys + np.arange(config.num_values)
+    return np.cumsum(is_value & valid[..., None], axis=1, dtype=np.int32)
+
+
+def _value_in_context(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The value of a pair drawn uniformly from those read; all values alike before the first."""
+    counts = _counts(config, inputs, valid)
+    counts = np.where(counts.any(axis=-1, keepdims=True), counts, 1)
+    return counts / counts.sum(axis=-1, keepdims=True)
+
+
+def _most_frequent_value(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The value read most often, ties alike."""
+    counts = _counts(config, inputs, valid)
+    most = counts == counts.max(axis=-1, keepdims=True)
+    return most / most.sum(axis=-1, keepdims=True)

@@ -1,0 +1,76 @@
+"""How `check_task` draws from a task: traced, by vmap, and plainly, as NumPy arrays."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from attn_jax.tasks.base import Split, Task
+from attn_jax.types import Batch
+
+
+class Arrays(NamedTuple):
+    """A `Batch` on the host."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    scored: np.ndarray
+    valid: np.ndarray
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Batches of a task: one by one, many at once by vmap, or untraced; few programs, for each takes a second."""
+
+    task: Task
+    num_samples: int
+    num_batches: int
+    max_length: int
+    seed: int
+    programs: dict[str, Callable[..., Batch]] = field(default_factory=dict)  # each compiled when first asked for
+
+    def batch(self, stream: int, length: int) -> Arrays:
+        """The training batch of one key, from the one program of all lengths."""
+        return _to_host(self._run("one", self.sampler("train"), self.key(stream), length))
+
+    def several(self, length: int, split: Split) -> Iterator[Arrays]:
+        """The batches of `keys`, drawn at once by vmap, given one by one."""
+        batches = _to_host(self._run(split, jax.vmap(self.sampler(split), in_axes=(0, None)), self.keys(), length))
+        for lane in range(self.num_batches):
+            yield Arrays(*(values[lane] for values in batches))
+
+    def untraced(self, key: jax.Array, length: int, split: Split) -> Arrays:
+        """The batch of a plain call."""
+        return _to_host(self.sampler(split)(key, length))
+
+    def _run(self, name: str, sampler: Callable[..., Batch], key: jax.Array, length: int) -> Batch:
+        """Calls the compiled `sampler` with a traced length."""
+        if name not in self.programs:
+            self.programs[name] = jax.jit(sampler).lower(jax.random.clone(key), np.int32(length)).compile()
+        return self.programs[name](key, np.int32(length))
+
+    def sampler(self, split: Split) -> Callable[..., Batch]:
+        """`sample` as (key, length) -> batch."""
+        return partial(_sample, self.task.sample, self.num_samples, self.max_length, split)
+
+    def key(self, stream: int) -> jax.Array:
+        """A fresh key object each time: under `jax.debug_key_reuse` one may be used once."""
+        return jax.random.fold_in(jax.random.key(self.seed), stream)
+
+    def keys(self) -> jax.Array:
+        """One key a batch, none of them that of a stream."""
+        return jax.random.split(self.key(2), self.num_batches)
+
+
+def _sample(sample: Callable[..., Batch], num_samples: int, max_length: int, split: Split, key, length) -> Batch:
+    """`sample` with its static arguments first."""
+    return sample(key, num_samples, length, max_length, split=split)
+
+
+def _to_host(batch: Batch) -> Arrays:
+    """The batch in NumPy."""
+    return Arrays(*(np.asarray(values) for values in batch))

@@ -1,0 +1,63 @@
+"""Evaluation on fresh data, keyed by length: sums and counts of one run, in one compiled program."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from attn_jax.tasks.base import Split
+from attn_jax.training.losses import cross_entropy
+from attn_jax.training.metrics import Tally, accuracy, exact_match
+from attn_jax.training.step import Setup
+from attn_jax.training.streams import stream_key
+from attn_jax.types import Array, Params
+
+
+class Evaluation(NamedTuple):
+    """Tallies of M batches, [M] each, in the order of the lengths asked for."""
+
+    loss: Tally
+    metric: Tally
+    sequence: Tally
+
+
+def spread_lengths(allowed: tuple[int, ...], num_batches: int) -> tuple[int, ...]:
+    """So many lengths, evenly spread over the allowed ones, both ends included; one alone is the longest.
+
+    >>> spread_lengths((2, 3, 4, 5, 6, 7, 8), 3)
+    (2, 5, 8)
+    """
+    places = np.linspace(len(allowed) - 1, 0, num_batches).round().astype(int)[::-1]
+    return tuple(allowed[i] for i in places)
+
+
+def evaluate(
+    setup: Setup, params: Params, seed: Array, lengths: tuple[int, ...], *, split: Split, batch_size: int
+) -> Evaluation:
+    """Scores one run on a batch of each length; the same seed and split always see the same data.
+
+    Args:
+      setup: model and task.
+      params: the run's parameters.
+      seed: int32, the run's seed.
+      lengths: one a batch; all are padded to the longest.
+      split: "validation" or "test": names the stream of keys too.
+      batch_size: sequences a batch.
+
+    Returns:
+      Tallies [M].
+    """
+    assert split != "train"  # fresh data only
+    key = stream_key(split, seed)
+    longest = max(lengths)
+
+    def score(item: tuple[Array, Array]) -> Evaluation:
+        index, length = item
+        batch = setup.task.sample(jax.random.fold_in(key, index), batch_size, length, longest, split=split)
+        valid = batch.valid if len(set(lengths)) > 1 else None
+        logits = setup.model.apply(params, batch.inputs, valid)
+        return Evaluation(cross_entropy(logits, batch), accuracy(logits, batch), exact_match(logits, batch))
+
+    return lax.map(score, (jnp.arange(len(lengths)), jnp.array(lengths)))

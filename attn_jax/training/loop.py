@@ -1,0 +1,71 @@
+"""The host's side of training a block of runs: compile, then a chunk at a time. No mathematics here."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from attn_jax.training.evaluate import Evaluation
+from attn_jax.training.runs import Plan, advance_runs, init_runs, over_devices, test_runs
+from attn_jax.training.state import RunState
+from attn_jax.types import Array
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The two compiled programs of a block, and what compiling cost."""
+
+    advance: Callable[[RunState, Array], tuple[RunState, Array, Evaluation]]
+    test: Callable[[RunState], Evaluation]
+    compile_seconds: float
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What the host sees after each chunk."""
+
+    step: int
+    state: RunState  # on the device
+    loss: Any  # [R] mean training loss of the chunk
+    validation: Evaluation  # [R, M]
+    seconds: float
+
+
+def start_runs(plan: Plan, seeds: Array, learning_rates: Array) -> RunState:
+    """The block's runs before their first step."""
+    return _compile(partial(init_runs, plan), seeds, learning_rates)(seeds, learning_rates)
+
+
+def compile_programs(plan: Plan, state: RunState, num_devices: int) -> Programs:
+    """Compiles a chunk and the final test for states of this shape."""
+    began = time.perf_counter()
+    advance = over_devices(partial(advance_runs, plan), num_devices, num_shared=1)
+    test = over_devices(partial(test_runs, plan), num_devices)
+    advance, test = _compile(advance, state, jnp.int32(0), donate=(0,)), _compile(test, state)
+    return Programs(advance, test, time.perf_counter() - began)
+
+
+def run_chunks(
+    programs: Programs, state: RunState, *, start: int, steps: int, every: int, after: Callable[[Chunk], bool]
+) -> RunState | None:
+    """Trains from step `start` to `steps`; None where `after` a chunk answered False, which means stop."""
+    for step in range(start, steps, every):
+        began = time.perf_counter()
+        state, loss, validation = programs.advance(state, jnp.int32(step))
+        loss, validation = jax.device_get((loss, validation))
+        seconds = time.perf_counter() - began
+        if not after(Chunk(step + every, state, loss, validation, seconds)):
+            return None
+    return state
+
+
+def _compile(program: Callable, *args: Any, donate: tuple[int, ...] = ()) -> Any:
+    lowered = jax.jit(program, donate_argnums=donate).lower(*args)
+    if jax.default_backend() != "cpu":
+        return lowered.compile()
+    # On a CPU, LLVM's higher levels take twice as long to compile and give programs that are no faster (measured).
+    return lowered.compile(compiler_options={"xla_backend_optimization_level": 1})

@@ -1,0 +1,53 @@
+"""The optimiser of every comparison: AdamW with clipping and warm-up, its rate an array of the run."""
+
+from typing import Literal, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from attn_jax.types import Params
+
+Schedule: TypeAlias = Literal["constant", "cosine"]
+
+
+def learning_rate_schedule(schedule: Schedule, *, warmup_steps: int, steps: int) -> optax.Schedule:
+    """Linear warm-up to 1, then constant, or a half cosine down to 0 at `steps`.
+
+    The peak is 1 because the rate is a leaf of each run's state: the update is multiplied by it.
+
+    >>> s = learning_rate_schedule("constant", warmup_steps=2, steps=10)
+    >>> [float(s(i)) for i in (0, 1, 2, 9)]
+    [0.5, 1.0, 1.0, 1.0]
+    """
+    rise = optax.linear_schedule(1 / (warmup_steps + 1), 1.0, warmup_steps)
+    if schedule == "constant":
+        after = optax.constant_schedule(1.0)
+    else:
+        after = optax.cosine_decay_schedule(1.0, max(steps - warmup_steps, 1))
+    return optax.join_schedules([rise, after], [warmup_steps])
+
+
+def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float) -> optax.GradientTransformation:
+    """AdamW without the rate: the caller subtracts rate * update.
+
+    Args:
+      schedule: step -> factor of the rate, peak 1.
+      weight_decay: decoupled, on matrices only; biases and gains are left alone.
+      clip: the largest global norm a gradient keeps.
+
+    Returns:
+      An optax transformation whose updates point uphill.
+
+    Reference: Loshchilov & Hutter 2019, arXiv 1711.05101; clipping: Pascanu et al. 2013, arXiv 1211.5063.
+    """
+    return optax.chain(
+        optax.clip_by_global_norm(clip),
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(weight_decay, mask=_is_matrix),
+        optax.scale_by_schedule(schedule),
+    )
+
+
+def _is_matrix(params: Params) -> Params:
+    return jax.tree.map(lambda leaf: jnp.ndim(leaf) >= 2, params)

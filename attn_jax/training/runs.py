@@ -1,0 +1,71 @@
+"""Many runs in one compiled program: `vmap` over runs, `scan` over steps, sharded over local devices where there are more."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import AxisType, PartitionSpec
+
+from attn_jax.training.evaluate import Evaluation, evaluate
+from attn_jax.training.state import RunState, init_run
+from attn_jax.training.step import Setup, train_step
+from attn_jax.types import Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The static sizes of a block's programs.
+
+    Args:
+      setup: what its runs share.
+      every: steps between evaluations, the length of a chunk.
+      batch_size: sequences an evaluation batch.
+      validation_lengths: one a batch, at every evaluation.
+      test_lengths: one a batch, at the end.
+    """
+
+    setup: Setup
+    every: int
+    batch_size: int
+    validation_lengths: tuple[int, ...]
+    test_lengths: tuple[int, ...]
+
+
+def init_runs(plan: Plan, seeds: Array, learning_rates: Array) -> RunState:
+    """Runs before their first step, leaves [R, ...]."""
+    return jax.vmap(partial(init_run, plan.setup.model, plan.setup.optimizer))(seeds, learning_rates)
+
+
+def advance_runs(plan: Plan, state: RunState, start: Array) -> tuple[RunState, Array, Evaluation]:
+    """A chunk: `every` steps from `start`, then validation. The mean training loss is [R], tallies are [R, M]."""
+    step = jax.vmap(partial(train_step, plan.setup), in_axes=(0, None))
+    state, losses = lax.scan(step, state, start + jnp.arange(plan.every))
+    return state, jnp.mean(losses, 0), _evaluate_runs(plan, state, plan.validation_lengths, "validation")
+
+
+def test_runs(plan: Plan, state: RunState) -> Evaluation:
+    """Tallies [R, M] on test data."""
+    return _evaluate_runs(plan, state, plan.test_lengths, "test")
+
+
+def _evaluate_runs(plan: Plan, state: RunState, lengths: tuple[int, ...], split) -> Evaluation:
+    score = partial(evaluate, plan.setup, lengths=lengths, split=split, batch_size=plan.batch_size)
+    return jax.vmap(score)(state.params, state.seed)
+
+
+def over_devices(program: Callable, num_devices: int, num_shared: int = 0) -> Callable:
+    """A program over the run axis, split over local devices; its last `num_shared` arguments go to all of them."""
+    if num_devices == 1:
+        return program
+    # explicit axes would refuse arrays that are not yet placed on the mesh
+    mesh = jax.make_mesh((num_devices,), ("run",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:num_devices])
+
+    def split(*args):
+        runs = len(args) - num_shared
+        specs = (PartitionSpec("run"),) * runs + (PartitionSpec(),) * num_shared
+        return jax.shard_map(program, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("run"))(*args)
+
+    return split

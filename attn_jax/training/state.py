@@ -1,0 +1,34 @@
+"""The state of one run: a seed and a learning rate, and all that changes while it trains."""
+
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from attn_jax.models.base import Model
+from attn_jax.training.streams import stream_key
+from attn_jax.types import Array, Params
+
+
+@struct.dataclass
+class RunState:
+    """One run; under `vmap` every leaf gains the run axis R in front."""
+
+    seed: Array  # int32
+    learning_rate: Array  # float32
+    params: Params
+    opt_state: optax.OptState
+    initial_loss: Array  # float32, the loss of the first step
+    diverged: Array  # bool; from then on params and opt_state stand still
+
+
+def init_run(model: Model, optimizer: optax.GradientTransformation, seed: Array, learning_rate: Array) -> RunState:
+    """A run before its first step; its parameters depend on the seed alone."""
+    params = model.init(stream_key("init", seed))
+    return RunState(
+        seed=seed,
+        learning_rate=learning_rate,
+        params=params,
+        opt_state=optimizer.init(params),
+        initial_loss=jnp.array(jnp.inf, jnp.float32),
+        diverged=jnp.array(False),
+    )

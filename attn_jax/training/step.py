@@ -1,0 +1,60 @@
+"""One training step of one run, pure: draw a batch, descend, and freeze the run if it diverged."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from attn_jax.models.base import Model
+from attn_jax.tasks.base import Task
+from attn_jax.training.losses import cross_entropy
+from attn_jax.training.state import RunState
+from attn_jax.training.streams import stream_key
+from attn_jax.types import Array, Batch, Key, Params
+
+DIVERGED_AT = 10.0  # a loss so many times its start, or one that is not finite, ends a run
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all runs of a model share: static facts of its compiled programs."""
+
+    model: Model
+    task: Task
+    optimizer: optax.GradientTransformation
+    batch_size: int
+    lengths: tuple[int, ...]  # training draws one a batch, uniformly
+
+
+def batch_loss(setup: Setup, params: Params, batch: Batch, key: Key | None) -> Array:
+    """The mean loss of a batch, nats per counted place."""
+    valid = batch.valid if len(setup.lengths) > 1 else None  # one length: nothing is padding
+    return cross_entropy(setup.model.apply(params, batch.inputs, valid, key=key), batch).mean
+
+
+def train_batch(setup: Setup, seed: Array, step: Array) -> Batch:
+    """The batch that every model sees at this step of this seed."""
+    key_length, key_data = jax.random.split(stream_key("train", seed, step))
+    length = jax.random.choice(key_length, jnp.array(setup.lengths))
+    return setup.task.sample(key_data, setup.batch_size, length, max(setup.lengths), split="train")
+
+
+def train_step(setup: Setup, state: RunState, step: Array) -> tuple[RunState, Array]:
+    """The run after one step, and the loss before it; NaN once diverged.
+
+    params <- params - learning_rate * schedule(step) * (adam(clip(gradient)) + weight_decay * params)
+    """
+    batch = train_batch(setup, state.seed, step)
+    key = stream_key("dropout", state.seed, step)
+    loss, gradient = jax.value_and_grad(batch_loss, argnums=1)(setup, state.params, batch, key)
+    update, opt_state = setup.optimizer.update(gradient, state.opt_state, state.params)
+    params = jax.tree.map(lambda p, u: p - state.learning_rate * u, state.params, update)
+    initial_loss = jnp.where(step == 0, loss, state.initial_loss)
+    sound = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient)) & (loss <= DIVERGED_AT * initial_loss)
+    diverged = state.diverged | ~sound
+    params, opt_state = jax.tree.map(
+        lambda new, old: jnp.where(diverged, old, new), (params, opt_state), (state.params, state.opt_state)
+    )
+    state = state.replace(params=params, opt_state=opt_state, initial_loss=initial_loss, diverged=diverged)
+    return state, jnp.where(diverged, jnp.nan, loss)

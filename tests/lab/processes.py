@@ -1,0 +1,72 @@
+"""Runs the command as a user does, in a process group of its own that a test can hurt."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CONFIG = Path(__file__).with_name("tiny_study.py")
+
+
+def start(directory, *more, command="compare"):
+    words = [sys.executable, "-m", "attn_jax.cli", command, f"--config={CONFIG}", f"--workdir={directory}", *more]
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environment()
+    )
+
+
+def environment():
+    return os.environ | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(cache())}
+
+
+def cache():
+    return Path(__file__).parents[2] / ".cache" / "jax"
+
+
+def finish(process, timeout=60):
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    finally:
+        kill_group(process)
+    return process.returncode, output
+
+
+def kill_group(process):
+    if alive(process.pid):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def alive(group):
+    """Whether any process of the group runs; a zombie does not."""
+    return bool(members(group))
+
+
+def members(group):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group and fields[0] not in "ZX":
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_for(condition, seconds=60, what="the condition"):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
+        time.sleep(0.02)
+
+
+def rows(directory):
+    return sum(path.read_bytes().count(b"\n") for path in directory.glob("blocks/*/metrics.jsonl"))
+
+
+def summary(directory):
+    """summary.json less what a clock decides."""
+    return {key: value for key, value in json.loads((directory / "summary.json").read_text()).items() if key != "timing"}

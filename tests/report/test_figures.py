@@ -1,0 +1,113 @@
+import itertools
+import re
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+
+from attn_jax.lab.summary import summarize
+from attn_jax.report import figures, reading, style
+
+DRAWN = (
+    figures.learning_curves,
+    figures.loss_curves,
+    figures.solved_curves,
+    figures.length_curves,
+    figures.sequence_curves,
+)
+STUDIES = ("quickstart", "diverged", "alone", "hostile")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_figure_is_labelled_well_formed_and_without_script(study, request):
+    results = request.getfixturevalue(study)
+    summary = summarize(results)
+    plots = [draw(results, summary) for draw in DRAWN]
+    plots += [figures.times_to_solve(results, summary, axis) for axis in ("steps", "seconds")]
+    ids = []
+    for plot in plots:
+        text = str(plot).replace("xlink:href", "href")
+        root = ElementTree.fromstring(text)
+        assert root.get("role") == "img"
+        assert len(root.get("aria-label")) > 20
+        assert not re.search(r"<script|<style|https?://|nan", text)
+        assert set(re.findall(r'(?:href="|url\()#([^")]*)', text)) <= set(re.findall(r'\bid="([^"]*)"', text))
+        ids += re.findall(r'\bid="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_every_colour_follows_the_scheme_of_the_page(quickstart):
+    for draw in DRAWN:
+        text = draw(quickstart, summarize(quickstart))
+        assert set(re.findall(r"(?:fill|stroke): (#\w+)", text)) <= {"#ffffff"}  # matplotlib's invisible patches
+        assert "var(--series-2)" in text
+
+
+def test_the_scheme_has_the_same_names_light_and_dark():
+    assert style.LIGHT.keys() == style.DARK.keys()
+    assert len(set(style.LIGHT.values())) == len(style.LIGHT)
+
+
+def test_a_model_keeps_its_colour_in_every_figure(quickstart):
+    summary = summarize(quickstart)
+    for axis in ("steps", "seconds"):
+        rows = figures.times_to_solve(quickstart, summary, axis)
+        assert re.findall(r">(transformer|lstm|gru)<", rows) == ["transformer", "gru", "lstm"]
+        colours = list(dict.fromkeys(re.findall(r"var\(--(series-\d)\)", rows)))
+        assert colours == ["series-0", "series-1", "series-2"]
+
+
+def test_neighbours_differ_in_colour_line_and_marker():
+    looks = [tuple(map(str, style.series(index).values())) for index in range(35)]
+    assert len({look[:2] for look in looks}) == 35
+    assert all(not set(a) & set(b) for a, b in itertools.pairwise(looks))
+
+
+def test_the_user_of_matplotlib_is_not_disturbed(quickstart):
+    before = dict(matplotlib.rcParams)
+    plain = figures.learning_curves(quickstart, summarize(quickstart))
+    assert dict(matplotlib.rcParams) == before
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        assert figures.learning_curves(quickstart, summarize(quickstart)) == plain
+
+
+def test_learning_curve_takes_each_seed_at_its_chosen_rate(quickstart):
+    summary = summarize(quickstart)
+    summary["models"]["lstm"]["chosen_learning_rates"] = [1e-3, 3e-3, 1e-2, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3]
+    score = quickstart.models["lstm"].score
+    wanted = np.stack([score[seed, rate] for seed, rate in enumerate([0, 1, 2, 0, 0, 0, 0, 0])])
+    np.testing.assert_array_equal(reading.at_chosen_rate(quickstart, summary, "lstm", "score", 0.0), wanted)
+
+
+def test_interquartile_mean_and_band_leave_the_outer_quarters_out():
+    array = np.array([[7.0], [-100], [2], [3], [5], [100], [4], [50]])
+    assert reading.center(array) == (3 + 4 + 5 + 7) / 4
+    assert [float(bound[0]) for bound in reading.middle_half(array)] == [3, 7]
+
+
+def test_a_diverged_run_is_at_chance_in_the_score_and_infinite_in_the_loss(diverged):
+    summary = summarize(diverged)
+    assert (reading.at_chosen_rate(diverged, summary, "lstm", "score", 0.0)[:, 5:] == 0).all()
+    loss = reading.center(reading.at_chosen_rate(diverged, summary, "lstm", "loss", np.inf))
+    assert np.isfinite(loss[:5]).all()
+    assert np.isinf(loss[5:]).all()
+
+
+def test_labels_of_close_lengths_do_not_touch():
+    assert figures._length_ticks((5, 6, 10, 40, 100), log=False) == ([10, 40, 100], ["10", "40", "100"])
+    assert figures._length_ticks((4, 8, 16, 1024), log=True)[1] == ["4", "8", "16", "1,024"]
+    assert figures._length_ticks((64,), log=False) == ([64], ["64"])
+
+
+def test_an_unsolved_seed_is_counted_beside_the_budget(hostile):
+    assert "2 of 6 not solved" in figures.times_to_solve(hostile, summarize(hostile), "steps")
+
+
+def test_floors_above_the_one_that_is_zero_are_drawn(quickstart):
+    floors = {12: {"seen_value": {"metric": 0.2, "loss": None}, "copy_last": {"metric": 0.6, "loss": None}}}
+    object.__setattr__(quickstart, "floors", quickstart.floors | floors)
+    plot = figures.learning_curves(quickstart, summarize(quickstart))
+    assert "copy_last (accuracy .600)" in plot
+    assert "floor: seen_value (accuracy .200)" in plot
+    assert reading.floors_above_zero(quickstart) == [("copy_last", pytest.approx(0.5))]

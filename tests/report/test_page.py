@@ -1,0 +1,162 @@
+import html.parser
+import json
+import os
+import re
+
+import pytest
+
+from attn_jax.lab.summary import summarize
+from attn_jax.report import page, words
+
+STUDIES = ("quickstart", "digits", "diverged", "alone", "hostile")
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects elements, attributes and text as a browser would."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "line"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        if tag != "line":
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def render(results):
+    return page.render_page(results, summarize(results))
+
+
+def shown(text):
+    """The page's text with runs of white space as one blank."""
+    return " ".join("".join(Reader(text).text).split())
+
+
+@pytest.fixture(params=STUDIES)
+def study(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_the_same_results_give_the_same_bytes(study):
+    summary = summarize(study)
+    first = page.render_page(study, summary)
+    assert page.render_page(study, summary) == first
+    assert page.render_page(study, json.loads(json.dumps(summary, allow_nan=False))) == first
+
+
+def test_nothing_is_run_and_nothing_is_loaded(study):
+    text = render(study)
+    reader = Reader(text)
+    assert reader.open == []
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & set(reader.tags)
+    assert not [name for name, _ in reader.attributes if name.startswith("on")]
+    assert all(value.startswith("#") for name, value in reader.attributes if name in ("href", "src", "xlink:href"))
+    assert not re.search(r"<script|https?://|@import|url\((?!#)|\bnan\b", text)
+
+
+def test_a_page_that_loads_is_caught():
+    reader = Reader('<img src="https://example.org/a.png" onload="f()">')
+    assert "img" in reader.tags
+    assert [name for name, _ in reader.attributes if name.startswith("on")] == ["onload"]
+
+
+def test_ids_are_unique_and_headings_label_their_sections(study):
+    reader = Reader(render(study))
+    ids = [value for name, value in reader.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value for name, value in reader.attributes if name == "aria-labelledby"} <= set(ids)
+    assert reader.tags.count("th") == sum(name == "scope" for name, _ in reader.attributes)
+
+
+def test_every_name_and_every_number_of_the_table_is_shown(study):
+    summary = summarize(study)
+    text = shown(page.render_page(study, summary))
+    for name, model in summary["models"].items():
+        wanted = [" ".join(name.split()), words.count(model["parameters"]), words.size(model["state_bytes"])]
+        wanted += [" ".join(words.score(model["final"])), words.flops(model["train_flops_per_step"])]
+        wanted.append(words.duration(1000 * summary["timing"][name]["seconds_per_step"]))
+        if study.threshold is not None:
+            wanted += [" ".join(words.share(model["solved_fraction"])), " ".join(words.steps_to_solve(model))]
+        for word in (*wanted, *model["flags"], model["description"]):
+            assert word in text
+    assert summary["verdict"] in text
+
+
+def test_names_are_inert(hostile):
+    text = render(hostile)
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "<script>alert(1)</script>" in shown(text)  # what the reader sees
+    assert "$x_1$" in shown(text)
+
+
+def test_an_unescaped_name_is_caught(hostile, monkeypatch):
+    monkeypatch.setattr(page.style, "swatch", lambda index: page.Markup("<script>alert(1)</script>"))
+    assert "<script" in render(hostile)
+
+
+def test_config_and_environment_are_shown_whole(quickstart):
+    text = "".join(Reader(render(quickstart)).text)
+    assert json.dumps(quickstart.config, indent=2) in text
+    assert json.dumps(quickstart.environment, indent=2) in text
+
+
+def test_without_a_threshold_nothing_speaks_of_solving(digits):
+    text = shown(render(digits))
+    assert "olved" not in text
+    assert "to solve," not in text
+    assert "loss (nats a scored place)" in text
+    assert "Fresh test data at every length" not in text  # there is one length only
+
+
+def test_what_the_statistics_cannot_do_is_said(quickstart, alone, diverged):
+    assert "with 8 seeds, all solved, the lower bound is .631" in shown(render(quickstart))
+    assert "not cross-fitted" in shown(render(alone))
+    assert "12 of 12 runs diverged" in shown(render(diverged))
+    assert "12 diverged" not in shown(render(diverged))
+    assert shown(render(diverged)).count("4 diverged") == 6  # each model's window of three rates
+
+
+def test_the_caption_speaks_of_what_is_drawn(quickstart, alone):
+    assert "a thin line is a seed" in shown(render(quickstart))
+    assert "thin line" not in render(alone)
+    assert "the band is" not in render(alone)
+
+
+def test_times_of_a_cosine_schedule_stand_beside_its_budget(quickstart):
+    assert "cosine" not in render(quickstart)
+    object.__setattr__(quickstart, "schedule", "cosine")
+    assert "The cosine schedule knows the budget" in shown(render(quickstart))
+
+
+def test_the_report_is_written_whole_or_not_at_all(quickstart, tmp_path, monkeypatch):
+    summary = summarize(quickstart)
+    path = page.write_report(quickstart, summary, tmp_path)
+    assert path == tmp_path / "report.html"
+    assert path.read_text("utf-8") == page.render_page(quickstart, summary)
+    assert os.listdir(tmp_path) == ["report.html"]
+    before = path.read_bytes()
+
+    def fail(path, target):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(page.Path, "replace", fail)
+    summary["verdict"] = "Another verdict."
+    with pytest.raises(OSError, match="no space left"):
+        page.write_report(quickstart, summary, tmp_path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["report.html"]

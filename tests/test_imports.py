@@ -1,0 +1,112 @@
+"""Imports go down only (CONTRIBUTING.md, "Layers"); importing the package is cheap and starts no device."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "attn_jax"
+
+_ARRAYS = {"jax", "numpy"}
+# layer -> what of the package it may import
+ALLOWED = {
+    "version": set(),
+    "types": set(),
+    "errors": set(),
+    "ops": {"types"},
+    "layers": {"types", "ops"},
+    "mixers": {"types", "ops", "layers"},
+    "models": {"types", "ops", "layers", "mixers"},
+    "tasks": {"types"},
+    "training": {"types", "models.base", "tasks.base"},
+    "config": {"types", "errors", "mixers", "models", "tasks", "training.optim"},
+    "config_file": {"config", "errors"},
+    "lab": {"types", "errors", "config", "config_file", "training", "models", "tasks", "mixers.base"},
+    "report": {"lab.results", "lab.summary", "lab.statistics"},
+    "testing": {"types", "ops", "layers", "mixers", "models", "tasks", "training"},
+    "platforms": {"errors"},
+    "listing": {"errors", "mixers", "tasks"},
+    "comparison": {"config_file", "errors", "lab", "platforms", "report"},
+    "cli": {"comparison", "errors", "lab", "listing", "platforms"},
+}
+PURE = {"types", "ops", "layers", "mixers", "models", "tasks"}  # no flax, optax, orbax, rich, matplotlib
+LAZY = {"matplotlib", "scipy", "orbax", "sklearn"}  # imported where they are needed, inside functions
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(source: str, *, top_level: bool = False):
+    tree = ast.parse(source)
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module
+
+
+def complaints(layer: str, source: str):
+    """What of a module's imports its layer may not have."""
+    allowed = ALLOWED[layer] | {layer}
+    for name in imported(source):
+        head, _, inner = name.partition(".")
+        if head == "attn_jax" and not any(inner == room or inner.startswith(f"{room}.") for room in allowed):
+            yield f"{layer} imports {name}"
+        if head in ("configs", "scripts", "tests"):
+            yield f"{layer} imports {name}"
+        if layer in PURE and head in {"flax", "optax", "orbax", "rich", "matplotlib", "scipy"}:
+            yield f"{layer} imports {name}"
+    for name in imported(source, top_level=True):
+        if name.partition(".")[0] in LAZY:
+            yield f"{layer} imports {name} at its top level"
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    if path == PACKAGE / "__init__.py":  # the public names come from the pure layers
+        rooms = {name.split(".")[1] for name in imported(path.read_text())}
+        assert rooms <= PURE | {"version"}
+    else:
+        assert not list(complaints(layer_of(path), path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("layer", "source"),
+    [
+        ("ops", "from attn_jax.layers.linear import linear"),
+        ("ops", "import flax"),
+        ("tasks", "from attn_jax.models import Model"),
+        ("models", "def f():\n    from attn_jax.tasks import TASKS"),
+        ("training", "from attn_jax.mixers.gru import GRU"),
+        ("lab", "from attn_jax.report.page import write_report"),
+        ("report", "from attn_jax.models import Model"),
+        ("config", "import configs.quickstart"),
+        ("report", "import matplotlib"),
+    ],
+)
+def test_an_upward_import_is_caught(layer, source):
+    assert list(complaints(layer, source))
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_starts_no_device_and_nothing_heavy():
+    heavy = "flax optax orbax matplotlib scipy tyro rich sklearn jinja2".split()
+    out = run_python(
+        "import sys, jax; before = set(sys.modules)\n"
+        "import attn_jax\n"
+        "from jax._src import xla_bridge\n"
+        f"print(sorted({{m.split('.')[0] for m in set(sys.modules) - before}} & set({heavy!r})), xla_bridge._backends)"
+    )
+    assert out.strip() == "[] {}"
