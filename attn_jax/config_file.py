@@ -59,10 +59,8 @@ def _load_python(path: Path) -> Study:
     sys.modules[name] = module  # dataclasses defined in the file look their module up
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError) as error:
+    except (SyntaxError, ImportError, NameError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
     if not callable(getattr(module, "get_config", None)):
         raise ConfigError(f"{path}: has no get_config(), wanted a function that returns an attn_jax.config.Study")
     return _checked(module.get_config, path)
@@ -71,8 +69,8 @@ def _load_python(path: Path) -> Study:
 def _checked(get_config, path: Path) -> Study:
     try:
         study = get_config()
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: get_config(): {error}") from error
+    except (TypeError, ValueError, NameError, AttributeError) as error:
+        raise ConfigError(f"{path}: get_config(): {type(error).__name__}: {error}") from error
     if not isinstance(study, Study):
         raise ConfigError(f"{path}: get_config() gave a {type(study).__name__}, wanted an attn_jax.config.Study")
     try:

@@ -19,13 +19,13 @@ class AllDivergedError(UserError):
     exit_code = 3
 
 
-class EnvironmentProblem(UserError):
+class MachineError(UserError):
     """The machine does not allow it: a missing platform, a locked directory, workers that die."""
 
     exit_code = 4
 
 
-class InterruptedStudy(UserError):
+class InterruptedStudyError(UserError):
     """Stopped by the user with everything saved; the same command resumes."""
 
     exit_code = 75

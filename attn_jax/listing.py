@@ -80,7 +80,8 @@ def show_task(name: str, length: int | None, key: int) -> None:
         raise ConfigError(f"--length: {error}") from error
     batch = jax.device_get(task.sample(jax.random.key(key), 1, length, length))
     console = Console()
-    console.print(f"{name}, {length} {task.spec.length_unit}: {task.spec.source}", markup=False, highlight=False)
+    title = f"{name}, {length} {task.spec.length_unit}: {task.spec.source}"
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
     for line in _example_lines(batch, console.width):
         console.print(line, markup=True, highlight=False)
     for floor, value in task.floors(length).items():

@@ -4,7 +4,7 @@ import os
 import platform
 from typing import Any, Literal, TypeAlias
 
-from attn_jax.errors import EnvironmentProblem
+from attn_jax.errors import MachineError
 
 Platform: TypeAlias = Literal["auto", "cpu", "cuda", "tpu"]
 _INSTALL = {"cuda": 'pip install "attn_jax[cuda13]" (or cuda12, by your driver)', "tpu": 'pip install "attn_jax[tpu]"'}
@@ -14,19 +14,21 @@ def select_platform(name: Platform) -> str:
     """Starts jax on a platform and says which it is: "cpu", "gpu" or "tpu".
 
     Raises:
-      EnvironmentProblem: the platform is not there; says how to install it.
+      MachineError: the platform is not there; says how to install it.
     """
     import jax
 
     if name != "auto":
         jax.config.update("jax_platforms", name)
     try:
-        jax.devices()
-    except RuntimeError as error:
+        backend = jax.default_backend()
+    except RuntimeError:  # jax's own words for a platform it cannot start
+        backend = None
+    if backend is None or name not in ("auto", "cuda" if backend == "gpu" else backend):
         install = _INSTALL.get(name)
-        mend = f"If the hardware is there: {install}. Else give --platform=auto." if install else str(error)
-        raise EnvironmentProblem(f"--platform={name}: this machine offers jax no {name} device. {mend}") from error
-    return jax.default_backend()
+        mend = f"If the hardware is there: {install}. Else give --platform=auto." if install else "Try --platform=auto."
+        raise MachineError(f"--platform={name}: this machine offers jax no {name} device. {mend}")
+    return backend
 
 
 def cpu_cores() -> list[int]:

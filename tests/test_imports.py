@@ -102,7 +102,7 @@ def run_python(code: str) -> str:
 
 
 def test_importing_starts_no_device_and_nothing_heavy():
-    heavy = "flax optax orbax matplotlib scipy tyro rich sklearn jinja2".split()
+    heavy = ["flax", "optax", "orbax", "matplotlib", "scipy", "tyro", "rich", "sklearn", "jinja2"]
     out = run_python(
         "import sys, jax; before = set(sys.modules)\n"
         "import attn_jax\n"

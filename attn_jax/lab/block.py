@@ -1,4 +1,4 @@
-"""One job: a block of runs of one model, from its last checkpoint to its test scores. Runs in a worker or in the process."""
+"""One job: a block of runs of one model, from its last checkpoint to its test scores."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -54,9 +54,16 @@ def run_block(job: Job, should_stop: Any) -> bool:
         raise ConfigError(f"{job.config} changed while the study was running; start the command again")
     folder = block_directory(Path(job.directory), job.model, job.block)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, wait_seconds=_HANDOVER_SECONDS):
-        with jax.default_matmul_precision(study.train.matmul_precision):
-            return is_done(job) or _train(job, Prepared(study), should_stop)
+    _keep_compiled(Path(job.directory))
+    with locked(folder, wait_seconds=_HANDOVER_SECONDS), jax.default_matmul_precision(study.train.matmul_precision):
+        return is_done(job) or _train(job, Prepared(study), should_stop)
+
+
+def _keep_compiled(directory: Path) -> None:
+    """Lets the blocks of a model, and a resumption, share compiled programs; a cache the user has set is left alone."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(directory / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _train(job: Job, prepared: Prepared, should_stop: Any) -> bool:

@@ -19,7 +19,7 @@ def read_results(directory: Path) -> Results:
       ConfigError: no study there, or no model of it is finished.
     """
     if not (directory / "study.json").is_file():
-        raise ConfigError(f"{directory}: holds no study (no study.json); run attn-jax compare --workdir={directory} first")
+        raise ConfigError(f"{directory}: holds no study (no study.json); attn-jax compare makes one")
     facts = read_json(directory / "study.json")
     models = {name: _read_model(directory, facts, name) for name in facts["config"]["models"]}
     finished = {name: model for name, model in models.items() if model is not None}

@@ -1,11 +1,12 @@
 """A study's directory: who writes what, and nothing half-written that is ever read as whole.
 
-    study.json        what the study is: config, fingerprint, matched models, task; the parent writes it
-    environment.json  on what it ran
-    blocks/<model>-<k>/metrics.jsonl, checkpoints/      one worker writes them
-    summary.json, report.html                           the parent, at the end
-    lock              held by the running command; gone with it, however it ends
-    stop              asks the workers to save and stop
+study.json        what the study is: config, fingerprint, matched models, task; the parent writes it
+environment.json  on what it ran
+blocks/<model>-<k>/metrics.jsonl, checkpoints/      one worker writes them
+summary.json, report.html                           the parent, at the end
+compiled/         jax's cache of compiled programs; can be deleted
+lock              held by the running command; gone with it, however it ends
+stop              asks the workers to save and stop
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attn_jax.errors import EnvironmentProblem
+from attn_jax.errors import MachineError
 
 
 def block_directory(directory: Path, model: str, block: int) -> Path:
@@ -66,7 +67,7 @@ def locked(directory: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds a directory against every other process, on this machine; kill -9 leaves no trace of it.
 
     Raises:
-      EnvironmentProblem: another process holds it; names the holder.
+      MachineError: another process holds it; names the holder.
     """
     with (directory / "lock").open("a+", encoding="utf-8") as file:
         deadline = time.monotonic() + wait_seconds
@@ -74,7 +75,7 @@ def locked(directory: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 file.seek(0)
                 holder = file.read().strip() or "another process"
-                raise EnvironmentProblem(f"{directory} is in use by {holder}. Wait for it, or give another --workdir.")
+                raise MachineError(f"{directory} is in use by {holder}. Wait for it, or give another --workdir.")
             time.sleep(0.05)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")

@@ -13,13 +13,13 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from attn_jax.errors import EnvironmentProblem
+from attn_jax.errors import MachineError
 
 _parent_died = threading.Event()  # in a worker
 _working = threading.Lock()  # in a worker, held while it runs a job
 
 
-class WorkerDiedError(EnvironmentProblem):
+class WorkerDiedError(MachineError):
     """A worker process ended without an answer: killed, or out of memory."""
 
 

@@ -47,7 +47,8 @@ def match_parameters(config: ModelConfig, target: int, io: IO) -> tuple[ModelCon
     miss = _miss(matched, target, io)
     if miss <= TOLERANCE:
         return matched, None
-    return matched, f"{_size(matched, io)} matched parameters against {target}: {miss:.1%} off, the nearest it can be made"
+    size = _size(matched, io)
+    return matched, f"{size} matched parameters against {target}: {miss:.1%} off, the nearest it can be made"
 
 
 def _nearest(make: Any, target: int, io: IO, *, step: int = 1) -> ModelConfig:

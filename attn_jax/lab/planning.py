@@ -30,22 +30,23 @@ class Prepared:
     @cached_property
     def train_lengths(self) -> tuple[int, ...]:
         """The allowed lengths between the shortest and the longest trained on."""
-        asked = self.study.train.lengths or self.task.spec.train_lengths
-        try:
-            lengths = self.task.spec.lengths(*asked)
-        except ValueError as error:
-            raise ConfigError(f"train.lengths: {error}") from error
-        if not lengths:
-            raise ConfigError(f"train.lengths: the task allows none between {asked[0]} and {asked[1]}")
-        return lengths
+        return self._allowed("train.lengths", *(self.study.train.lengths or self.task.spec.train_lengths))
 
     @cached_property
     def curve_lengths(self) -> tuple[int, ...]:
         """The lengths of the length curve."""
         lengths = self.study.evaluate.lengths or self.task.spec.test_lengths
         for length in lengths:
-            if length not in self.task.spec.lengths(length, length):
-                raise ConfigError(f"evaluate.lengths: the task does not allow {length} {self.task.spec.length_unit}")
+            self._allowed("evaluate.lengths", length, length)
+        return lengths
+
+    def _allowed(self, path: str, low: int, high: int) -> tuple[int, ...]:
+        try:
+            lengths = self.task.spec.lengths(low, high)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        if not lengths:
+            raise ConfigError(f"{path}: the task has none between {low} and {high} {self.task.spec.length_unit}")
         return lengths
 
     @property

@@ -46,7 +46,9 @@ class Results:
     length_unit: str
     train_lengths: tuple[int, int]
     lengths: tuple[int, ...]  # [M]
-    floors: dict[int, dict[str, dict[str, float | None]]]  # length -> name -> {"metric", "loss"}; every length of `lengths` and the longest training length
+    floors: dict[
+        int, dict[str, dict[str, float | None]]
+    ]  # length -> name -> {"metric", "loss"}; every length of `lengths` and the longest training length
     steps: np.ndarray  # [E] the step of each evaluation
     budget: int  # train.steps
     schedule: str  # "constant" or "cosine"

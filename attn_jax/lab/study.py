@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attn_jax.errors import ConfigError, EnvironmentProblem, InterruptedStudy
+from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
 from attn_jax.lab.block import Job, is_done, run_block
 from attn_jax.lab.directory import locked, read_json, write_json
 from attn_jax.lab.executor import WorkerDiedError, stop_requested
@@ -45,10 +45,7 @@ class Layout:
 def choose_layout(prepared: Prepared, *, platform: str, workers: int, num_devices: int) -> Layout:
     """On a CPU enough blocks for all workers; on accelerators one block, its runs split over the devices."""
     runs, models = len(prepared.runs), len(prepared.study.models)
-    if platform == "cpu":
-        width = block_width(runs, models, workers)
-    else:
-        width = -(-runs // num_devices) * num_devices
+    width = block_width(runs, models, workers) if platform == "cpu" else -(-runs // num_devices) * num_devices
     return Layout(width, -(-runs // width), workers, platform, num_devices)
 
 
@@ -58,7 +55,7 @@ def claimed(directory: Path, prepared: Prepared, layout: Layout, environment: di
 
     Raises:
       ConfigError: the directory belongs to another study, or to another config of this one.
-      EnvironmentProblem: another process holds it, or it was begun on another kind of machine.
+      MachineError: another process holds it, or it was begun on another kind of machine.
     """
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
@@ -93,7 +90,7 @@ def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layou
         )
     begun = Layout(**{key: old[key] for key in vars(layout)})
     if (begun.platform, begun.num_devices) != (layout.platform, layout.num_devices):
-        raise EnvironmentProblem(
+        raise MachineError(
             f"{directory}: was begun on {begun.num_devices} {begun.platform} device(s) and cannot go on with "
             f"{layout.num_devices} {layout.platform}; give --platform={begun.platform} or another --workdir"
         )
@@ -114,12 +111,12 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
 
 
 def jobs_of(source: Source, prepared: Prepared, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
-    """The blocks of these models that are not done, the models in turn: equal programs then compile once."""
+    """The blocks of these models that are not done, every model's first ones first: equal programs compile once."""
     fingerprint = read_json(directory / "study.json")["fingerprint"]
     jobs = [
         Job(source.config, source.overrides, fingerprint, str(directory), name, k, layout.width, layout.num_devices)
-        for name in models
         for k in range(layout.blocks)
+        for name in models
     ]
     return [job for job in jobs if not is_done(job)]
 
@@ -128,7 +125,7 @@ def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Ca
     """Runs the jobs to the end, calling `watch` several times a second.
 
     Raises:
-      InterruptedStudy: Ctrl-C or SIGTERM; everything is saved.
+      InterruptedStudyError: Ctrl-C or SIGTERM; everything is saved.
       WorkerDiedError: a job's worker was killed twice; the other jobs have saved.
       Exception: whatever a job raised; the other jobs have saved.
     """
@@ -154,7 +151,7 @@ def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Ca
     if failure is not None:
         raise failure
     if interrupted.is_set():
-        raise InterruptedStudy(f"stopped; all is saved in {directory}, and the same command goes on from there")
+        raise InterruptedStudyError(f"stopped; all is saved in {directory}, and the same command goes on from there")
 
 
 def work(job: Job) -> bool:
@@ -182,7 +179,7 @@ def _signals_ask_to_stop(directory: Path) -> Iterator[threading.Event]:
     def ask(number: int, frame: Any) -> None:
         del number, frame
         if interrupted.is_set():
-            os._exit(InterruptedStudy.exit_code)
+            os._exit(InterruptedStudyError.exit_code)
         interrupted.set()
         (directory / "stop").touch()
         print("saving and stopping; once more to leave at once", flush=True)

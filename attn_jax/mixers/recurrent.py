@@ -39,7 +39,7 @@ class RecurrentConfig(MixerConfig):
 
 
 def bind(config: RecurrentConfig, init: Callable, init_state: Callable, step: Callable) -> Mixer:
-    """The mixer of a cell: `init(config, key)`, `init_state(config, params, batch_size, max_length, *, dtype)`, its step."""
+    """The mixer of a cell: its file's `init` and `init_state`, which take the config first, and its step."""
     start = partial(init_state, config)
     return Mixer(
         init=partial(init, config),
@@ -65,9 +65,7 @@ def init_recurrent(config: RecurrentConfig, key: Key, *, gates: int) -> Params:
     return params
 
 
-def extend(
-    step: Callable, params: Params, x: Array, state: State, valid: Array | None = None
-) -> tuple[Array, State]:
+def extend(step: Callable, params: Params, x: Array, state: State, valid: Array | None = None) -> tuple[Array, State]:
     """Goes on from a state by [B, T, D]. Padding is zeroed first: NaN there would make gradients NaN."""
     if valid is not None:
         x = jnp.where(valid[..., None], x, 0)
@@ -79,7 +77,7 @@ def extend(
 def apply(
     start: Callable, step: Callable, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None
 ) -> Array:
-    """The whole sequence from the fresh state; `extend` is already the fastest form. Nothing is random: no key is read."""
+    """The whole sequence from the fresh state; `extend` is already the fastest form, and nothing is random."""
     del key
     return extend(step, params, x, start(params, *x.shape[:2], dtype=accumulator(x.dtype)), valid)[0]
 

@@ -1,4 +1,4 @@
-"""One layer: norm, mixer, residual; norm, MLP, residual. Each part can be absent, which makes the classic stacked form."""
+"""One layer: norm, mixer, residual; norm, MLP, residual. Parts can be absent: the classic form has the mixer alone."""
 
 from typing import TYPE_CHECKING
 

@@ -55,8 +55,9 @@ class ModelConfig:
         mixers = self.mixers * self.num_layers if len(self.mixers) == 1 else self.mixers
         for mixer in mixers:
             if mixer.d_model not in (None, self.d_model):
+                name = type(mixer).__name__
                 raise ValueError(
-                    f"{type(mixer).__name__}: d_model={mixer.d_model} differs from the model's {self.d_model}; leave it out"
+                    f"{name}: d_model={mixer.d_model} differs from the model's {self.d_model}; leave it out"
                 )
         return tuple(replace(mixer, d_model=self.d_model) for mixer in mixers)
 

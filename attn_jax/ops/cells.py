@@ -1,7 +1,7 @@
 """Recurrent cells, a step each, and the scan that runs one over a sequence.
 
 A step maps (params, state, x[B, D]) to (state, y[B, P]). States are at least float32 whatever the dtype of x. The input
-projection stays inside the step: hoisted out of the scan it costs a [T, B, 4P] temporary, measured at 1.2-1.55x the time.
+projection stays inside the step: hoisted out of the scan it costs a [T, B, 4P] temporary and 1.2-1.55x the time.
 """
 
 from collections.abc import Callable
@@ -107,7 +107,9 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
     return h, h
 
 
-def scan_cell(step: Callable, params: Params, x: Array, state: State, valid: Array | None = None) -> tuple[Array, State]:
+def scan_cell(
+    step: Callable, params: Params, x: Array, state: State, valid: Array | None = None
+) -> tuple[Array, State]:
     """Runs a cell over a sequence, holding the state where a place is padding.
 
     Args:

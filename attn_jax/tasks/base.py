@@ -15,8 +15,8 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 class Floor(NamedTuple):
     """What a trivial predictor scores, exactly, and that predictor, so that the claim can be measured."""
 
-    metric: float  # its expected score in the task's metric
-    loss: float | None  # its expected loss in nats per scored place; None where it puts no mass on some answer
+    metric: float  # the expected score of answers drawn from its probabilities, in the task's metric
+    loss: float | None  # its expected loss, nats per unit of weight; None where it puts no mass on some answer
     predict: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (inputs, valid) -> class probabilities [B, T, V]
 
 
@@ -59,7 +59,7 @@ class Task(NamedTuple):
 
     sample: Callable[..., Batch]  # (key, batch_size, length, max_length, *, split="train") -> Batch
     floors: Callable[[int], dict[str, Floor]]  # (length) -> floors by name
-    solve: Callable[[np.ndarray, np.ndarray], np.ndarray] | None  # (inputs, valid) -> targets; None: no function of them
+    solve: Callable[[np.ndarray, np.ndarray], np.ndarray] | None  # (inputs, valid) -> targets, if they decide them
     spec: TaskSpec
 
 

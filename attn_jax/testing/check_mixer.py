@@ -112,7 +112,9 @@ def _check_padding(mixer: Mixer, params: Params, x: Array) -> None:
     _require_close(clean[0], padded[0], "padding reaches the gradients of the parameters")
     _require_close(clean[1], padded[1], "padding reaches the gradients of the inputs")
     _require(bool((clean[1][~valid] == 0).all()), "outputs depend on padding")
-    _require_finite(loss(params, poisoned)[0], "NaN in padding makes gradients NaN: zero it first, x = where(valid, x, 0)")
+    _require_finite(
+        loss(params, poisoned)[0], "NaN in padding makes gradients NaN: zero it first, x = where(valid, x, 0)"
+    )
 
 
 def _check_one_trace(mixer: Mixer, params: Params, x: Array) -> None:

@@ -48,4 +48,3 @@ class Checkpoints:
     def close(self) -> None:
         """Ends orbax's threads."""
         self._manager.close()
-

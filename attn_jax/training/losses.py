@@ -1,5 +1,6 @@
 """Losses as sums over places; whoever merges them divides once."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -19,11 +20,15 @@ def cross_entropy(logits: Array, batch: Batch) -> Tally:
     Returns:
       The sum and the total weight.
 
+    Raises:
+      AssertionError: the logits are not [B, T, V] for targets [B, T].
+
     >>> some = jnp.zeros((1, 1), int)
     >>> batch = Batch(some, some, jnp.ones((1, 1)), some == 0, some == 0)
     >>> round(float(cross_entropy(jnp.zeros((1, 1, 4)), batch).mean), 4)  # ln 4
     1.3863
     """
+    chex.assert_shape(logits, (*batch.targets.shape, None))
     counted = batch.weights > 0
     logits = jnp.where(counted[..., None], logits, 0).astype(jnp.promote_types(logits.dtype, jnp.float32))
     log_p = jnp.take_along_axis(jax.nn.log_softmax(logits), batch.targets[..., None], -1)[..., 0]

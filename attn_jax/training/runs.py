@@ -1,4 +1,4 @@
-"""Many runs in one compiled program: `vmap` over runs, `scan` over steps, sharded over local devices where there are more."""
+"""Many runs in one compiled program: `vmap` over runs, `scan` over steps, the runs split over local devices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +61,8 @@ def over_devices(program: Callable, num_devices: int, num_shared: int = 0) -> Ca
     if num_devices == 1:
         return program
     # explicit axes would refuse arrays that are not yet placed on the mesh
-    mesh = jax.make_mesh((num_devices,), ("run",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:num_devices])
+    devices = jax.local_devices()[:num_devices]
+    mesh = jax.make_mesh((num_devices,), ("run",), axis_types=(AxisType.Auto,), devices=devices)
 
     def split(*args):
         runs = len(args) - num_shared

@@ -36,8 +36,10 @@ def batch_loss(setup: Setup, params: Params, batch: Batch, key: Key | None) -> A
 def train_batch(setup: Setup, seed: Array, step: Array) -> Batch:
     """The batch that every model sees at this step of this seed."""
     key_length, key_data = jax.random.split(stream_key("train", seed, step))
-    length = jax.random.choice(key_length, jnp.array(setup.lengths))
-    return setup.task.sample(key_data, setup.batch_size, length, max(setup.lengths), split="train")
+    lengths = setup.lengths
+    # the draw is left out where there is nothing to choose: it would only cost compile time
+    length = jax.random.choice(key_length, jnp.array(lengths)) if len(lengths) > 1 else lengths[0]
+    return setup.task.sample(key_data, setup.batch_size, length, max(lengths), split="train")
 
 
 def train_step(setup: Setup, state: RunState, step: Array) -> tuple[RunState, Array]:

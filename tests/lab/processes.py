@@ -69,4 +69,6 @@ def rows(directory):
 
 def summary(directory):
     """summary.json less what a clock decides."""
-    return {key: value for key, value in json.loads((directory / "summary.json").read_text()).items() if key != "timing"}
+    return {
+        key: value for key, value in json.loads((directory / "summary.json").read_text()).items() if key != "timing"
+    }

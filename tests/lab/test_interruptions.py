@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 import pytest
-from processes import CONFIG, environment, finish, kill_group, members, alive, rows, start, summary, wait_for
+from processes import CONFIG, alive, environment, finish, kill_group, members, rows, start, summary, wait_for
 
 
 @pytest.fixture(scope="module")

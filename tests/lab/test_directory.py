@@ -1,0 +1,210 @@
+"""The study's directory: locks, torn lines, strangers, changed configs, and results read back as written."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tiny_study import get_config
+
+from attn_jax.errors import ConfigError, MachineError
+from attn_jax.lab.collect import read_results
+from attn_jax.lab.directory import append_row, locked, read_rows, write_json
+from attn_jax.lab.executor import WorkerDiedError
+from attn_jax.lab.planning import Prepared
+from attn_jax.lab.study import Source, choose_layout, claimed, differences, jobs_of, run_jobs
+
+
+def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    append_row(path, {"step": 1})
+    with path.open("a") as file:
+        file.write('{"step": 2, "lo')
+    append_row(path, {"step": 2})
+    assert read_rows(path) == [{"step": 1}, {"step": 2}]
+    assert read_rows(tmp_path / "none") == []
+
+
+def test_nan_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append_row(tmp_path / "rows.jsonl", {"loss": float("nan")})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"loss": float("inf")})
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_a_second_holder_is_named(tmp_path):
+    with locked(tmp_path):
+        code = "import pathlib, sys; from attn_jax.lab.directory import locked\n"
+        code += "with locked(pathlib.Path(sys.argv[1])): pass"
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+        assert "is in use by process" in done.stderr
+    with locked(tmp_path):
+        pass
+
+
+def layout_of(prepared, **changes):
+    return choose_layout(prepared, **({"platform": "cpu", "workers": 2, "num_devices": 1} | changes))
+
+
+def claim(directory, study, **changes):
+    prepared = Prepared(study)
+    with claimed(directory, prepared, layout_of(prepared, **changes), {}) as layout:
+        return layout
+
+
+def test_another_config_is_refused_with_the_difference(tmp_path):
+    claim(tmp_path / "s", get_config())
+    before = (tmp_path / "s" / "study.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"belongs to another config of study 'tiny' \(train.steps: 200 -> 100\)"):
+        claim(tmp_path / "s", changed(steps=100))
+    assert (tmp_path / "s" / "study.json").read_bytes() == before
+
+
+def changed(**train):
+    from dataclasses import replace
+
+    study = get_config()
+    return replace(study, train=replace(study.train, **train))
+
+
+def test_a_directory_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("!")
+    with pytest.raises(ConfigError, match=r"holds thesis.tex and no study"):
+        claim(tmp_path, get_config())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_is_no_directory(tmp_path):
+    (tmp_path / "s").write_text("!")
+    with pytest.raises(ConfigError, match="is a file"):
+        claim(tmp_path / "s", get_config())
+
+
+def test_the_layout_of_the_beginning_stays(tmp_path):
+    """A study begun on two cores keeps its block width on sixteen: bits depend on it."""
+    first = claim(tmp_path / "s", get_config(), workers=2)
+    again = claim(tmp_path / "s", get_config(), workers=16)
+    assert again == first
+    assert layout_of(Prepared(get_config()), workers=16) != first
+
+
+def test_another_kind_of_machine_is_refused(tmp_path):
+    claim(tmp_path / "s", get_config())
+    with pytest.raises(MachineError, match="was begun on 1 cpu"):
+        claim(tmp_path / "s", get_config(), platform="gpu", num_devices=4)
+
+
+def test_runs_split_evenly_over_devices():
+    layout = layout_of(Prepared(get_config()), platform="gpu", num_devices=3)
+    assert (layout.width, layout.blocks) == (6, 1)
+
+
+def test_differences_are_named_by_path():
+    old, new = {"a": {"b": 1, "c": [1]}, "d": 2}, {"a": {"b": 1, "c": [2]}, "e": 3}
+    assert list(differences(old, new)) == ["a.c: [1] -> [2]", "d: 2 -> None", "e: None -> 3"]
+
+
+class Fails:
+    """An executor whose jobs end as the list says."""
+
+    def __init__(self, outcomes):
+        self.outcomes, self.submitted = list(outcomes), []
+
+    def submit(self, fn, job):
+        from concurrent.futures import Future
+
+        self.submitted.append(job)
+        future = Future()
+        outcome = self.outcomes.pop(0)
+        future.set_exception(outcome) if isinstance(outcome, Exception) else future.set_result(outcome)
+        return future
+
+
+def some_jobs(directory):
+    prepared = Prepared(get_config())
+    with claimed(directory, prepared, layout_of(prepared), {}) as layout:
+        return jobs_of(Source("tiny_study.py"), prepared, directory, layout, ["transformer", "gru"])
+
+
+def test_a_worker_that_dies_twice_ends_the_study_and_is_named(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+    died = WorkerDiedError("killed.")
+    executor = Fails([died, True] + [True] * (len(jobs) - 2) + [died])
+    with pytest.raises(WorkerDiedError, match=f"block {jobs[0]}: killed. Twice."):
+        run_jobs(jobs, executor, tmp_path / "s", lambda: None)
+    assert executor.submitted.count(jobs[0]) == 2
+    assert not (tmp_path / "s" / "stop").exists()
+
+
+def test_a_worker_that_dies_once_is_forgiven(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+    run_jobs(jobs, Fails([WorkerDiedError("killed.")] + [True] * len(jobs)), tmp_path / "s", lambda: None)
+
+
+def test_an_error_in_a_job_is_raised_as_it_is(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_jobs(jobs, Fails([ZeroDivisionError()] + [True] * (len(jobs) - 1)), tmp_path / "s", lambda: None)
+    assert caught.value.__notes__ == [f"in block {jobs[0]}"]
+
+
+def write_study(directory):
+    """A study directory as workers leave it, with an accuracy of .5 + .1 * run at every place."""
+    prepared = Prepared(get_config())
+    with claimed(directory, prepared, layout_of(prepared), {"versions": {}}) as layout:
+        study = prepared.study
+        runs = len(prepared.runs)
+        for name in study.models:
+            for k in range(layout.blocks):
+                folder = directory / "blocks" / f"{name}-{k}"
+                folder.mkdir(parents=True)
+                index = [min(k * layout.width + lane, runs - 1) for lane in range(layout.width)]
+                metric = [[0.5 + 0.1 * run] * 2 for run in index]
+                diverged = [run == 2 for run in index]
+                for step in range(10, 201, 10):
+                    row = {"loss": metric, "metric": metric, "sequence": metric}
+                    chunk = {"step": step, "seconds": 1.0, "train_loss": [0.0] * layout.width}
+                    append_row(folder / "metrics.jsonl", chunk | {"diverged": diverged, "validation": row})
+                tested = [[0.5 + 0.1 * run] * 8 for run in index]
+                append_row(folder / "metrics.jsonl", {"test": {"loss": tested, "metric": tested, "sequence": tested}})
+    return prepared
+
+
+def test_results_are_read_back_run_by_run(tmp_path):
+    write_study(tmp_path / "s")
+    results = read_results(tmp_path / "s")
+    model = results.models["gru"]
+    assert model.score.shape == (2, 2, 20)
+    want = np.array([[0.0, 0.2], [0.4, 0.6]])  # normalised: (accuracy - .5) / .5
+    np.testing.assert_allclose(model.score[0, :, -1], want[0], atol=1e-12)
+    assert model.diverged.tolist() == [[False, False], [True, False]]
+    assert np.isnan(model.score[1, 0]).all()
+    assert np.isnan(model.final[1, 0])
+    np.testing.assert_allclose(model.final[1, 1], 0.6)
+    assert model.length_score.shape == (2, 2, 3)
+    assert results.floors[4]["uniform"]["metric"] == 0.5
+
+
+def test_a_row_written_twice_counts_once(tmp_path):
+    write_study(tmp_path / "s")
+    before = read_results(tmp_path / "s").models["gru"]
+    path = tmp_path / "s" / "blocks" / "gru-0" / "metrics.jsonl"
+    append_row(path, read_rows(path)[5])
+    after = read_results(tmp_path / "s").models["gru"]
+    np.testing.assert_array_equal(before.score, after.score)
+    assert before.seconds == after.seconds
+
+
+def test_an_unfinished_model_is_left_out_and_none_is_an_error(tmp_path):
+    write_study(tmp_path / "s")
+    path = tmp_path / "s" / "blocks" / "transformer-0" / "metrics.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in read_rows(path)[:-1]))
+    assert list(read_results(tmp_path / "s").models) == ["gru"]
+    with pytest.raises(ConfigError, match="holds no study"):
+        read_results(tmp_path)
+    for rows in (tmp_path / "s").glob("blocks/*/metrics.jsonl"):
+        rows.unlink()
+    with pytest.raises(ConfigError, match="no model is finished yet"):
+        read_results(tmp_path / "s")

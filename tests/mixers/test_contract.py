@@ -1,0 +1,142 @@
+"""Every registered mixer, and its options, keep the contract; broken ones are refused with a sentence that says why."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from attn_jax.mixers import GRU, LSTM, MIXERS, RNN, Attention, Mixer, MixerConfig
+from attn_jax.testing import check_mixer
+
+OPTIONS = {
+    "attention grouped": Attention(num_heads=4, num_kv_heads=2, use_bias=True),
+    "attention multi-query": Attention(num_heads=2, num_kv_heads=1),
+    "lstm inner": LSTM(d_inner=24, forget_bias=0.0),
+    "gru inner": GRU(d_inner=8, recurrent_init="glorot"),
+    "rnn glorot": RNN(recurrent_init="glorot"),
+}
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_registered(name):
+    check_mixer(MIXERS[name])
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options(name):
+    check_mixer(OPTIONS[name])
+
+
+def apply_unlike_extend(params, x, valid=None, *, key=None):
+    return GRU(d_model=16).make().apply(params, x, valid) * 1.001
+
+
+def sees_the_future(params, x, valid=None, *, key=None):
+    return GRU(d_model=16).make().apply(params, x, valid) + x.mean(1, keepdims=True)
+
+
+def leaks_between_rows(params, x, valid=None, *, key=None):
+    return GRU(d_model=16).make().apply(params, x, valid) + jnp.cumsum(x, 1).mean(0, keepdims=True)
+
+
+def reads_padding(params, x, valid=None, *, key=None):
+    return GRU(d_model=16).make().apply(params, x[:, ::-1], None)[:, ::-1]
+
+
+def nan_in_gradients(params, x, valid=None, *, key=None):
+    y = GRU(d_model=16).make().apply(params, x, None)
+    return y if valid is None else jnp.where(valid[..., None], y, 0)
+
+
+def wrong_dtype(params, x, valid=None, *, key=None):
+    return GRU(d_model=16).make().apply(params, x, valid).astype(jnp.float32)
+
+
+def advances_at_padding(params, x, state, valid=None):
+    return GRU(d_model=16).make().extend(params, x, state, None)
+
+
+def wrong_shape(params, x, valid=None, *, key=None):
+    return GRU(d_model=16).make().apply(params, x, valid)[:, :, :8]
+
+
+def wide_state(params, x, state, valid=None):
+    y, state = GRU(d_model=16).make().extend(params, x, state, valid)
+    return y, state.astype(x.dtype)
+
+
+def lazy(params, x, valid=None, *, key=None):
+    return jnp.zeros_like(x)
+
+
+BROKEN = {
+    "apply_unlike_extend": ({"apply": apply_unlike_extend}, "differs from apply"),
+    "sees_the_future": ({"apply": sees_the_future}, "not causal"),
+    "leaks_between_rows": ({"apply": leaks_between_rows}, "leaks into another"),
+    "nan_in_gradients": ({"apply": nan_in_gradients}, "NaN in padding makes gradients NaN"),
+    "wrong_dtype": ({"apply": wrong_dtype}, "bfloat16 in gives float32 out"),
+    "advances_at_padding": ({"extend": advances_at_padding}, "the state advances at padding"),
+    "wrong_shape": ({"apply": wrong_shape}, "apply gives shape"),
+    "wide_state": ({"extend": wide_state}, "changes the state's shapes or dtypes"),
+    "lazy": ({"apply": lazy}, "y does not depend on x"),
+    "reads_padding": ({"apply": reads_padding, "causal": False}, "NaN in padding reaches"),
+    "blind": ({"causal": False}, "never depends on a later x"),
+}
+
+
+@dataclass(frozen=True)
+class Broken(MixerConfig):
+    flaw: str = ""
+
+    def make(self) -> Mixer:
+        return GRU(d_model=self.width).make()._replace(**BROKEN[self.flaw][0])
+
+
+@pytest.mark.parametrize("flaw", BROKEN)
+def test_a_broken_mixer_is_refused(flaw):
+    with pytest.raises(AssertionError, match=BROKEN[flaw][1]):
+        check_mixer(Broken(flaw=flaw))
+
+
+def test_the_cache_drops_what_is_past_its_end_and_says_nan():
+    mixer = Attention(d_model=8, num_heads=2).make()
+    params = mixer.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (1, 4, 8))
+    y, state = mixer.extend(params, x, mixer.init_state(params, 1, 3))
+    whole = mixer.apply(params, x)
+    np.testing.assert_allclose(y[:, :3], whole[:, :3], atol=1e-6)
+    assert np.isnan(y[:, 3]).all()
+    assert state["length"].tolist() == [4]
+
+
+def test_inspect_shows_what_the_mixer_does():
+    x = jax.random.normal(jax.random.key(1), (2, 5, 8))
+    attention = Attention(d_model=8, num_heads=2).make()
+    weights = attention.inspect(attention.init(jax.random.key(0)), x)["weights"]
+    assert weights.shape == (2, 2, 5, 5)
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
+    lstm = LSTM(d_model=8, d_inner=6).make()
+    assert lstm.inspect(lstm.init(jax.random.key(0)), x)["hidden"].shape == (2, 5, 6)
+
+
+def test_the_forget_bias_is_on_the_forget_gate():
+    params = LSTM(d_model=3, forget_bias=2.5).make().init(jax.random.key(0))
+    np.testing.assert_array_equal(params["cell"]["b"].reshape(4, 3), [[0] * 3, [2.5] * 3, [0] * 3, [0] * 3])
+
+
+@pytest.mark.parametrize("config", [*MIXERS.values(), *OPTIONS.values()], ids=lambda c: type(c).__name__)
+def test_state_size_is_what_the_mixer_says(config):
+    mixer = replace(config, d_model=16).make()
+    params = jax.eval_shape(mixer.init, jax.random.key(0))
+    state = jax.eval_shape(partial(mixer.init_state, batch_size=3, max_length=7), params)
+    assert all(leaf.shape[0] == 3 for leaf in jax.tree.leaves(state))
+
+
+def test_a_width_is_asked_for():
+    with pytest.raises(ValueError, match="d_model is None"):
+        GRU().make().init(jax.random.key(0))
+    with pytest.raises(ValueError, match="num_heads=3 does not divide d_model=16"):
+        Attention(d_model=16, num_heads=3).make()

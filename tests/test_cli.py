@@ -1,0 +1,126 @@
+"""The command in the process: what it lists and shows, and how each mistake ends."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from attn_jax.cli import main
+from attn_jax.lab.directory import locked
+from attn_jax.mixers import MIXERS
+from attn_jax.tasks import TASKS
+
+TINY = str(Path(__file__).parent / "lab" / "tiny_study.py")
+
+
+def run(capsys, *words):
+    code = main(words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["compare", "--config=nowhere.py"], 2, "nowhere.py: no such config file"),
+        (["train", f"--config={TINY}", "--model=lstm"], 2, "--model: got 'lstm', wanted one of transformer, gru"),
+        (["report", "nowhere"], 2, "nowhere: holds no study"),
+        (["show", "task", "sudoku"], 2, "task: got 'sudoku', wanted one of associative_recall"),
+        (["show", "task", "digits", "--length=3"], 2, "--length: "),
+        (["compare", f"--config={TINY}", "--platform=tpu"], 4, "--platform=tpu: this machine offers jax no tpu device"),
+        (["devices", "--platform=cuda"], 4, 'pip install "attn_jax[cuda13]"'),
+        (["devices", "--config.train.steps=5"], 2, "only compare and train take overrides"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(words, code, said, capsys, tmp_path, monkeypatch, restore_platform):
+    monkeypatch.chdir(tmp_path)
+    got, _, err = run(capsys, *words)
+    assert got == code
+    assert said in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def restore_platform():
+    """Asking jax for a platform that is not there must not stay behind for the next test."""
+    import jax
+
+    before = jax.config.jax_platforms
+    yield
+    jax.config.update("jax_platforms", before)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare"], "--config"),
+        (["compare", f"--config={TINY}", "--platfrom=cpu"], "--platfrom=cpu"),
+        (["compare", f"--config={TINY}", "--platform=abacus"], "abacus"),
+        (["compare", f"--config={TINY}", "--config.train.stepz=5"], "--config.train.steps"),
+        (["dance"], "dance"),
+        ([], "compare"),
+    ],
+)
+def test_a_wrong_word_ends_with_2_and_says_what_is_near(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    assert said in captured.err + captured.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_process_on_a_directory_is_told_who_holds_it(capsys, tmp_path):
+    with locked(tmp_path):
+        (tmp_path / "study.json").write_text("{}")
+        code, _, err = run(capsys, "compare", f"--config={TINY}", f"--workdir={tmp_path}", "--platform=cpu")
+    assert code == 4
+    assert f"is in use by process {os.getpid()}" in err
+    assert "another --workdir" in err
+
+
+def test_list_is_the_registries(capsys):
+    assert [row["name"] for row in json.loads(run(capsys, "list", "mixers", "--json")[1])] == list(MIXERS)
+    tasks = json.loads(run(capsys, "list", "tasks", "--json")[1])
+    assert [row["name"] for row in tasks] == list(TASKS)
+    recall = tasks[0]
+    assert recall["floors"]["most_frequent_value"] == 0.2879
+    everything = json.loads(run(capsys, "list", "--json")[1])
+    assert sorted(everything) == ["configs", "mixers", "tasks"]
+    assert "configs/quickstart.py" in [row["name"] for row in everything["configs"]]
+    for what in ("mixers", "tasks", "configs"):
+        assert run(capsys, "list", what)[0] == 0
+
+
+def test_show_lays_input_over_target_over_weight(capsys):
+    code, out, _ = run(capsys, "show", "task", "associative_recall", "--length=2")
+    assert code == 0
+    lines = out.splitlines()
+    inputs, targets, weights = (line.split()[1:] for line in lines[1:4])
+    assert len(inputs) == len(targets) == len(weights) == 6
+    value_of = dict(zip(inputs[0:4:2], inputs[1:4:2], strict=True))
+    assert [str(int(value_of[query]) - 16) for query in inputs[4:]] == targets[4:]
+    assert weights == [".", ".", ".", ".", "1", "1"]
+    assert "most_frequent_value: accuracy 0.5312" in out
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_can_be_shown(name, capsys):
+    assert run(capsys, "show", "task", name)[0] == 0
+
+
+def test_devices(capsys):
+    code, out, _ = run(capsys, "devices", "--platform=cpu")
+    assert code == 0
+    assert "cpu:0" in out
+
+
+def test_help_names_the_commands(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in ("compare", "train", "report", "list", "show", "devices"))

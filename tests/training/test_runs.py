@@ -1,0 +1,202 @@
+"""Many runs in one program: paired data, one diverging alone, checkpoints, evaluation by length, several devices."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from attn_jax.mixers import GRU, Attention
+from attn_jax.models import ModelConfig, classic
+from attn_jax.tasks import Parity
+from attn_jax.training.checkpoint import Checkpoints
+from attn_jax.training.evaluate import evaluate, spread_lengths
+from attn_jax.training.optim import learning_rate_schedule, make_optimizer
+from attn_jax.training.runs import Plan, advance_runs, init_runs, test_runs
+from attn_jax.training.step import Setup, train_batch
+
+TASK = Parity().make()
+TRANSFORMER = ModelConfig(8, 1, (Attention(num_heads=2),), positions="sinusoidal")
+
+
+def make_plan(config=TRANSFORMER, lengths=(2, 3, 4)):
+    optimizer = make_optimizer(
+        learning_rate_schedule("constant", warmup_steps=3, steps=40), weight_decay=0.01, clip=1.0
+    )
+    setup = Setup(config.make(TASK.spec.io, TASK.spec.num_tokens(6)), TASK, optimizer, 4, lengths)
+    return Plan(setup, every=5, batch_size=4, validation_lengths=(2, 4), test_lengths=(2, 4, 6))
+
+
+def train(plan, seeds, rates, chunks=2):
+    state = jax.jit(partial(init_runs, plan))(jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
+    advance = jax.jit(partial(advance_runs, plan))
+    history = []
+    for chunk in range(chunks):
+        state, *seen = advance(state, jnp.int32(5 * chunk))
+        history.append(seen)
+    return state, history
+
+
+def test_data_depends_on_seed_and_step_and_not_on_the_model():
+    one, other = make_plan().setup, make_plan(classic(GRU(), d_model=8)).setup
+    chex.assert_trees_all_equal(train_batch(one, 3, 7), train_batch(other, 3, 7))
+    assert not np.array_equal(train_batch(one, 3, 7).inputs, train_batch(one, 3, 8).inputs)
+    assert not np.array_equal(train_batch(one, 3, 7).inputs, train_batch(one, 4, 7).inputs)
+
+
+def test_training_draws_every_allowed_length():
+    setup = make_plan().setup
+    drawn = {int(batch.valid.sum(1)[0]) - 1 for batch in (train_batch(setup, 0, step) for step in range(30))}
+    assert drawn == {2, 3, 4}
+
+
+def test_runs_of_one_seed_start_alike_and_rates_part_them():
+    state, _ = train(make_plan(), [0, 0, 1], [1e-3, 1e-2, 1e-3], chunks=0)
+    first, second, third = (jax.tree.map(lambda leaf, r=r: leaf[r], state.params) for r in range(3))
+    chex.assert_trees_all_equal(first, second)
+    state, _ = train(make_plan(), [0, 0, 1], [1e-3, 1e-2, 1e-3], chunks=1)
+    gap = jax.tree.map(lambda leaf: jnp.abs(leaf[0] - leaf[1]).max(), state.params)
+    assert max(jax.tree.leaves(gap)) > 1e-3
+    assert not np.array_equal(jax.tree.leaves(first)[0], jax.tree.leaves(third)[0])
+
+
+def test_one_diverging_run_is_frozen_and_the_others_keep_their_bits():
+    plan = make_plan()
+    calm, _ = train(plan, [0, 1, 2], [1e-3, 1e-3, 1e-3])
+    mixed, history = train(plan, [0, 1, 2], [1e-3, 1e30, 1e-3])
+    assert mixed.diverged.tolist() == [False, True, False]
+    for run in (0, 2):
+        chex.assert_trees_all_equal(
+            jax.tree.map(lambda leaf, r=run: leaf[r], calm), jax.tree.map(lambda leaf, r=run: leaf[r], mixed)
+        )
+    chex.assert_tree_all_finite(jax.tree.map(lambda leaf: leaf[1], mixed.params))
+    assert np.isnan(history[-1][0][1])
+
+
+def test_a_loss_ten_times_its_start_ends_a_run():
+    plan = make_plan()
+    uphill = optax.chain(optax.scale(-1.0))  # the caller subtracts: this climbs
+    setup = replace(plan.setup, optimizer=uphill)
+    state, _ = train(replace(plan, setup=setup), [0], [30.0], chunks=4)
+    assert state.diverged.tolist() == [True]
+
+
+def test_a_model_learns():
+    """Length 2 is an exclusive or: a few hundred steps of the smallest GRU are enough."""
+    plan = replace(make_plan(classic(GRU(), d_model=8, num_layers=1), lengths=(2,)), validation_lengths=(2, 2))
+    _, history = train(plan, [0, 1], [2e-2, 2e-2], chunks=40)
+    first, last = history[0][1], history[-1][1]
+    assert (last.metric.mean == 1).all()
+    assert (last.loss.mean < 0.2 * first.loss.mean).all()
+
+
+def test_evaluation_is_the_same_every_time_and_fresh():
+    plan = make_plan()
+    params = plan.setup.model.init(jax.random.key(0))
+    score = jax.jit(partial(evaluate, plan.setup, lengths=(2, 4, 6), split="validation", batch_size=4))
+    chex.assert_trees_all_equal(score(params, 0), score(params, 0))
+    assert not np.array_equal(score(params, 0).loss.total, score(params, 1).loss.total)
+    test = jax.jit(partial(evaluate, plan.setup, lengths=(2, 4, 6), split="test", batch_size=4))(params, 0)
+    assert not np.array_equal(score(params, 0).loss.total, test.loss.total)
+    assert score(params, 0).metric.count.tolist() == [4, 4, 4]
+
+
+def test_evaluation_by_length_equals_each_length_alone():
+    plan = make_plan(classic(GRU(), d_model=8))
+    params = plan.setup.model.init(jax.random.key(0))
+    together = evaluate(plan.setup, params, jnp.int32(0), (3, 6), split="test", batch_size=4)
+    key = jax.random.fold_in(jax.random.clone(key_of("test", 0)), 0)
+    batch = TASK.sample(key, 4, 3, 6, split="test")
+    logits = plan.setup.model.apply(params, batch.inputs[:, :4], None)
+    right = (logits.argmax(-1) == batch.targets[:, :4]) & batch.scored[:, :4]
+    assert float(together.metric.total[0]) == float(right.sum())
+
+
+def key_of(stream, seed):
+    from attn_jax.training.streams import stream_key
+
+    return stream_key(stream, seed)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "batches", "want"),
+    [((5,), 3, (5, 5, 5)), ((2, 3, 4), 1, (4,)), ((2, 3, 4, 5), 2, (2, 5)), (tuple(range(2, 21)), 4, (2, 8, 14, 20))],
+)
+def test_lengths_are_spread_evenly(allowed, batches, want):
+    assert spread_lengths(allowed, batches) == want
+
+
+def test_a_checkpoint_goes_on_bit_for_bit(tmp_path):
+    plan = make_plan()
+    through, _ = train(plan, [0, 1], [1e-3, 1e-2], chunks=2)
+    half, _ = train(plan, [0, 1], [1e-3, 1e-2], chunks=1)
+    saved = Checkpoints(tmp_path)
+    saved.save(5, half)
+    fresh, _ = train(plan, [0, 1], [1e-3, 1e-2], chunks=0)
+    step, state = Checkpoints(tmp_path).restore(fresh)
+    state, *_ = jax.jit(partial(advance_runs, plan))(state, jnp.int32(step))
+    chex.assert_trees_all_equal(state, through)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(tmp_path, capsys):
+    state = {"x": jnp.arange(3.0)}
+    saved = Checkpoints(tmp_path)
+    saved.save(1, state)
+    saved.save(2, {"x": state["x"] + 1})
+    for path in (tmp_path / "2").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    step, restored = Checkpoints(tmp_path).restore(state)
+    assert step == 1
+    chex.assert_trees_all_equal(restored, state)
+    assert (tmp_path / "unreadable-2").is_dir()
+    assert "set aside" in capsys.readouterr().out
+
+
+def test_nothing_readable_is_an_error_and_nothing_saved_is_none(tmp_path):
+    assert Checkpoints(tmp_path / "new").restore({"x": jnp.zeros(1)}) is None
+    Checkpoints(tmp_path).save(1, {"x": jnp.zeros(1)})
+    for path in (tmp_path / "1").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    with pytest.raises(OSError, match="no checkpoint can be read"):
+        Checkpoints(tmp_path).restore({"x": jnp.zeros(1)})
+
+
+def test_runs_split_over_devices_keep_their_numbers():
+    """Eight runs on one device and split over four: the same to rounding, and really split."""
+    code = """
+import jax, jax.numpy as jnp, numpy as np
+from functools import partial
+from test_runs import make_plan
+from attn_jax.training.runs import advance_runs, init_runs, over_devices
+plan = make_plan()
+state = jax.jit(partial(init_runs, plan))(jnp.arange(8), jnp.full(8, 1e-3))
+one = jax.jit(partial(advance_runs, plan))(state, jnp.int32(0))
+four = jax.jit(over_devices(partial(advance_runs, plan), 4, num_shared=1))(state, jnp.int32(0))
+leaf = jax.tree.leaves(four[0].params)[0]
+assert len(leaf.sharding.device_set) == 4, leaf.sharding
+for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(four)):
+    np.testing.assert_allclose(a, b, atol=1e-5)
+print("ok")
+"""
+    env = os.environ | {"JAX_NUM_CPU_DEVICES": "4", "NPROC": "16", "PYTHONPATH": os.path.dirname(__file__)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == "ok", done.stderr
+
+
+def test_scores_at_the_end_are_by_length():
+    plan = make_plan()
+    state, _ = train(plan, [0, 1], [1e-3, 1e-3], chunks=1)
+    tallies = jax.jit(partial(test_runs, plan))(state)
+    assert tallies.metric.total.shape == (2, 3)
+
+
+test_runs.__test__ = False  # the program, not a test

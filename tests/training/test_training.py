@@ -1,0 +1,92 @@
+"""Losses, metrics, streams and the optimiser against hand counts."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from attn_jax.training.losses import cross_entropy
+from attn_jax.training.metrics import accuracy, exact_match
+from attn_jax.training.optim import learning_rate_schedule, make_optimizer
+from attn_jax.training.streams import stream_key
+from attn_jax.types import Batch
+
+TARGETS = jnp.array([[0, 1, 2], [2, 2, 0]])
+SCORED = jnp.array([[True, True, False], [False, True, True]])
+BATCH = Batch(TARGETS, TARGETS, jnp.array([[1.0, 2.0, 0.0], [0.0, 1.0, 0.5]]), SCORED, jnp.ones((2, 3), bool))
+LOGITS = jax.nn.one_hot(jnp.array([[0, 1, 1], [0, 2, 1]]), 3) * 4.0  # wrong at [0, 2], [1, 0] (unscored) and [1, 2]
+
+
+def test_cross_entropy_is_the_weighted_sum():
+    log_p = np.asarray(LOGITS, np.float64)
+    log_p = log_p - np.log(np.exp(log_p).sum(-1, keepdims=True))
+    want = sum(-BATCH.weights[b, t] * log_p[b, t, TARGETS[b, t]] for b in range(2) for t in range(3))
+    tally = cross_entropy(LOGITS, BATCH)
+    np.testing.assert_allclose(tally.total, want, rtol=1e-6)
+    assert float(tally.count) == 4.5
+
+
+def test_what_is_not_weighted_reaches_neither_loss_nor_gradient():
+    spoilt = LOGITS.at[0, 2].set(jnp.nan)
+    loss, gradient = jax.value_and_grad(lambda logits: cross_entropy(logits, BATCH).mean)(spoilt)
+    assert jnp.isfinite(loss)
+    chex.assert_tree_all_finite(gradient)
+    assert not gradient[0, 2].any()
+
+
+def test_logits_of_another_shape_are_refused():
+    with pytest.raises(AssertionError, match="shape"):
+        cross_entropy(LOGITS[:, :2], BATCH)
+
+
+def test_accuracy_and_exact_match_count():
+    assert [float(x) for x in accuracy(LOGITS, BATCH)] == [3, 4]
+    assert [float(x) for x in exact_match(LOGITS, BATCH)] == [1, 2]
+
+
+def test_nan_is_never_right():
+    assert float(accuracy(jnp.full_like(LOGITS, jnp.nan), BATCH).total) == 0
+
+
+def test_streams_share_no_key():
+    keys = [
+        tuple(np.asarray(jax.random.key_data(stream_key(stream, seed, step))).tolist())
+        for stream in ("init", "train", "dropout", "validation", "test")
+        for seed in range(3)
+        for step in range(3)
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("kind", ["constant", "cosine"])
+def test_schedule(kind):
+    schedule = learning_rate_schedule(kind, warmup_steps=4, steps=12)
+    factors = [float(schedule(step)) for step in range(12)]
+    np.testing.assert_allclose(factors[:4], [0.2, 0.4, 0.6, 0.8], rtol=1e-6)
+    if kind == "constant":
+        assert factors[4:] == [1.0] * 8
+    else:
+        np.testing.assert_allclose(factors[4:], [(1 + np.cos(np.pi * i / 8)) / 2 for i in range(8)], atol=1e-6)
+
+
+def test_no_warm_up_starts_at_the_peak():
+    assert float(learning_rate_schedule("constant", warmup_steps=0, steps=5)(0)) == 1.0
+
+
+def test_the_optimiser_is_adamw_with_the_rate_outside():
+    """rate * update equals optax.adamw's own step, decay on matrices only, after clipping to the global norm."""
+    params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2)}
+    ours = make_optimizer(lambda step: 1.0, weight_decay=0.1, clip=0.5)
+    mask = {"w": True, "b": False}
+    theirs = optax.chain(optax.clip_by_global_norm(0.5), optax.adamw(0.03, weight_decay=0.1, mask=mask))
+    state, want_state, want = ours.init(params), theirs.init(params), params
+    for step in range(3):
+        gradient = jax.tree.map(lambda p, k=step: jnp.sin(p + k), params)
+        update, state = ours.update(gradient, state, params)
+        params = jax.tree.map(lambda p, u: p - 0.03 * u, params, update)
+        gradient = jax.tree.map(lambda p, k=step: jnp.sin(p + k), want)
+        update, want_state = theirs.update(gradient, want_state, want)
+        want = optax.apply_updates(want, update)
+    chex.assert_trees_all_close(params, want, rtol=1e-6)
