@@ -61,7 +61,7 @@ def run_block(job: Job, should_stop: Any) -> bool:
 
 def _keep_compiled(directory: Path) -> None:
     """Lets the blocks of a model, and a resumption, share compiled programs; a cache the user has set is left alone."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", str(directory / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
@@ -96,13 +96,15 @@ def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Ch
 
 def _table(evaluation: Evaluation) -> dict[str, Any]:
     """Means of the tallies, [R][M] lists; null where not finite."""
-    return {name: _finite(tally.total / tally.count) for name, tally in evaluation._asdict().items()}
+    return {name: _finite(tally.total / tally.number) for name, tally in evaluation._asdict().items()}
 
 
 def _finite(values: Any) -> Any:
     """An array as nested lists with null for NaN and infinity."""
     values = np.asarray(values, np.float64)
-    return np.where(np.isfinite(values), values, None).tolist()
+    listed = values.astype(object)
+    listed[~np.isfinite(values)] = None
+    return listed.tolist()
 
 
 def _metrics(job: Job) -> Path:

@@ -35,8 +35,14 @@ class Attention(MixerConfig):
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
         if self.width % self.num_heads:
-            raise ValueError(f"Attention: num_heads={self.num_heads} does not divide d_model={self.width}")
-        return Mixer(*(partial(f, self) for f in (init, apply, init_state, extend, inspect)))
+            raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.width}")
+        return Mixer(
+            init=partial(init, self),
+            apply=partial(apply, self),
+            init_state=partial(init_state, self),
+            extend=partial(extend, self),
+            inspect=partial(inspect, self),
+        )
 
 
 def init(config: Attention, key: Key) -> Params:

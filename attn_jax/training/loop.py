@@ -68,4 +68,4 @@ def _compile(program: Callable, *args: Any, donate: tuple[int, ...] = ()) -> Any
     if jax.default_backend() != "cpu":
         return lowered.compile()
     # On a CPU, LLVM's higher levels take twice as long to compile and give programs that are no faster (measured).
-    return lowered.compile(compiler_options={"xla_backend_optimization_level": 1})
+    return lowered.compile(compiler_options={"xla_backend_optimization_level": "1"})

@@ -11,7 +11,7 @@ from attn_jax.types import Array, Batch
 def cross_entropy(logits: Array, batch: Batch) -> Tally:
     """The negative log likelihood of the targets, in nats, weighted.
 
-    total = sum over b, t of -weights[b, t] log softmax(logits[b, t])[targets[b, t]];    count = sum of weights
+    total = sum over b, t of -weights[b, t] log softmax(logits[b, t])[targets[b, t]];    number = sum of weights
 
     Args:
       logits: [B, T, V] floating; the softmax is computed in at least float32.

@@ -11,12 +11,12 @@ class Tally(NamedTuple):
     """A sum and what to divide it by."""
 
     total: Array  # float32
-    count: Array  # float32
+    number: Array  # float32
 
     @property
     def mean(self) -> Array:
-        """total / count; NaN where nothing was counted."""
-        return self.total / self.count
+        """total / number; NaN where nothing was counted."""
+        return self.total / self.number
 
 
 def accuracy(logits: Array, batch: Batch) -> Tally:

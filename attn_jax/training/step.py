@@ -1,6 +1,6 @@
 """One training step of one run, pure: draw a batch, descend, and freeze the run if it diverged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ def train_batch(setup: Setup, seed: Array, step: Array) -> Batch:
     key_length, key_data = jax.random.split(stream_key("train", seed, step))
     lengths = setup.lengths
     # the draw is left out where there is nothing to choose: it would only cost compile time
-    length = jax.random.choice(key_length, jnp.array(lengths)) if len(lengths) > 1 else lengths[0]
+    length = lengths[0] if len(lengths) == 1 else jax.random.choice(key_length, jnp.array(lengths))
     return setup.task.sample(key_data, setup.batch_size, length, max(lengths), split="train")
 
 
@@ -58,5 +58,5 @@ def train_step(setup: Setup, state: RunState, step: Array) -> tuple[RunState, Ar
     params, opt_state = jax.tree.map(
         lambda new, old: jnp.where(diverged, old, new), (params, opt_state), (state.params, state.opt_state)
     )
-    state = state.replace(params=params, opt_state=opt_state, initial_loss=initial_loss, diverged=diverged)
+    state = replace(state, params=params, opt_state=opt_state, initial_loss=initial_loss, diverged=diverged)
     return state, jnp.where(diverged, jnp.nan, loss)

@@ -138,5 +138,5 @@ def test_state_size_is_what_the_mixer_says(config):
 def test_a_width_is_asked_for():
     with pytest.raises(ValueError, match="d_model is None"):
         GRU().make().init(jax.random.key(0))
-    with pytest.raises(ValueError, match="num_heads=3 does not divide d_model=16"):
+    with pytest.raises(ValueError, match="num_heads: got 3, wanted a divisor of d_model=16"):
         Attention(d_model=16, num_heads=3).make()

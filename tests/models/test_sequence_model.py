@@ -127,7 +127,7 @@ def test_a_non_causal_mixer_makes_a_model_without_extend():
     [
         ({"mixers": (GRU(), GRU(), GRU())}, "got 3 for num_layers=2, wanted 1 or 2"),
         ({"mixers": (GRU(d_model=8),)}, "differs from the model's 16"),
-        ({"mixers": (Attention(num_heads=3),)}, "num_heads=3 does not divide"),
+        ({"mixers": (Attention(num_heads=3),)}, "num_heads: got 3, wanted a divisor"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, sentence):

@@ -105,7 +105,7 @@ def test_evaluation_is_the_same_every_time_and_fresh():
     assert not np.array_equal(score(params, 0).loss.total, score(params, 1).loss.total)
     test = jax.jit(partial(evaluate, plan.setup, lengths=(2, 4, 6), split="test", batch_size=4))(params, 0)
     assert not np.array_equal(score(params, 0).loss.total, test.loss.total)
-    assert score(params, 0).metric.count.tolist() == [4, 4, 4]
+    assert score(params, 0).metric.number.tolist() == [4, 4, 4]
 
 
 def test_evaluation_by_length_equals_each_length_alone():

@@ -25,7 +25,7 @@ def test_cross_entropy_is_the_weighted_sum():
     want = sum(-BATCH.weights[b, t] * log_p[b, t, TARGETS[b, t]] for b in range(2) for t in range(3))
     tally = cross_entropy(LOGITS, BATCH)
     np.testing.assert_allclose(tally.total, want, rtol=1e-6)
-    assert float(tally.count) == 4.5
+    assert float(tally.number) == 4.5
 
 
 def test_what_is_not_weighted_reaches_neither_loss_nor_gradient():

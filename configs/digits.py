@@ -1,0 +1,25 @@
+"""Digits: 8 x 8 images of handwritten digits, a pixel at a time. Real data; there is no "solved", the score decides.
+
+    attn-jax compare --config=configs/digits.py         (needs pip install "attn_jax[digits]")
+
+RESULT_DIGITS
+"""
+
+from attn_jax.config import EvaluateConfig, Study, TrainConfig
+from attn_jax.mixers import GRU, LSTM, Attention
+from attn_jax.models import ModelConfig, classic
+from attn_jax.tasks import Digits
+
+
+def get_config() -> Study:
+    return Study(
+        name="digits",
+        task=Digits(),
+        models={
+            "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions="learned"),
+            "lstm": classic(LSTM()),
+            "gru": classic(GRU()),
+        },
+        train=TrainConfig(steps=600, batch_size=32, seeds=8, learning_rates=(1e-3, 3e-3, 1e-2)),
+        evaluate=EvaluateConfig(every=50, num_examples=320),
+    )
