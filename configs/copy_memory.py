@@ -3,6 +3,13 @@
     attn-jax compare --config=configs/copy_memory.py
 
 RESULT_COPY
+
+What was tried before, 2 seeds a row, 600 steps, score at the better rate of {3e-3, 1e-2}:
+
+    transformer: sinusoidal positions 1.00 after 150-300 steps (entered), learned 1.00 after 250-500
+    LSTM classic form: forget bias 3, a memory of about e^3 = 20 places from the start, .26 (entered); forget bias 1 .09;
+        block form with forget bias 3 .25
+    GRU classic form .39 (entered), block form .34; tanh RNN classic form .01
 """
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
@@ -16,8 +23,8 @@ def get_config() -> Study:
         name="copy_memory",
         task=CopyMemory(),
         models={
-            "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions="learned"),
-            "lstm": classic(LSTM()),
+            "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions="sinusoidal"),
+            "lstm": classic(LSTM(forget_bias=3.0)),
             "gru": classic(GRU()),
         },
         train=TrainConfig(steps=500, batch_size=32, seeds=8, learning_rates=(1e-3, 3e-3, 1e-2)),

@@ -3,6 +3,12 @@
     attn-jax compare --config=configs/digits.py         (needs pip install "attn_jax[digits]")
 
 RESULT_DIGITS
+
+What was tried before, 2 seeds a row, 600 steps, score at the better rate of {3e-3, 1e-2}:
+
+    transformer: learned positions .90 (entered), sinusoidal .76
+    LSTM: classic form .83 (entered), block form .79, with forget bias 3 .71
+    GRU: classic form .91 (entered), block form .83
 """
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
