@@ -13,10 +13,10 @@ from typing import Annotated, Literal, TypeAlias
 import tyro
 
 from attn_jax.comparison import compare, rewrite_report, train
-from attn_jax.errors import ConfigError, UserError
+from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError, UserError
 from attn_jax.lab.study import Source
 from attn_jax.listing import print_list, show_task
-from attn_jax.platforms import Platform, device_lines, select_platform
+from attn_jax.platforms import Platform, device_lines, select_platform, where_studies_run
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"attn-jax: {error}", file=sys.stderr)
         return error.exit_code
+    except ImportError as error:
+        print(f"attn-jax: {error}", file=sys.stderr)
+        return MachineError.exit_code
+    except KeyboardInterrupt:  # outside of training, where it would be asked to save
+        print("attn-jax: stopped; the same command goes on from there", file=sys.stderr)
+        return InterruptedStudyError.exit_code
     return 0
 
 
@@ -149,7 +155,7 @@ def _run(command: Command, overrides: tuple[str, ...]) -> None:
             show_task(name, length, key)
         case Devices(platform):
             select_platform(platform)
-            print("\n".join(device_lines()))
+            print("\n".join([*device_lines(), f"studies run on {where_studies_run()}"]))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import inspect
 import json
+import math
 import re
 import types
 import typing
@@ -38,7 +39,7 @@ class TrainConfig:
       learning_rates: the grid; every seed runs with every rate.
       warmup_steps: steps of linear warm-up.
       schedule: after the warm-up: "constant", so that time to solve does not know the budget, or "cosine" down to 0.
-      weight_decay: AdamW's, on matrices only.
+      weight_decay: AdamW's, on matrices and tables.
       clip: the largest global norm a gradient keeps.
       matmul_precision: of every matrix product; "float32" makes accelerators agree.
     """
@@ -59,10 +60,10 @@ class TrainConfig:
             _at_least(f"train.{name}", getattr(self, name), 1)
         _at_least("train.warmup_steps", self.warmup_steps, 0)
         _at_least("train.weight_decay", self.weight_decay, 0)
-        if not self.clip > 0:
-            raise ConfigError(f"train.clip: got {self.clip}, wanted a positive norm")
+        if not 0 < self.clip < math.inf:
+            raise ConfigError(f"train.clip: got {self.clip}, wanted a positive norm; a large one clips nothing")
         rates = self.learning_rates
-        if not rates or any(not 0 < rate < float("inf") for rate in rates) or list(rates) != sorted(set(rates)):
+        if not rates or any(not 0 < rate < math.inf for rate in rates) or list(rates) != sorted(set(rates)):
             raise ConfigError(f"train.learning_rates: got {rates}, wanted positive rates in ascending order")
 
 
@@ -72,7 +73,8 @@ class EvaluateConfig:
 
     Args:
       every: steps between validation scores.
-      num_examples: sequences a validation score and, at the end, each length of the length curve.
+      num_examples: sequences a validation score and, at the end, each length of the length curve; rounded up to
+        equal batches.
       lengths: of the length curve; None = the task's.
     """
 
@@ -178,9 +180,7 @@ def _decode(wanted: Any, data: Any, path: str) -> Any:
     if is_dataclass(wanted):
         return _decode_fields(wanted, data, path)
     if origin in (types.UnionType, typing.Union):
-        if data is None and type(None) in args:
-            return None
-        return _decode(next(arg for arg in args if arg is not type(None)), data, path)
+        return _decode_union(args, data, path)
     if origin is Literal:
         if data not in args:
             raise ConfigError(f"{path}: got {data!r}, wanted one of {', '.join(map(repr, args))}")
@@ -220,7 +220,27 @@ def _decode_fields(wanted: Any, data: Any, path: str) -> Any:
     for f in fields(wanted):
         if f.name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{at}{f.name}: missing")
-    return wanted(**{key: _decode(hints[key], item, f"{at}{key}") for key, item in data.items()})
+    values = {key: _decode(hints[key], item, f"{at}{key}") for key, item in data.items()}
+    try:
+        return wanted(**values)
+    except ConfigError:
+        raise  # it knows its path
+    except ValueError as error:
+        raise ConfigError(f"{at}{error}") from error
+
+
+def _decode_union(args: tuple, data: Any, path: str) -> Any:
+    """`data` as the first member of the union that takes it; the first one's complaint if none does."""
+    if data is None and type(None) in args:
+        return None
+    complaint = None
+    for arg in args:
+        try:
+            if arg is not type(None):
+                return _decode(arg, data, path)
+        except ConfigError as error:
+            complaint = complaint or error
+    raise complaint or ConfigError(f"{path}: got {data!r}, wanted None")
 
 
 def _decode_tuple(args: tuple, data: Any, path: str) -> tuple:
@@ -232,7 +252,7 @@ def _decode_tuple(args: tuple, data: Any, path: str) -> tuple:
 
 
 def _decode_plain(wanted: type, data: Any, path: str) -> Any:
-    if not isinstance(wanted, type):
+    if not isinstance(wanted, type) or wanted is Any:
         return data  # an annotation of the user's own that says nothing checkable
     if wanted is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
@@ -251,5 +271,5 @@ def _nearest(name: str, known: Any) -> str:
 
 
 def _at_least(path: str, value: float, low: float) -> None:
-    if not value >= low:
+    if not low <= value < math.inf:
         raise ConfigError(f"{path}: got {value}, wanted at least {low}")

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,8 @@ def _load_python(path: Path) -> Study:
     sys.modules[name] = module  # dataclasses defined in the file look their module up
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
+    except Exception as error:  # whatever the user's file does
+        raise ConfigError(f"{path}{_line_in(path, error)}: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, "get_config", None)):
         raise ConfigError(f"{path}: has no get_config(), wanted a function that returns an attn_jax.config.Study")
     return _checked(module.get_config, path)
@@ -69,11 +70,17 @@ def _load_python(path: Path) -> Study:
 def _checked(get_config, path: Path) -> Study:
     try:
         study = get_config()
-    except (TypeError, ValueError, NameError, AttributeError) as error:
-        raise ConfigError(f"{path}: get_config(): {type(error).__name__}: {error}") from error
+    except Exception as error:  # whatever the user's function does
+        raise ConfigError(f"{path}{_line_in(path, error)}: {type(error).__name__}: {error}") from error
     if not isinstance(study, Study):
         raise ConfigError(f"{path}: get_config() gave a {type(study).__name__}, wanted an attn_jax.config.Study")
     try:
         return checked(study)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    """ ", line 7", the last line of the file that the error went through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""

@@ -40,7 +40,10 @@ def list_tasks() -> list[dict[str, Any]]:
     for name, config in TASKS.items():
         task = config.make()
         spec = task.spec
-        floors = {floor: round(value.metric, 4) for floor, value in task.floors(spec.train_lengths[1]).items()}
+        try:
+            floors = {floor: round(value.metric, 4) for floor, value in task.floors(spec.train_lengths[1]).items()}
+        except ImportError as error:
+            floors = str(error)
         rows.append(
             {
                 "name": name,

@@ -1,10 +1,17 @@
 """Which accelerator a command runs on. The library itself never chooses: importing it starts no device."""
 
+import importlib.metadata
 import os
 import platform
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from attn_jax.errors import MachineError
+from attn_jax.version import __version__
 
 Platform: TypeAlias = Literal["auto", "cpu", "cuda", "tpu"]
 _INSTALL = {"cuda": 'pip install "attn_jax[cuda13]" (or cuda12, by your driver)', "tpu": 'pip install "attn_jax[tpu]"'}
@@ -22,8 +29,11 @@ def select_platform(name: Platform) -> str:
         jax.config.update("jax_platforms", name)
     try:
         backend = jax.default_backend()
-    except RuntimeError:  # jax's own words for a platform it cannot start
+    except (RuntimeError, AssertionError):  # what jax raises for a platform that it cannot start
         backend = None
+    if backend is None and name == "auto":
+        asked = os.environ.get("JAX_PLATFORMS")
+        raise MachineError(f"jax finds no device to run on (JAX_PLATFORMS={asked}). Unset it, or give --platform=cpu.")
     if backend is None or name not in ("auto", "cuda" if backend == "gpu" else backend):
         install = _INSTALL.get(name)
         mend = f"If the hardware is there: {install}. Else give --platform=auto." if install else "Try --platform=auto."
@@ -39,36 +49,42 @@ def cpu_cores() -> list[int]:
 
 
 def device_lines() -> list[str]:
-    """One line a device, as `attn-jax devices` prints them."""
+    """One line a device."""
     import jax
 
-    lines = [f"{device.platform}:{device.id}  {device.device_kind}" for device in jax.devices()]
+    return [f"{device.platform}:{device.id}  {device.device_kind}" for device in jax.devices()]
+
+
+def where_studies_run() -> str:
+    """What a study's blocks run on here, in words."""
+    import jax
+
     if jax.default_backend() == "cpu":
-        lines.append(f"studies run in {len(cpu_cores())} worker processes, one a core ({platform.machine()})")
-    return lines
+        return f"{len(cpu_cores())} worker processes, one a CPU core ({platform.machine()})"
+    devices = jax.local_devices()
+    return f"{len(devices)} x {devices[0].device_kind} ({jax.default_backend()})"
 
 
 def environment() -> dict[str, Any]:
     """What a result may depend on beside its config: versions, devices, flags, the code's state."""
-    import subprocess
-    import sys
-    from importlib.metadata import version
-    from pathlib import Path
-
     import jax
 
-    def git(*words: str) -> str | None:
-        command = ["git", "-C", str(Path(__file__).parent), *words]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        return result.stdout.strip() if result.returncode == 0 else None
-
-    packages = ("attn_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
-    changed = git("status", "--porcelain")
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
+    own = {"python": platform.python_version(), "attn_jax": __version__}
     return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "versions": own | {name: importlib.metadata.version(name) for name in packages},
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.local_devices()],
         "machine": f"{platform.system()} {platform.machine()}, {len(cpu_cores())} cores",
         "flags": {name: os.environ[name] for name in ("XLA_FLAGS", "JAX_PLATFORMS") if name in os.environ},
-        "git": {"commit": git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed)},
+        "git": _git_state(Path(__file__).parents[1]),
         "argv": sys.argv,
     }
+
+
+def _git_state(checkout: Path) -> dict[str, Any] | None:
+    """The commit of the checkout the package runs from, and whether it was changed; None where it runs from none."""
+    if shutil.which("git") is None or not (checkout / ".git").exists():
+        return None
+    git = partial(subprocess.run, cwd=checkout, capture_output=True, text=True, check=False)
+    commit, changes = git(["git", "rev-parse", "HEAD"]), git(["git", "status", "--porcelain"])
+    return {"commit": commit.stdout.strip() or None, "dirty": bool(changes.stdout.strip())}

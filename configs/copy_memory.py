@@ -7,8 +7,8 @@ RESULT_COPY
 What was tried before, 2 seeds a row, 600 steps, score at the better rate of {3e-3, 1e-2}:
 
     transformer: sinusoidal positions 1.00 after 150-300 steps (entered), learned 1.00 after 250-500
-    LSTM classic form: forget bias 3, a memory of about e^3 = 20 places from the start, .26 (entered); forget bias 1 .09;
-        block form with forget bias 3 .25
+    LSTM classic form: forget bias 3, a memory of about e^3 = 20 places at the start, .26 (entered); forget bias 1
+        .09; block form with forget bias 3 .25
     GRU classic form .39 (entered), block form .34; tanh RNN classic form .01
 """
 

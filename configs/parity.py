@@ -24,7 +24,7 @@ def get_config() -> Study:
         name="parity",
         task=Parity(labels="running"),
         models={
-            "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions="learned"),
+            "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions="sinusoidal"),
             "lstm": classic(LSTM()),
             "rnn": classic(RNN()),
         },

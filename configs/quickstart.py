@@ -26,7 +26,7 @@ def get_config() -> Study:
         name="quickstart",
         task=AssociativeRecall(),
         models={
-            "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions="learned"),
+            "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions="sinusoidal"),
             "lstm": ModelConfig(mixers=(LSTM(),), norm="none"),
             "gru": ModelConfig(mixers=(GRU(),), norm="none"),
         },

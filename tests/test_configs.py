@@ -56,7 +56,7 @@ def test_it_trains_two_steps(study, name):
     study = replace(
         study,
         models={name: replace(study.models[name], d_model=16, num_layers=1, mixers=study.models[name].mixers[:1])},
-        train=replace(study.train, lengths=(low, low), batch_size=2, steps=2),
+        train=replace(study.train, lengths=(low, low), batch_size=2, steps=6),
         evaluate=replace(study.evaluate, every=2, num_examples=2, lengths=(low,)),
         reference=None,
     )

@@ -56,7 +56,7 @@ def run_block(job: Job, should_stop: Any) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     _keep_compiled(Path(job.directory))
     with locked(folder, wait_seconds=_HANDOVER_SECONDS), jax.default_matmul_precision(study.train.matmul_precision):
-        return is_done(job) or _train(job, Prepared(study), should_stop)
+        return is_done(job) or (not should_stop() and _train(job, Prepared(study), should_stop))
 
 
 def _keep_compiled(directory: Path) -> None:

@@ -1,5 +1,6 @@
 """From a study's directory to its results: reads what the workers wrote, computes no statistics."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,26 @@ from attn_jax.lab.results import ModelResult, Results
 _Rows = list[dict[str, Any]]
 
 
-def read_results(directory: Path) -> Results:
-    """The results of a finished study, or of those of its models that are finished.
+def read_results(directory: Path, models: Sequence[str] | None = None) -> Results:
+    """The results of these models of a study, all of them by default.
 
     Raises:
-      ConfigError: no study there, or no model of it is finished.
+      ConfigError: no study there, or one of the models is not finished; it is named.
     """
     if not (directory / "study.json").is_file():
         raise ConfigError(f"{directory}: holds no study (no study.json); attn-jax compare makes one")
     facts = read_json(directory / "study.json")
-    models = {name: _read_model(directory, facts, name) for name in facts["config"]["models"]}
-    finished = {name: model for name, model in models.items() if model is not None}
-    if not finished:
-        raise ConfigError(f"{directory}: no model is finished yet; the command that started the study resumes it")
+    read = {name: _read_model(directory, facts, name) for name in models or facts["config"]["models"]}
+    finished = {name: model for name, model in read.items() if model is not None}
+    missing = [name for name in read if name not in finished]
+    if missing:
+        raise ConfigError(f"{directory}: not finished: {', '.join(missing)}; attn-jax compare goes on with the study")
     config, task = facts["config"], facts["task"]
-    reference = config["reference"] or next(iter(config["models"]))
     every, steps = config["evaluate"]["every"], config["train"]["steps"]
     return Results(
         study=config["name"],
         task=config["task"].get("name") or config["task"]["file"],
-        reference=reference if reference in finished else next(iter(finished)),
+        reference=config["reference"] or next(iter(config["models"])),
         metric=task["metric"],
         chance=task["chance"],
         best=task["best"],

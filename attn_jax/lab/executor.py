@@ -15,6 +15,7 @@ from typing import Any
 
 from attn_jax.errors import MachineError
 
+_BLOCKED = (signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 _parent_died = threading.Event()  # in a worker
 _working = threading.Lock()  # in a worker, held while it runs a job
 
@@ -33,7 +34,8 @@ class PinnedProcesses(Executor):
         self._cores: queue.Queue[tuple[int, ProcessPoolExecutor]] = queue.Queue()
         for core in cores:
             self._cores.put((core, _process_on(core)))
-        self._waiters = ThreadPoolExecutor(len(cores), thread_name_prefix="job")
+        # a process inherits the mask of the thread that starts it: Ctrl-C is for the command, which asks for a stop
+        self._waiters = ThreadPoolExecutor(len(cores), initializer=signal.pthread_sigmask, initargs=_BLOCKED)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Runs fn on the next free core."""
@@ -68,9 +70,7 @@ def _process_on(core: int) -> ProcessPoolExecutor:
 
 
 def _start_worker(core: int) -> None:
-    """Pins the process before XLA counts its cores; the parent alone hears Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Pins the process before XLA counts its cores."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
     os.environ["NPROC"] = "1"  # XLA's thread pool

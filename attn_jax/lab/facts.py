@@ -1,5 +1,6 @@
 """What is true of a study before it runs: sizes, FLOPs, depth, floors. All of it stands in study.json."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -53,8 +54,8 @@ def _model_facts(prepared: Prepared, name: str) -> dict[str, Any]:
         "parameters_matched": matched,
         "match_note": note,
         "state_bytes": _state_bytes(prepared, config),
-        "train_flops_per_step": _train_flops(prepared.plan(name).setup),
-        "depth": _depth(prepared, config),
+        "train_flops_per_step": _counted(_train_flops, prepared.plan(name).setup),
+        "depth": _counted(_depth, prepared, config) or "unknown",
     }
 
 
@@ -78,6 +79,14 @@ def _state_bytes(prepared: Prepared, config: ModelConfig) -> int:
     state = jax.eval_shape(lambda key: model.init_state(model.init(key), 1, tokens), jax.random.key(0))  # pyright: ignore
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
+
+def _counted(count: Callable[..., Any], *args: Any) -> Any:
+    """A count, None where a program does not let itself be counted (a `while` loop, say): no reason not to train it."""
+    try:
+        return count(*args)
+    except (ValueError, NotImplementedError):
+        return None
 
 
 def _train_flops(setup: Setup) -> float:

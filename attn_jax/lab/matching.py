@@ -64,7 +64,7 @@ def _nearest(make: Any, target: int, io: IO, *, step: int = 1) -> ModelConfig:
 
 
 def _with_width(config: ModelConfig, width: int) -> ModelConfig:
-    return replace(config, d_model=width)
+    return replace(config, d_model=width, mixers=tuple(replace(mixer, d_model=None) for mixer in config.mixers))
 
 
 def _with_inner(config: ModelConfig, inner: int) -> ModelConfig:

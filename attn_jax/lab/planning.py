@@ -6,6 +6,7 @@ from functools import cached_property
 from attn_jax.config import Study
 from attn_jax.errors import ConfigError
 from attn_jax.lab.matching import count_parameters, match_parameters, parameter_shapes
+from attn_jax.lab.selection import HELD
 from attn_jax.models import ModelConfig
 from attn_jax.tasks import Task
 from attn_jax.training.evaluate import spread_lengths
@@ -13,6 +14,7 @@ from attn_jax.training.optim import learning_rate_schedule, make_optimizer
 from attn_jax.training.runs import Plan
 from attn_jax.training.step import Setup
 
+_FEWEST_BATCHES = 4  # a validation score of a range of lengths
 _WIDEST = 12  # runs a block on a CPU; wider blocks fall out of the cache
 
 
@@ -21,6 +23,14 @@ class Prepared:
     """A study with everything that follows from it."""
 
     study: Study
+
+    def __post_init__(self):
+        evaluations = self.study.train.steps // self.study.evaluate.every
+        if self.task.spec.threshold is not None and evaluations <= HELD:
+            raise ConfigError(
+                f"train.steps: got {self.study.train.steps}, wanted at least {(HELD + 1) * self.study.evaluate.every}: "
+                f"solved means held for {HELD} more evaluations, and evaluate.every is {self.study.evaluate.every}"
+            )
 
     @cached_property
     def task(self) -> Task:
@@ -57,15 +67,17 @@ class Prepared:
     @cached_property
     def models(self) -> dict[str, tuple[ModelConfig, str | None]]:
         """The models as they run, matched if the study says so, each with a note where 2 % could not be reached."""
-        study, io = self.study, self.task.spec.io
-        reference = study.models[study.reference_name]
-        target = count_parameters(parameter_shapes(reference, io, 1))[1]
-        return {
-            name: (model, None)
-            if study.match is None or name == study.reference_name
-            else match_parameters(model, target, io)
-            for name, model in study.models.items()
-        }
+        study, io, at = self.study, self.task.spec.io, self.study.reference_name
+        try:
+            target = count_parameters(parameter_shapes(study.models[at], io, 1))[1]
+            models: dict[str, tuple[ModelConfig, str | None]] = {}
+            for at, model in study.models.items():
+                keep = study.match is None or at == study.reference_name
+                models[at] = (model, None) if keep else match_parameters(model, target, io)
+                parameter_shapes(models[at][0], io, 1)  # whatever is wrong with a model comes out here
+        except ValueError as error:
+            raise ConfigError(f"models.{at}: {error}") from error
+        return models
 
     @cached_property
     def runs(self) -> tuple[tuple[int, float], ...]:
@@ -89,10 +101,11 @@ class Prepared:
             batch_size=train.batch_size,
             lengths=self.train_lengths,
         )
-        batches = -(-evaluate.num_examples // train.batch_size)
+        # batches no larger than in training, and enough of them for several of the lengths trained on
+        batches = max(-(-evaluate.num_examples // train.batch_size), min(len(self.train_lengths), _FEWEST_BATCHES))
         validation = spread_lengths(self.train_lengths, batches)
         curve = tuple(length for length in self.curve_lengths for _ in range(batches))
-        return Plan(setup, evaluate.every, train.batch_size, validation, validation + curve)
+        return Plan(setup, evaluate.every, -(-evaluate.num_examples // batches), validation, validation + curve)
 
 
 def block_width(num_runs: int, num_models: int, num_workers: int, *, widest: int = _WIDEST) -> int:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from attn_jax.lab.directory import block_directory, read_rows
 
+_BAR_SECONDS = 1.0
 _PLAIN_SECONDS = 15.0
 
 
@@ -35,12 +36,13 @@ class Watch:
         return self.update
 
     def __exit__(self, *error: object) -> None:
+        self._shown = -_PLAIN_SECONDS  # the last numbers are shown in any case
         self.update()
         self._progress.stop()
 
     def update(self) -> None:
         """Shows the newest numbers."""
-        if not self._console.is_terminal and time.monotonic() - self._shown < _PLAIN_SECONDS:
+        if time.monotonic() - self._shown < (_BAR_SECONDS if self._console.is_terminal else _PLAIN_SECONDS):
             return
         self._shown = time.monotonic()
         done = {name: self._steps_done(name) for name in self._models}

@@ -19,11 +19,11 @@ class ModelResult:
     parameters_matched: int  # without token embedding, position and readout tables
     match_note: str | None  # set where the reference's size could not be reached within 2 %
     state_bytes: int
-    train_flops_per_step: float  # one run
-    depth: str  # growth of the sequential depth with T: "constant", "log T" or "linear"
+    train_flops_per_step: float | None  # one run; None where the program cannot be counted
+    depth: str  # growth of the sequential depth with T: "constant", "log T", "linear" or "unknown"
     learning_rates: tuple[float, ...]  # [A], ascending
     score: np.ndarray  # [S, A, E] normalised validation score
-    loss: np.ndarray  # [S, A, E] validation loss, nats per scored place
+    loss: np.ndarray  # [S, A, E] validation loss, nats per unit of weight
     diverged: np.ndarray  # [S, A] bool
     final: np.ndarray  # [S, A] normalised test score at the training lengths
     length_score: np.ndarray  # [S, A, M] normalised test score of single answers

@@ -50,7 +50,7 @@ def choose_layout(prepared: Prepared, *, platform: str, workers: int, num_device
 
 
 @contextlib.contextmanager
-def claimed(directory: Path, prepared: Prepared, layout: Layout, environment: dict[str, Any]) -> Iterator[Layout]:
+def claimed(directory: Path, prepared: Prepared, layout: Layout) -> Iterator[Layout]:
     """Holds the study's directory; writes study.json, or checks that the one there is of the same study.
 
     Raises:
@@ -60,17 +60,32 @@ def claimed(directory: Path, prepared: Prepared, layout: Layout, environment: di
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
     _refuse_strangers(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    facts = study_facts(prepared)  # before anything is written: it finds what is wrong with the config
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(f"{directory}: cannot be made ({error.strerror}); give another --workdir") from error
     with locked(directory):
         (directory / "stop").unlink(missing_ok=True)
-        facts = study_facts(prepared)
         path = directory / "study.json"
         if path.exists():
             layout = _same_study(directory, read_json(path), facts, layout)
         else:
             write_json(path, facts | vars(layout))
-        write_json(directory / "environment.json", environment)
         yield layout
+
+
+def record_environment(directory: Path, environment: dict[str, Any]) -> None:
+    """Writes what the study runs on; a resumption elsewhere, or with other versions, is added to it."""
+    path = directory / "environment.json"
+    if not path.exists():
+        write_json(path, environment)
+        return
+    first = read_json(path)
+    resumed = first.pop("resumed", [])
+    known = [{**seen, "argv": None} for seen in [first, *resumed]]
+    if {**environment, "argv": None} not in known:
+        write_json(path, first | {"resumed": [*resumed, environment]})
 
 
 def _refuse_strangers(directory: Path) -> None:
@@ -81,6 +96,8 @@ def _refuse_strangers(directory: Path) -> None:
 
 
 def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layout: Layout) -> Layout:
+    if old.get("schema") != new["schema"]:
+        raise ConfigError(f"{directory}: its study.json is not of this version of attn_jax; give another --workdir")
     if old["fingerprint"] != new["fingerprint"]:
         changes = list(differences(old["config"], new["config"]))
         shown = "; ".join(changes[:5]) + ("; ..." if len(changes) > 5 else "")
@@ -92,9 +109,14 @@ def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layou
     if (begun.platform, begun.num_devices) != (layout.platform, layout.num_devices):
         raise MachineError(
             f"{directory}: was begun on {begun.num_devices} {begun.platform} device(s) and cannot go on with "
-            f"{layout.num_devices} {layout.platform}; give --platform={begun.platform} or another --workdir"
+            f"{layout.num_devices} {layout.platform}; give --platform={_option(begun.platform)} or another --workdir"
         )
     return begun
+
+
+def _option(platform: str) -> str:
+    """What --platform calls a platform of jax's."""
+    return "cuda" if platform == "gpu" else platform
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
@@ -129,7 +151,7 @@ def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Ca
       WorkerDiedError: a job's worker was killed twice; the other jobs have saved.
       Exception: whatever a job raised; the other jobs have saved.
     """
-    with _signals_ask_to_stop(directory) as interrupted:
+    with _signals_ask_to_stop(directory) as interrupted, _stopping_if_this_fails(directory):
         attempts = dict.fromkeys(jobs, 1)
         running: dict[Future, Job] = {executor.submit(work, job): job for job in jobs}
         failure: Exception | None = None
@@ -139,8 +161,10 @@ def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Ca
             for future in done:
                 job = running.pop(future)
                 error = None if future.cancelled() else future.exception()
-                stopping = interrupted.is_set() or failure is not None
-                if isinstance(error, WorkerDiedError) and attempts[job] < _ATTEMPTS and not stopping:
+                died = isinstance(error, WorkerDiedError)
+                if died and interrupted.is_set():
+                    continue  # whoever stopped the command may have killed its workers too
+                if died and attempts[job] < _ATTEMPTS and failure is None:
                     print(f"block {job}: {error}; trying again from its last checkpoint", flush=True)
                     attempts[job] += 1
                     running[executor.submit(work, job)] = job
@@ -158,6 +182,16 @@ def work(job: Job) -> bool:
     """A job in its worker: stops at the end of a chunk when asked to, or when the command is gone."""
     stop = Path(job.directory) / "stop"
     return run_block(job, lambda: stop.exists() or stop_requested())
+
+
+@contextlib.contextmanager
+def _stopping_if_this_fails(directory: Path) -> Iterator[None]:
+    """Leaves no worker training on for a command that cannot go on."""
+    try:
+        yield
+    except BaseException:
+        (directory / "stop").touch()
+        raise
 
 
 def _named(job: Job, error: BaseException) -> Exception:

@@ -143,7 +143,7 @@ def _model_summary(results: Results, runs: _Runs) -> dict[str, Any]:
         "parameters": int(model.parameters),
         "parameters_matched": int(model.parameters_matched),
         "state_bytes": int(model.state_bytes),
-        "train_flops_per_step": float(model.train_flops_per_step),
+        "train_flops_per_step": model.train_flops_per_step,
         "sequential_depth": model.depth,
         "runs": _run_rows(results, runs),
         "rates": [_rate_row(results, runs, place) for place in range(len(rates))],

@@ -173,7 +173,7 @@ def _range(interval: Mapping[str, float], write: Callable[[float], str]) -> str:
 
 def _decimal(value: float, digits: int = 2) -> str:
     """A number near one without its leading zero."""
-    text = f"{value:.{digits}f}"
+    text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: -0 is 0
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 

@@ -37,4 +37,4 @@ def embedding(params: Params, tokens: Array) -> Array:
     >>> embedding({"table": jnp.array([[1.0], [2.0]])}, jnp.array([1, 0])).tolist()
     [[2.0], [1.0]]
     """
-    return params["table"].at[tokens].get(mode="fill", fill_value=jnp.nan)
+    return params["table"].at[tokens].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)

@@ -40,6 +40,9 @@ def norm(kind: Norm, params: Params, x: Array) -> Array:
     Returns:
       [..., D] in x's dtype.
 
+    Raises:
+      ValueError: another kind.
+
     >>> norm("none", {}, jnp.array([3.0])).tolist()
     [3.0]
     """
@@ -47,4 +50,6 @@ def norm(kind: Norm, params: Params, x: Array) -> Array:
         return x
     if kind == "layer":
         return layer_norm(x, params["g"], params["b"])
-    return rms_norm(x, params["g"])
+    if kind == "rms":
+        return rms_norm(x, params["g"])
+    raise ValueError(f"kind: got {kind!r}, wanted 'layer', 'rms' or 'none'")

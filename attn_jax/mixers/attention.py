@@ -6,7 +6,7 @@ from functools import partial
 import jax.numpy as jnp
 
 from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, project_heads
-from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.dense import attention_weights
 from attn_jax.types import Array, Key, Params, State
@@ -26,6 +26,18 @@ class Attention(MixerConfig):
     num_heads: int = 4
     num_kv_heads: int | None = None
     use_bias: bool = False
+
+    def __post_init__(self):
+        for name, heads in (("num_heads", self.num_heads), ("num_kv_heads", self.kv_heads)):
+            if heads < 1:
+                raise ValueError(f"{name}: got {heads}, wanted at least 1")
+        if self.num_heads % self.kv_heads:
+            raise ValueError(f"num_kv_heads: got {self.kv_heads}, wanted a divisor of num_heads={self.num_heads}")
+
+    @property
+    def kv_heads(self) -> int:
+        """K, the key/value heads."""
+        return self.num_heads if self.num_kv_heads is None else self.num_kv_heads
 
     @property
     def divisor(self) -> int:
@@ -51,7 +63,7 @@ def init(config: Attention, key: Key) -> Params:
         key,
         d_model=config.width,
         num_heads=config.num_heads,
-        num_kv_heads=config.num_kv_heads,
+        num_kv_heads=config.kv_heads,
         use_bias=config.use_bias,
     )
 
@@ -59,15 +71,14 @@ def init(config: Attention, key: Key) -> Params:
 def apply(config: Attention, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """The whole sequence at once. Padding lies on the right, so that the causal mask alone keeps it out."""
     del config, key
-    q, k, v = project_heads(params, _zero_padding(x, valid))
+    q, k, v = project_heads(params, zero_padding(x, valid))
     return merge_heads(params, dot_product_attention(q, k, v, is_causal=True))
 
 
 def init_state(config: Attention, params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32) -> State:
     """An empty cache: keys and values [B, M, K, H] and the number of places filled, int32 [B]."""
     del params
-    heads = config.num_kv_heads or config.num_heads
-    cache = jnp.zeros((batch_size, max_length, heads, config.width // config.num_heads), dtype)
+    cache = jnp.zeros((batch_size, max_length, config.kv_heads, config.width // config.num_heads), dtype)
     return {"keys": cache, "values": cache, "length": jnp.zeros(batch_size, jnp.int32)}
 
 
@@ -77,7 +88,7 @@ def extend(
     """Goes on from a cache by [B, T, D]; a place past the cache's end gives NaN."""
     del config
     valid = jnp.ones(x.shape[:2], bool) if valid is None else valid
-    q, k, v = project_heads(params, _zero_padding(x, valid))
+    q, k, v = project_heads(params, zero_padding(x, valid))
     places = state["length"][:, None] + jnp.arange(x.shape[1])
     keys = _write(state["keys"], places, k, valid)
     values = _write(state["values"], places, v, valid)
@@ -93,13 +104,8 @@ def extend(
 def inspect(config: Attention, params: Params, x: Array, valid: Array | None = None) -> dict[str, Array]:
     """The attention weights [B, N, T, S]."""
     del config
-    q, k, _ = project_heads(params, _zero_padding(x, valid))
+    q, k, _ = project_heads(params, zero_padding(x, valid))
     return {"weights": attention_weights(q, k, is_causal=True)}
-
-
-def _zero_padding(x: Array, valid: Array | None) -> Array:
-    """x with zeros at padding, so that NaN there reaches neither outputs nor gradients."""
-    return x if valid is None else jnp.where(valid[..., None], x, 0)
 
 
 def _write(cache: Array, places: Array, new: Array, valid: Array) -> Array:

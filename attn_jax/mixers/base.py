@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax.numpy as jnp
+
 from attn_jax.types import Array, Params, State
 
 
@@ -22,6 +24,15 @@ class Mixer(NamedTuple):
     extend: Callable[..., tuple[Array, State]] | None  # (params, x[B,T,D], state, valid | None) -> (y[B,T,D], state)
     inspect: Callable[..., dict[str, Array]]  # (params, x, valid) -> attention weights, gates ...; {} where nothing is
     causal: bool = True  # False: init_state and extend are None
+
+
+def zero_padding(x: Array, valid: Array | None) -> Array:
+    """x [B, T, ...] with zeros where valid [B, T] is False: NaN left there makes gradients NaN where outputs are right.
+
+    >>> zero_padding(jnp.array([[[1.0], [jnp.nan]]]), jnp.array([[True, False]])).tolist()
+    [[[1.0], [0.0]]]
+    """
+    return x if valid is None else jnp.where(valid.reshape(*valid.shape, *(1,) * (x.ndim - 2)), x, 0)
 
 
 @dataclass(frozen=True)

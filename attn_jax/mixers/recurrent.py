@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from attn_jax.layers.initializers import glorot_uniform, orthogonal
 from attn_jax.layers.linear import init_linear, linear
-from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.ops.cells import scan_cell
 from attn_jax.ops.norms import accumulator
 from attn_jax.types import Array, Key, Params, State
@@ -31,6 +31,12 @@ class RecurrentConfig(MixerConfig):
 
     d_inner: int | None = None
     recurrent_init: Literal["orthogonal", "glorot"] = "orthogonal"
+
+    def __post_init__(self):
+        if self.recurrent_init not in ("orthogonal", "glorot"):
+            raise ValueError(f"recurrent_init: got {self.recurrent_init!r}, wanted 'orthogonal' or 'glorot'")
+        if self.d_inner is not None and self.d_inner < 1:
+            raise ValueError(f"d_inner: got {self.d_inner}, wanted at least 1")
 
     @property
     def inner(self) -> int:
@@ -66,10 +72,8 @@ def init_recurrent(config: RecurrentConfig, key: Key, *, gates: int) -> Params:
 
 
 def extend(step: Callable, params: Params, x: Array, state: State, valid: Array | None = None) -> tuple[Array, State]:
-    """Goes on from a state by [B, T, D]. Padding is zeroed first: NaN there would make gradients NaN."""
-    if valid is not None:
-        x = jnp.where(valid[..., None], x, 0)
-    hidden, state = scan_cell(step, params["cell"], x, state, valid)
+    """Goes on from a state by [B, T, D]."""
+    hidden, state = scan_cell(step, params["cell"], zero_padding(x, valid), state, valid)
     y = hidden.astype(x.dtype)
     return (linear(params["out"], y) if "out" in params else y), state
 

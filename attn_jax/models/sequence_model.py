@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,13 @@ from attn_jax.layers.embedding import embedding, init_embedding
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.layers.norm import Norm, init_norm, norm
 from attn_jax.mixers.attention import Attention
-from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.models.base import Model
 from attn_jax.models.block import apply_block, extend_block, init_block
 from attn_jax.ops.positions import learned, sinusoidal
 from attn_jax.types import IO, Array, Key, Params, State
+
+Positions: TypeAlias = Literal["none", "sinusoidal", "learned"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,18 @@ class ModelConfig:
     norm: Norm = "layer"
     residual: bool = True
     d_ff: int | None = None
-    positions: Literal["none", "sinusoidal", "learned"] = "none"
+    positions: Positions = "none"
+
+    def __post_init__(self):
+        for name, low in (("d_model", 1), ("num_layers", 1), ("d_ff", 0)):
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ValueError(f"{name}: got {value}, wanted at least {low}")
+        for name, choices in (("norm", get_args(Norm)), ("positions", get_args(Positions))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(choices)}")
+        if not self.mixers:
+            raise ValueError("mixers: got none, wanted one, or one a layer")
 
     @property
     def hidden(self) -> int:
@@ -117,7 +130,7 @@ def apply_embedded(
     key: Key | None = None,
 ) -> Array:
     """Logits [B, T, V] of embedded inputs."""
-    x = _add_positions(config, params, x, jnp.arange(x.shape[1]))
+    x = zero_padding(_add_positions(config, params, x, jnp.arange(x.shape[1])), valid)
     for mixer, block, layer_key in zip(mixers, params["layers"], _layer_keys(key, len(mixers)), strict=True):
         x = apply_block(config, mixer, block, x, valid, key=layer_key)
     return _read_out(config, params, x)
@@ -125,7 +138,7 @@ def apply_embedded(
 
 def apply(run, params: Params, inputs: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """Logits [B, T, V] of a whole sequence."""
-    return run(params, embed(params, inputs), valid, key=key)
+    return run(params, embed(params, _clean(inputs, valid)), valid, key=key)
 
 
 def init_state(
@@ -150,7 +163,7 @@ def extend(
     """Goes on from a state by T places: logits [B, T, V] and the state after them."""
     batch, length = inputs.shape[:2]
     places = state["position"][:, None] + jnp.arange(length)
-    x = _add_positions(config, params, embed(params, inputs), places)
+    x = zero_padding(_add_positions(config, params, embed(params, _clean(inputs, valid)), places), valid)
     layers = []
     for mixer, block, layer_state in zip(mixers, params["layers"], state["layers"], strict=True):
         x, layer_state = extend_block(config, mixer, block, x, layer_state, valid)
@@ -163,7 +176,8 @@ def inspect(
     config: ModelConfig, mixers: tuple[Mixer, ...], params: Params, inputs: Array, valid: Array | None = None
 ) -> dict[str, Array]:
     """What each layer's mixer shows of itself, under "layer_<index>/<name>"."""
-    x = _add_positions(config, params, embed(params, inputs), jnp.arange(inputs.shape[1]))
+    x = embed(params, _clean(inputs, valid))
+    x = zero_padding(_add_positions(config, params, x, jnp.arange(inputs.shape[1])), valid)
     seen = {}
     for index, (mixer, block) in enumerate(zip(mixers, params["layers"], strict=True)):
         inside = mixer.inspect(block["mixer"], norm(config.norm, block["mixer_norm"], x), valid)
@@ -177,6 +191,11 @@ def _init_embed(io: IO, d_model: int, key: Key) -> Params:
         return init_embedding(key, io.vocab_size, d_model, scale=1.0)
     assert io.channels is not None  # IO asks for one of the two
     return init_linear(key, io.channels, d_model)
+
+
+def _clean(inputs: Array, valid: Array | None) -> Array:
+    """Channels with zeros at padding, whatever stood there; tokens are looked up, and harm nobody."""
+    return inputs if inputs.ndim == 2 else zero_padding(inputs, valid)
 
 
 def _add_positions(config: ModelConfig, params: Params, x: Array, places: Array) -> Array:

@@ -198,6 +198,7 @@ def _lengths(
     for name, x in (("query_seq_lengths", query_lengths), ("key_value_seq_lengths", key_lengths)):
         if x is not None:
             x = jnp.asarray(x)
+            x = x.astype(jnp.promote_types(x.dtype, jnp.int32))  # a narrow integer would wrap
             flat[name] = x.reshape(-1) if lead and x.shape == lead else x
             check_per_batch(name, flat[name], math.prod(lead))
     rows = flat.get("query_seq_lengths")

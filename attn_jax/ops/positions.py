@@ -44,4 +44,4 @@ def learned(positions: Array, table: Array) -> Array:
 
     Reference: Gehring et al. 2017, arXiv 1705.03122, section 3.1.
     """
-    return table.at[positions].get(mode="fill", fill_value=jnp.nan)
+    return table.at[positions].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)

@@ -33,11 +33,11 @@ def decimal(value: float, digits: int = 2) -> str:
     """A number near one without its leading zero; only an exact -1, 0 or 1 is written without decimals.
 
     >>> decimal(0.631), decimal(1.0), decimal(0.9996), decimal(-0.004), decimal(0.0)
-    ('.63', '1', '1.00', '-.00', '0')
+    ('.63', '1', '1.00', '.00', '0')
     """
     if value in (-1, 0, 1):
         return f"{value:.0f}"
-    text = f"{value:.{digits}f}"
+    text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: -0 is 0
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
@@ -131,12 +131,14 @@ def size(value: float) -> str:
     return _scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
 
 
-def flops(value: float) -> str:
-    """Floating-point operations in powers of 1000.
+def flops(value: float | None) -> str:
+    """Floating-point operations in powers of 1000; "?" where they could not be counted.
 
-    >>> flops(93_400_000)
-    '93.4 M'
+    >>> flops(93_400_000), flops(None)
+    ('93.4 M', '?')
     """
+    if value is None:
+        return "?"
     return _scaled(value, 1000, ("", "k", "M", "G", "T", "P"))
 
 

@@ -137,7 +137,7 @@ def _load(order: Literal["sequential", "permuted"]) -> tuple[np.ndarray, np.ndar
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ImportError("The digits need scikit-learn: pip install attn_jax[digits]") from error
+        raise ImportError('the digits need scikit-learn: pip install "attn_jax[digits]"') from error
     images, labels = load_digits(return_X_y=True)
     # RandomState, not default_rng: NumPy promises that its stream never changes, so these splits never do.
     shuffled = np.random.RandomState(0).permutation(len(images))

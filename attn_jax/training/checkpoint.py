@@ -1,7 +1,11 @@
 """Checkpoints of a block of runs, through orbax, behind this one module."""
 
+import shutil
 from pathlib import Path
 
+import jax
+
+from attn_jax.errors import MachineError
 from attn_jax.types import Params
 
 _KEPT = 2  # the newest, and the one before it should the newest turn out unreadable
@@ -26,24 +30,34 @@ class Checkpoints:
         """The newest (step, state) that can be read, None where nothing was saved; unreadable ones are set aside.
 
         Raises:
-          OSError: checkpoints are there and none can be read; starting anew is the user's choice.
+          MachineError: checkpoints are there and none can be read; starting anew is the user's choice.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        for step in steps:
+        damaged: dict[int, Exception] = {}
+        for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 args = self._args.Composite(state=self._args.StandardRestore(like))
-                return step, self._manager.restore(step, args=args)["state"]
+                state = self._manager.restore(step, args=args)["state"]
             except Exception as error:  # orbax and tensorstore raise many kinds for a damaged file
-                self._set_aside(step, error)
-        if steps:
-            raise OSError(f"{self._directory}: no checkpoint can be read; delete this folder to start the block anew")
+                damaged[step] = error
+            else:
+                self._set_aside(damaged)
+                return step, jax.device_get(state)  # bound to no device: the program decides where it runs
+        if damaged:
+            raise MachineError(
+                f"{self._directory}: no checkpoint can be read ({next(iter(damaged.values()))}); "
+                "delete this folder to start the block anew"
+            )
         return None
 
-    def _set_aside(self, step: int, error: Exception) -> None:
-        damaged = self._directory / str(step)
-        damaged.rename(self._directory / f"unreadable-{step}")
-        print(f"{damaged}: cannot be read ({type(error).__name__}), set aside as unreadable-{step}", flush=True)
-        self._manager.reload()
+    def _set_aside(self, damaged: dict[int, Exception]) -> None:
+        """Moves damaged checkpoints out of the way, once an older one has been read, so that they can be saved anew."""
+        for step, error in damaged.items():
+            aside = self._directory / f"unreadable-{step}"
+            shutil.rmtree(aside, ignore_errors=True)
+            (self._directory / str(step)).rename(aside)
+            print(f"{aside}: checkpoint {step} cannot be read ({type(error).__name__}), set aside", flush=True)
+        if damaged:
+            self._manager.reload()
 
     def close(self) -> None:
         """Ends orbax's threads."""

@@ -33,7 +33,7 @@ def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float
 
     Args:
       schedule: step -> factor of the rate, peak 1.
-      weight_decay: decoupled, on matrices only; biases and gains are left alone.
+      weight_decay: decoupled, on matrices and tables; biases ("b", "b_q" ...) and gains are left alone.
       clip: the largest global norm a gradient keeps.
 
     Returns:
@@ -50,4 +50,9 @@ def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float
 
 
 def _is_matrix(params: Params) -> Params:
-    return jax.tree.map(lambda leaf: jnp.ndim(leaf) >= 2, params)
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: jnp.ndim(leaf) >= 2 and not _is_bias(path), params)
+
+
+def _is_bias(path: tuple) -> bool:
+    """Biases of several heads are [N, H]: the name tells, b or b_q, not the rank."""
+    return str(getattr(path[-1], "key", "")).split("_")[0] == "b"

@@ -94,11 +94,19 @@ def command_line(pid):
 
 
 DIE = {
-    "before a row": "block.append_row = lambda *a: die()",
-    "inside a row": "block.append_row = lambda path, row: (path.open('a').write(json.dumps(row)[:20]), die())",
+    "inside a row": (
+        "write = block.append_row\n"
+        "block.append_row = lambda path, row: torn(path, row) if row.get('step') == 20 else write(path, row)\n"
+        "def torn(path, row):\n"
+        "    with path.open('a') as file: file.write(json.dumps(row)[:40])\n"
+        "    die()"
+    ),
     "between row and checkpoint": "block.Checkpoints.save = lambda *a: die()",
     "inside a checkpoint": "os.rename = pathlib.Path.rename = os.replace = lambda *a, **k: die()",
-    "in the test evaluation": "loop.Programs.test = property(lambda self: die())",
+    "in the test evaluation": (
+        "compile_programs = block.compile_programs\n"
+        "block.compile_programs = lambda *a: dataclasses.replace(compile_programs(*a), test=lambda state: die())"
+    ),
 }
 
 
@@ -114,9 +122,8 @@ def test_dying_at_chosen_points_changes_no_bit(unbroken, tmp_path):
         "block": 0,
         "width": facts["width"],
     }
-    deaths = ["inside a row", "between row and checkpoint", "inside a checkpoint", "in the test evaluation"]
-    for place in deaths:
-        assert run_job(job, DIE[place]) == 9, place
+    for place, patch in DIE.items():
+        assert run_job(job, patch) == 9, place
     assert run_job(job, "") == 0
     assert last_rows(tmp_path) == last_rows(unbroken)
 
@@ -124,13 +131,12 @@ def test_dying_at_chosen_points_changes_no_bit(unbroken, tmp_path):
 def run_job(job, patch):
     """Runs a block in a process of its own, pinned as a worker is; `die` is as sudden as kill -9."""
     code = f"""
-        import json, os, pathlib
+        import dataclasses, json, os, pathlib
         from attn_jax.lab import block
-        from attn_jax.training import loop
         os.sched_setaffinity(0, {{sorted(os.sched_getaffinity(0))[0]}})
         os.environ["NPROC"] = "1"
         def die(): os._exit(9)
-        {patch}
+        {patch.replace(chr(10), chr(10) + " " * 8)}
         block.run_block(block.Job(**{job!r}), lambda: False)
     """
     return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment(), check=False).returncode

@@ -42,7 +42,7 @@ def test_mlp_is_position_wise():
 
 
 def test_an_unknown_token_is_nan():
-    assert np.isnan(embedding({"table": jnp.ones((3, 2))}, jnp.array([3]))).all()
+    assert np.isnan(embedding({"table": jnp.ones((3, 2))}, jnp.array([3, -1]))).all()
 
 
 @pytest.mark.parametrize("kind", ["layer", "rms", "none"])

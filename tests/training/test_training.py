@@ -77,9 +77,9 @@ def test_no_warm_up_starts_at_the_peak():
 
 def test_the_optimiser_is_adamw_with_the_rate_outside():
     """rate * update equals optax.adamw's own step, decay on matrices only, after clipping to the global norm."""
-    params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2)}
+    params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2), "b_q": jnp.ones((2, 2))}
     ours = make_optimizer(lambda step: 1.0, weight_decay=0.1, clip=0.5)
-    mask = {"w": True, "b": False}
+    mask = {"w": True, "b": False, "b_q": False}
     theirs = optax.chain(optax.clip_by_global_norm(0.5), optax.adamw(0.03, weight_decay=0.1, mask=mask))
     state, want_state, want = ours.init(params), theirs.init(params), params
     for step in range(3):
