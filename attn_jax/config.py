@@ -271,5 +271,5 @@ def _nearest(name: str, known: Any) -> str:
 
 
 def _at_least(path: str, value: float, low: float) -> None:
-    if not low <= value < math.inf:
-        raise ConfigError(f"{path}: got {value}, wanted at least {low}")
+    if not (isinstance(value, int | float) and low <= value < math.inf):
+        raise ConfigError(f"{path}: got {value!r}, wanted a number of at least {low}")

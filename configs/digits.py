@@ -2,7 +2,12 @@
 
     attn-jax compare --config=configs/digits.py         (needs pip install "attn_jax[digits]")
 
-RESULT_DIGITS
+About 6 minutes on 2 cores.
+
+Result, 2026-11-22, 2 cores (x86-64, AVX-512), Python 3.11, jax 0.10.2: after 600 steps, normalised score over 8 seeds
+(0 is chance, .1; 1 is every image right): transformer .92 [.90, .95], GRU .91 [.88, .93], LSTM .85 [.80, .88]. Paired
+by seed the transformer is ahead of both (p < .05 after Holm's correction). It was best at 1e-3, the lower edge of the
+grid, and the GRU at 1e-2, the upper one.
 
 What was tried before, 2 seeds a row, 600 steps, score at the better rate of {3e-3, 1e-2}:
 

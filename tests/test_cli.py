@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,12 +30,17 @@ def run(capsys, *words):
         (["report", "nowhere"], 2, "nowhere: holds no study"),
         (["show", "task", "sudoku"], 2, "task: got 'sudoku', wanted one of associative_recall"),
         (["show", "task", "digits", "--length=3"], 2, "--length: "),
-        (["compare", f"--config={TINY}", "--platform=tpu"], 4, "--platform=tpu: this machine offers jax no tpu device"),
-        (["devices", "--platform=cuda"], 4, 'pip install "attn_jax[cuda13]"'),
         (["devices", "--config.train.steps=5"], 2, "only compare and train take overrides"),
+        (
+            ["compare", f"--config={TINY}", "--config.models.transformer.mixers.0.num-heads=3"],
+            2,
+            "models.transformer: num_h",
+        ),
+        (["compare", f"--config={TINY}", "--config.evaluate.lengths", "0"], 2, "evaluate.lengths: "),
+        (["compare", f"--config={TINY}", "--config.train.steps=20"], 2, "wanted at least 30: solved means held for 2"),
     ],
 )
-def test_a_mistake_is_one_line_and_its_exit_code(words, code, said, capsys, tmp_path, monkeypatch, restore_platform):
+def test_a_mistake_is_one_line_and_its_exit_code(words, code, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     got, _, err = run(capsys, *words)
     assert got == code
@@ -42,14 +49,28 @@ def test_a_mistake_is_one_line_and_its_exit_code(words, code, said, capsys, tmp_
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture
-def restore_platform():
-    """Asking jax for a platform that is not there must not stay behind for the next test."""
-    import jax
-
-    before = jax.config.jax_platforms
-    yield
-    jax.config.update("jax_platforms", before)
+@pytest.mark.parametrize(
+    ("words", "platforms", "said"),
+    [
+        (
+            ["compare", f"--config={TINY}", "--platform=tpu"],
+            None,
+            "--platform=tpu: this machine offers jax no tpu device",
+        ),
+        (["devices", "--platform=cuda"], None, 'pip install "attn_jax[cuda13]"'),
+        (["devices"], "cuda", "JAX_PLATFORMS=cuda"),
+    ],
+)
+def test_a_platform_that_is_not_there(words, platforms, said, tmp_path):
+    """In a process of its own: jax starts its platforms once."""
+    env = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
+    env |= {"JAX_PLATFORMS": platforms} if platforms else {}
+    command = [sys.executable, "-m", "attn_jax.cli", *words]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,11 @@ def broken(**changes):
         ({"train__learning_rates": [1e-2, 1e-3]}, "ascending"),
         ({"train__learning_rates": [-1.0]}, "positive"),
         ({"train__clip": 0}, "train.clip: got 0.0, wanted a positive"),
-        ({"train__seeds": 0}, "train.seeds: got 0, wanted at least 1"),
+        ({"train__clip": float("inf")}, "train.clip: got inf"),
+        ({"models__lstm__d_model": 0}, "models.lstm.d_model: got 0, wanted an integer of at least 1"),
+        ({"models__lstm__norm": "layernorm"}, "models.lstm.norm: got 'layernorm', wanted one of"),
+        ({"task": {"name": "copy_memory", "num_letters": 1}}, "task.*num_letters"),
+        ({"train__seeds": 0}, "train.seeds: got 0, wanted a number of at least 1"),
         ({"train__schedule": "linear"}, "train.schedule: got 'linear', wanted one of 'constant', 'cosine'"),
         ({"models__lstm__mixers__0__name": "lstn"}, r"models.lstm.mixers.0.name: got 'lstn' \(did you mean 'lstm'\?\)"),
         ({"task": 3}, r"task: got 3 \(int\), wanted a table"),
@@ -177,6 +181,37 @@ def test_a_wrong_file_is_one_sentence(name, text, sentence, tmp_path):
         load_study(tmp_path / name)
 
 
+def test_a_wrong_file_names_the_line(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_text("from attn_jax.mixers import MIXERS\n\ndef get_config():\n    return MIXERS['lstn']\n")
+    with pytest.raises(ConfigError, match=r"a.py, line 4: KeyError: 'lstn'"):
+        load_study(path)
+
+
+OWN_FIELDS = """
+from dataclasses import dataclass
+from typing import Any
+from attn_jax.config import Study
+from attn_jax.mixers import GRU
+from attn_jax.models import ModelConfig
+from attn_jax.tasks import Parity
+
+@dataclass(frozen=True)
+class Mine(GRU):
+    rate: int | float = 0.5
+    anything: Any = 3
+
+def get_config():
+    return Study("own", Parity(), {"mine": ModelConfig(mixers=(Mine(),))})
+"""
+
+
+def test_fields_of_the_users_own_may_be_unions_and_any(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN_FIELDS)
+    assert load_study(path).models["mine"].mixers[0].rate == 0.5
+
+
 def test_a_missing_file():
     with pytest.raises(ConfigError, match=r"nowhere.py: no such config file"):
         load_study("nowhere.py")
@@ -186,9 +221,9 @@ def test_python_types_are_checked_too(tmp_path):
     path = tmp_path / "a.py"
     path.write_text(
         "from attn_jax.config import *\nfrom attn_jax.models import ModelConfig\nfrom attn_jax.tasks import Parity\n"
-        "def get_config(): return Study('s', Parity(), {'m': ModelConfig(d_model='wide')})"
+        "def get_config(): return Study('s', Parity(), {'m': ModelConfig(residual='yes')})"
     )
-    with pytest.raises(ConfigError, match=r"models.m.d_model: got 'wide' \(str\), wanted int"):
+    with pytest.raises(ConfigError, match=r"models.m.residual: got 'yes' \(str\), wanted bool"):
         load_study(path)
 
 

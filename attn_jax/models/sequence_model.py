@@ -46,8 +46,8 @@ class ModelConfig:
     def __post_init__(self):
         for name, low in (("d_model", 1), ("num_layers", 1), ("d_ff", 0)):
             value = getattr(self, name)
-            if value is not None and value < low:
-                raise ValueError(f"{name}: got {value}, wanted at least {low}")
+            if not (isinstance(value, int) and value >= low) and not (name == "d_ff" and value is None):
+                raise ValueError(f"{name}: got {value!r}, wanted an integer of at least {low}")
         for name, choices in (("norm", get_args(Norm)), ("positions", get_args(Positions))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(choices)}")

@@ -94,7 +94,7 @@ def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], name
 def _plot_loss(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
     """As the learning curves; zero is where the axis begins."""
     arrays = [reading.at_chosen_rate(results, summary, name, "loss", np.inf) for name in names]
-    axes.set(xlim=(0, results.budget), xlabel="step", ylabel="loss (nats a scored place)")
+    axes.set(xlim=(0, results.budget), xlabel="step", ylabel="loss (nats a weighted place)")
     _curves(axes, results.steps, arrays)
     _count_ticks(axes.xaxis)
     _count_ticks(axes.yaxis)
@@ -204,7 +204,8 @@ def _reference(axes: Any, height: float, text: str, *, left: bool = False, below
     """A thin labelled line across the axes."""
     axes.axhline(height, color=LIGHT["muted"], linewidth=0.8, linestyle=(0, (1, 2)))
     place = {"x": 0.012, "ha": "left"} if left else {"x": 0.988, "ha": "right"}
-    offset, va = (-2.5, "top") if below or left else (1.5, "bottom")
+    # below the floor line clear of the curves that sit on it
+    offset, va = (-12.0 if below else -2.5, "top") if below or left else (1.5, "bottom")
     axes.annotate(
         _shorten(text, 48),
         (place["x"], height),

@@ -9,6 +9,7 @@ import numpy as np
 
 from attn_jax.types import IO, Batch
 
+Metric: TypeAlias = Literal["accuracy"]
 Split: TypeAlias = Literal["train", "validation", "test"]
 
 
@@ -39,7 +40,7 @@ class TaskSpec:
     """
 
     io: IO
-    metric: Literal["accuracy"]
+    metric: Metric
     chance: str
     best: float
     threshold: float | None

@@ -41,13 +41,16 @@ def check_mixer(config: MixerConfig, *, seed: int = 0) -> None:
     params = _perturbed(mixer.init(key_params), key_noise)
     x = jax.random.normal(key_x, (_B, _T, _D))
     _check_shape_and_dtype(mixer, params, x)
+    if not mixer.causal:
+        _require(mixer.init_state is None and mixer.extend is None, "causal=False, but init_state or extend is there")
     _check_jacobian(mixer, params, x)
     _check_padding(mixer, params, x)
-    _check_one_trace(mixer, params, x)
+    _require(isinstance(mixer.inspect(params, x, None), dict), "inspect gives no dict")
     if mixer.causal:
+        _check_one_trace(mixer, params, x)
         _check_extend(mixer, params, x)
+        _check_padded_pieces(mixer, params, x)
         _check_state(mixer, params, x)
-        _check_held_state(mixer, params, x)
 
 
 def _compiled(mixer: Mixer) -> Mixer:
@@ -65,19 +68,24 @@ def _perturbed(params: Params, key: Any) -> Params:
 
 
 def _check_shape_and_dtype(mixer: Mixer, params: Params, x: Array) -> None:
+    try:
+        mixer.apply(params, x, None, key=jax.random.key(1))
+    except TypeError as error:
+        raise AssertionError(f"apply with a key, as in training, fails: {error}") from error
     y = mixer.apply(params, x, None)
     _require(y.shape == x.shape, f"apply gives shape {y.shape} for x of {x.shape}")
     _require(y.dtype == x.dtype, f"apply gives {y.dtype} for x of {x.dtype}")
     _require(bool(jnp.isfinite(y).all()), "apply gives values that are not finite")
     low = mixer.apply(params, x.astype(jnp.bfloat16), None)
     _require(low.dtype == jnp.bfloat16, f"bfloat16 in gives {low.dtype} out")
-    error = float(jnp.abs(low.astype(jnp.float32) - y).max() / jnp.abs(y).max())
-    _require(error < 0.1, f"bfloat16 is {error:.0%} off float32: accumulate in float32")
+    error, largest = float(jnp.abs(low.astype(jnp.float32) - y).max()), float(jnp.abs(y).max())
+    _require(error <= 0.1 * largest, f"bfloat16 is {error:.2g} off float32, of {largest:.2g}: accumulate in float32")
 
 
 def _check_jacobian(mixer: Mixer, params: Params, x: Array) -> None:
-    """|d y[b, t] / d x[c, s]| summed over channels: nothing across rows, and nothing from the future where causal."""
-    reach = jax.jit(jax.jacrev(lambda x: mixer.apply(params, x, None).sum(-1)))(x)
+    """|d y[b, t] / d x[c, s]|, y along a fixed direction: nothing across rows, nothing from the future where causal."""
+    direction = jnp.cos(1.0 + jnp.arange(_D))  # not the sum, which is constant where the output is centred
+    reach = jax.jit(jax.jacrev(lambda x: mixer.apply(params, x, None) @ direction))(x)
     reach = np.abs(np.asarray(reach)).sum(-1)  # [B, T, B, T]
     largest = reach.max()
     _require(largest > 0, "y does not depend on x")
@@ -94,8 +102,8 @@ def _check_jacobian(mixer: Mixer, params: Params, x: Array) -> None:
 
 def _check_padding(mixer: Mixer, params: Params, x: Array) -> None:
     """Padding of any content changes neither valid outputs nor gradients, and a shorter sequence gives the same."""
-    lengths = np.array([_T, 5])
-    valid = jnp.arange(_T) < lengths[:, None]
+    valid = jnp.arange(_T) < jnp.array([[_T], [5]])
+    empty = jnp.arange(_T) < jnp.array([[_T], [0]])
     poisoned = jnp.where(valid[..., None], x, jnp.nan)
     garbage = jnp.where(valid[..., None], x, 1e3)
     y, y_poisoned = mixer.apply(params, x, valid), mixer.apply(params, poisoned, valid)
@@ -112,17 +120,23 @@ def _check_padding(mixer: Mixer, params: Params, x: Array) -> None:
     _require_close(clean[0], padded[0], "padding reaches the gradients of the parameters")
     _require_close(clean[1], padded[1], "padding reaches the gradients of the inputs")
     _require(bool((clean[1][~valid] == 0).all()), "outputs depend on padding")
+    none = jax.jit(jax.grad(lambda p: jnp.where(empty[..., None], mixer.apply(p, x, empty), 0).sum()))
+    _require(bool(jnp.isfinite(mixer.apply(params, x, empty)).all()), "a row of nothing but padding gives NaN")
+    _require_finite(none(params), "a row of nothing but padding makes gradients NaN")
     _require_finite(
         loss(params, poisoned)[0], "NaN in padding makes gradients NaN: zero it first, x = where(valid, x, 0)"
     )
 
 
 def _check_one_trace(mixer: Mixer, params: Params, x: Array) -> None:
+    """Decoding with the state it returned must find the compiled step again: weak types count too."""
+    assert mixer.init_state is not None and mixer.extend is not None  # it is causal
     traces = []
-    run = jax.jit(lambda params, x: (traces.append(1), mixer.apply(params, x, None))[1])
-    run(params, x)
-    run(params, x * 2)
-    _require(len(traces) == 1, "a second call of the same shapes is traced again")
+    step = jax.jit(lambda x, state: (traces.append(1), mixer.extend(params, x, state, None))[1])  # pyright: ignore
+    state = mixer.init_state(params, _B, _T)
+    for t in range(3):
+        _, state = step(x[:, t : t + 1], state)
+    _require(len(traces) == 1, "a step from the state that a step returned is traced again")
 
 
 def _run_in_pieces(mixer: Mixer, split: tuple[int, ...], params: Params, x: Array, max_length: int = _T) -> Array:
@@ -150,29 +164,41 @@ def _check_extend(mixer: Mixer, params: Params, x: Array) -> None:
             _require_close(a, b, f"extend in pieces of {split} differs from apply in its {name}")
 
 
+def _check_padded_pieces(mixer: Mixer, params: Params, x: Array) -> None:
+    """Two chunks with NaN in the padding of both: outputs and gradients as if each row had only its valid places."""
+    assert mixer.init_state is not None and mixer.extend is not None  # it is causal
+    valid = jnp.arange(4) < jnp.array([[3], [4]])
+
+    def total(params, x):
+        state, y = mixer.init_state(params, _B, _T), []  # pyright: ignore[reportOptionalCall]
+        for chunk in (x[:, :4], x[:, 4:8]):
+            out, state = mixer.extend(params, chunk, state, valid)  # pyright: ignore[reportOptionalCall]
+            y.append(jnp.where(valid[..., None], out, 0))
+        return jnp.concatenate(y, 1).sum(), y
+
+    poisoned = jnp.where(jnp.tile(valid, 2)[..., None], x[:, :8], jnp.nan)
+    (_, pieces), gradient = jax.jit(jax.value_and_grad(total, has_aux=True))(params, poisoned)
+    alone = mixer.apply(params, jnp.concatenate([x[:1, :3], x[:1, 4:7]], 1), None)
+    _require_close(pieces[1][0, :3], alone[0, 3:], "extend does not hold its state at the padding of a later piece")
+    _require_finite(gradient, "NaN in the padding of a piece makes the gradients of extend NaN")
+
+
 def _check_state(mixer: Mixer, params: Params, x: Array) -> None:
     assert mixer.init_state is not None and mixer.extend is not None  # it is causal
     state = mixer.init_state(params, _B, _T)
     described = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
+    low = jax.tree.leaves(mixer.init_state(params, _B, _T, dtype=jnp.bfloat16))
+    floating = [leaf.dtype for leaf in low if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    _require(all(dtype == jnp.bfloat16 for dtype in floating), "init_state does not honour dtype")
     for dtype in (jnp.float32, jnp.bfloat16):
-        after = mixer.extend(params, x[:, :1].astype(dtype), state, None)[1]
+        y, after = mixer.extend(params, x[:, :1].astype(dtype), state, None)
+        _require(y.dtype == dtype, f"extend gives {y.dtype} for x of {jnp.dtype(dtype)}")
         same = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == described
         _require(same, f"a step in {jnp.dtype(dtype)} changes the state's shapes or dtypes")
     past = jax.jit(partial(_run_in_pieces, mixer, _SPLITS[2], max_length=_T - 1))(params, x)
     whole = mixer.apply(params, x, None)
     alike = bool(jnp.allclose(past[:, -1], whole[:, -1], atol=1e-4))
     _require(alike or bool(jnp.isnan(past[:, -1]).all()), "a step past max_length is neither right nor NaN")
-
-
-def _check_held_state(mixer: Mixer, params: Params, x: Array) -> None:
-    """After padding the state goes on as if it had not been there."""
-    assert mixer.init_state is not None and mixer.extend is not None  # it is causal
-    valid = jnp.arange(5) < jnp.array([[3], [5]])
-    state = mixer.extend(params, x[:, :5], mixer.init_state(params, _B, _T), valid)[1]
-    after = mixer.extend(params, x[:, 5:6], state, None)[0]
-    alone = jnp.concatenate([x[:1, :3], x[:1, 5:6]], 1)
-    want = mixer.apply(params, alone, None)[0, -1]
-    _require_close(after[0, 0], want, "the state advances at padding")
 
 
 def _require(holds: bool, sentence: str) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 import jax
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Metric, Split, TaskConfig, TaskSpec
 from attn_jax.testing.draws import Arrays, Draws
 
 _NUM_LENGTHS = 4
@@ -70,6 +70,12 @@ def _require(condition: bool | np.bool_, message: str) -> None:
 
 def _check_spec(spec: TaskSpec) -> tuple[int, ...]:
     """The default lengths are allowed ones; gives four of them, ascending, the extremes among them."""
+    _require(spec.metric in get_args(Metric), f"spec.metric is {spec.metric!r}, wanted one of {get_args(Metric)}")
+    _require(0 < spec.best <= 1, f"spec.best is {spec.best}, wanted an accuracy, at most 1")
+    threshold = spec.threshold
+    _require(threshold is None or 0 < threshold <= 1, f"spec.threshold is {threshold}, wanted None or a share of 1")
+    rising = list(spec.test_lengths) == sorted(set(spec.test_lengths))
+    _require(rising, f"spec.test_lengths are {spec.test_lengths}, wanted ascending lengths")
     trained = _allowed(spec, *spec.train_lengths)
     for length in spec.test_lengths:
         _require(_allowed(spec, length, length) == (length,), f"test length {length} is not an allowed length")
@@ -138,6 +144,7 @@ def _check_places(spec: TaskSpec, batch: Arrays, length: int) -> None:
         (not scored[:, used:].any(), "scored places on padding"),
         (weights.any(axis=1).all(), "a row has no place with a weight"),
         (scored.any(axis=1).all(), "a row has no scored place"),
+        ((weights[scored] > 0).all(), "a scored place has no weight: its answer is never trained"),
     ):
         _require(holds, f"length {length}: {sentence}")
 
@@ -166,15 +173,16 @@ def _equal(a: Arrays, b: Arrays) -> bool:
 
 
 def _check_solve(solve: Callable[..., np.ndarray], batch: Arrays, length: int) -> None:
-    """The oracle says the same wherever an answer is scored."""
+    """The oracle says the same wherever an answer is scored or trained."""
     answers = np.asarray(solve(batch.inputs, batch.valid))
     wanted = batch.targets.shape
     _require(answers.shape == wanted, f"length {length}: solve gives shape {answers.shape}, wanted {wanted}")
-    wrong = np.argwhere(batch.scored & (answers != batch.targets))
+    counted = batch.scored | (batch.weights > 0)
+    wrong = np.argwhere(counted & (answers != batch.targets))
     if len(wrong):
         row, place = wrong[0]
         raise AssertionError(
-            f"length {length}: targets differ from solve at {len(wrong)} of {batch.scored.sum()} scored places, first "
+            f"length {length}: targets differ from solve at {len(wrong)} of {counted.sum()} counted places, first "
             f"in row {row} at place {place}: {batch.targets[row, place]} against {answers[row, place]}"
         )
 

@@ -16,9 +16,9 @@ def learning_rate_schedule(schedule: Schedule, *, warmup_steps: int, steps: int)
 
     The peak is 1 because the rate is a leaf of each run's state: the update is multiplied by it.
 
-    >>> s = learning_rate_schedule("constant", warmup_steps=2, steps=10)
-    >>> [float(s(i)) for i in (0, 1, 2, 9)]
-    [0.5, 1.0, 1.0, 1.0]
+    >>> s = learning_rate_schedule("constant", warmup_steps=1, steps=10)
+    >>> [float(s(i)) for i in (0, 1, 9)]
+    [0.5, 1.0, 1.0]
     """
     rise = optax.linear_schedule(1 / (warmup_steps + 1), 1.0, warmup_steps)
     if schedule == "constant":

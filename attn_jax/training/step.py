@@ -53,7 +53,7 @@ def train_step(setup: Setup, state: RunState, step: Array) -> tuple[RunState, Ar
     update, opt_state = setup.optimizer.update(gradient, state.opt_state, state.params)
     params = jax.tree.map(lambda p, u: p - state.learning_rate * u, state.params, update)
     initial_loss = jnp.where(step == 0, loss, state.initial_loss)
-    sound = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient)) & (loss <= DIVERGED_AT * initial_loss)
+    sound = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient)) & (loss <= DIVERGED_AT * initial_loss)
     diverged = state.diverged | ~sound
     params, opt_state = jax.tree.map(
         lambda new, old: jnp.where(diverged, old, new), (params, opt_state), (state.params, state.opt_state)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from tiny_study import get_config
 
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.collect import read_results
-from attn_jax.lab.directory import append_row, locked, read_rows, write_json
+from attn_jax.lab.directory import append_row, locked, read_json, read_rows, write_json
 from attn_jax.lab.executor import WorkerDiedError
 from attn_jax.lab.planning import Prepared
-from attn_jax.lab.study import Source, choose_layout, claimed, differences, jobs_of, run_jobs
+from attn_jax.lab.study import Source, choose_layout, claimed, differences, jobs_of, record_environment, run_jobs
 
 
 def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
@@ -63,10 +64,40 @@ def test_another_config_is_refused_with_the_difference(tmp_path):
 
 
 def changed(**train):
-    from dataclasses import replace
-
     study = get_config()
     return replace(study, train=replace(study.train, **train))
+
+
+def test_a_wrong_config_leaves_no_trace(tmp_path):
+    study = get_config()
+    wrong = replace(study, evaluate=replace(study.evaluate, lengths=(0,)))
+    with pytest.raises(ConfigError, match=r"evaluate\.lengths"):
+        claim(tmp_path / "s", wrong)
+    assert not (tmp_path / "s").exists()
+
+
+def test_where_it_ran_first_is_kept_and_what_is_new_is_added(tmp_path):
+    first, same, other = ({"versions": {"jax": v}, "argv": [a]} for v, a in [("1", "x"), ("1", "y"), ("2", "x")])
+    for seen in (first, same, other, other):
+        record_environment(tmp_path, seen)
+    assert read_json(tmp_path / "environment.json") == first | {"resumed": [other]}
+
+
+def test_a_study_of_another_version_is_refused(tmp_path):
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(ConfigError, match="not of this version"):
+        claim(tmp_path, get_config())
+
+
+def test_no_worker_trains_on_for_a_command_that_cannot_go_on(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+
+    def watch():
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_jobs(jobs, Fails([True] * len(jobs)), tmp_path / "s", watch)
+    assert (tmp_path / "s" / "stop").exists()
 
 
 def test_a_directory_with_other_things_is_refused(tmp_path):
@@ -157,19 +188,21 @@ def write_study(directory):
         write_json(directory / "environment.json", {"versions": {}})
         study = prepared.study
         runs = len(prepared.runs)
+        plan = prepared.plan(study.reference_name)
+        validated, tested = len(plan.validation_lengths), len(plan.test_lengths)
         for name in study.models:
             for k in range(layout.blocks):
                 folder = directory / "blocks" / f"{name}-{k}"
                 folder.mkdir(parents=True)
                 index = [min(k * layout.width + lane, runs - 1) for lane in range(layout.width)]
-                metric = [[0.5 + 0.1 * run] * 2 for run in index]
+                metric = [[0.5 + 0.1 * run] * validated for run in index]
                 diverged = [run == 2 for run in index]
                 for step in range(10, 201, 10):
                     row = {"loss": metric, "metric": metric, "sequence": metric}
                     chunk = {"step": step, "seconds": 1.0, "train_loss": [0.0] * layout.width}
                     append_row(folder / "metrics.jsonl", chunk | {"diverged": diverged, "validation": row})
-                tested = [[0.5 + 0.1 * run] * 8 for run in index]
-                append_row(folder / "metrics.jsonl", {"test": {"loss": tested, "metric": tested, "sequence": tested}})
+                scores = [[0.5 + 0.1 * run] * tested for run in index]
+                append_row(folder / "metrics.jsonl", {"test": {"loss": scores, "metric": scores, "sequence": scores}})
     return prepared
 
 

@@ -30,6 +30,9 @@ def test_options(name):
     check_mixer(OPTIONS[name])
 
 
+CACHED = Attention(d_model=16).make()
+
+
 def apply_unlike_extend(params, x, valid=None, *, key=None):
     return GRU(d_model=16).make().apply(params, x, valid) * 1.001
 
@@ -68,6 +71,40 @@ def wide_state(params, x, state, valid=None):
     return y, state.astype(x.dtype)
 
 
+def without_key(params, x, valid=None):
+    return GRU(d_model=16).make().apply(params, x, valid)
+
+
+def divides_by_its_length(params, x, valid=None, *, key=None):
+    y = GRU(d_model=16).make().apply(params, x, valid)
+    return y if valid is None else y * (valid.sum(1) / valid.sum(1))[:, None, None]
+
+
+def poisoned_pieces(params, x, state, valid=None):
+    return jax.tree.map(lambda leaf: leaf + 0 * x.sum(), GRU(d_model=16).make().extend(params, x, state, valid))
+
+
+def forgets_valid_later(params, x, state, valid=None):
+    fresh = (state == 0).all()
+    valid = None if valid is None else valid | ~fresh
+    return GRU(d_model=16).make().extend(params, x, state, valid)
+
+
+def weak_init(params, batch_size, max_length, *, dtype=jnp.float32):
+    return GRU(d_model=16).make().init_state(params, batch_size, max_length, dtype=dtype), jnp.zeros(batch_size, dtype)
+
+
+def weak_extend(params, x, state, valid=None):
+    y, hidden = GRU(d_model=16).make().extend(params, x, state[0], valid)
+    return y, (hidden, jnp.broadcast_to(1.0, x.shape[:1]))  # a weak type: jit takes the second call for another one
+
+
+def clamped(params, x, state, valid=None):
+    length = jnp.minimum(state["length"], state["keys"].shape[1] - x.shape[1])  # as dynamic_update_slice does
+    y, after = CACHED.extend(params, x, state | {"length": length}, valid)
+    return y, after | {"length": state["length"] + after["length"] - length}
+
+
 def lazy(params, x, valid=None, *, key=None):
     return jnp.zeros_like(x)
 
@@ -78,12 +115,23 @@ BROKEN = {
     "leaks_between_rows": ({"apply": leaks_between_rows}, "leaks into another"),
     "nan_in_gradients": ({"apply": nan_in_gradients}, "NaN in padding makes gradients NaN"),
     "wrong_dtype": ({"apply": wrong_dtype}, "bfloat16 in gives float32 out"),
-    "advances_at_padding": ({"extend": advances_at_padding}, "the state advances at padding"),
+    "advances_at_padding": ({"extend": advances_at_padding}, "at the padding of a later piece"),
     "wrong_shape": ({"apply": wrong_shape}, "apply gives shape"),
     "wide_state": ({"extend": wide_state}, "changes the state's shapes or dtypes"),
     "lazy": ({"apply": lazy}, "y does not depend on x"),
-    "reads_padding": ({"apply": reads_padding, "causal": False}, "NaN in padding reaches"),
-    "blind": ({"causal": False}, "never depends on a later x"),
+    "reads_padding": (
+        {"apply": reads_padding, "causal": False, "init_state": None, "extend": None},
+        "NaN in padding reaches",
+    ),
+    "without_key": ({"apply": without_key}, "apply with a key, as in training, fails"),
+    "divides_by_its_length": ({"apply": divides_by_its_length}, "a row of nothing but padding"),
+    "poisoned_pieces": ({"extend": poisoned_pieces}, "makes the gradients of extend NaN|padding of a later piece"),
+    "forgets_valid_later": ({"extend": forgets_valid_later}, "the gradients of extend NaN|padding of a later piece"),
+    "weak_state": ({"init_state": weak_init, "extend": weak_extend}, "is traced again"),
+    "no_inspect": ({"inspect": lambda params, x, valid=None: None}, "inspect gives no dict"),
+    "clamping_cache": (CACHED._asdict() | {"extend": clamped}, "a step past max_length is neither right nor NaN"),
+    "blind": ({"causal": False, "init_state": None, "extend": None}, "never depends on a later x"),
+    "half_causal": ({"apply": sees_the_future, "causal": False}, "init_state or extend is there"),
 }
 
 
@@ -132,7 +180,11 @@ def test_state_size_is_what_the_mixer_says(config):
     mixer = replace(config, d_model=16).make()
     params = jax.eval_shape(mixer.init, jax.random.key(0))
     state = jax.eval_shape(partial(mixer.init_state, batch_size=3, max_length=7), params)
-    assert all(leaf.shape[0] == 3 for leaf in jax.tree.leaves(state))
+    floating = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    inner = getattr(config, "d_inner", None) or 16
+    kv_width = 16 * getattr(config, "kv_heads", 0) // getattr(config, "num_heads", 1)
+    want = {Attention: 2 * 7 * kv_width, LSTM: 2 * inner, GRU: inner, RNN: inner}[type(config)]
+    assert sum(leaf.size for leaf in floating) == 3 * want
 
 
 def test_a_width_is_asked_for():
@@ -140,3 +192,38 @@ def test_a_width_is_asked_for():
         GRU().make().init(jax.random.key(0))
     with pytest.raises(ValueError, match="num_heads: got 3, wanted a divisor of d_model=16"):
         Attention(d_model=16, num_heads=3).make()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Attention(num_heads=0), "num_heads: got 0"),
+        (lambda: Attention(num_heads=4, num_kv_heads=3), "num_kv_heads: got 3, wanted a divisor of num_heads=4"),
+        (lambda: LSTM(recurrent_init="xavier"), "recurrent_init: got 'xavier'"),
+        (lambda: GRU(d_inner=0), "d_inner: got 0"),
+    ],
+)
+def test_a_wrong_option_is_refused_at_once(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()
+
+
+def test_a_mean_centred_output_is_no_missing_output():
+    """Its channels sum to nothing, whatever x is; the check must see that it depends on x all the same."""
+
+    @dataclass(frozen=True)
+    class Centred(MixerConfig):
+        def make(self):
+            gru = GRU(d_model=self.width).make()
+            centre = lambda y: y - y.mean(-1, keepdims=True)  # noqa: E731
+
+            def extend(params, x, state, valid=None):
+                y, state = gru.extend(params, x, state, valid)
+                return centre(y), state
+
+            def apply(params, x, valid=None, *, key=None):
+                return centre(gru.apply(params, x, valid))
+
+            return gru._replace(apply=apply, extend=extend)
+
+    check_mixer(Centred())

@@ -138,3 +138,15 @@ def test_rnn_equals_flax():
     want, _ = cell.apply({"params": own}, h, x)
     p = {"w_x": own["i"]["kernel"], "w_h": own["h"]["kernel"], "b": own["i"]["bias"]}
     chex.assert_trees_all_close(rnn_step(p, h, x)[0], want, atol=1e-6)
+
+
+def test_padding_holds_states_of_any_rank():
+    """A matrix state as wide as the batch: the mask must follow the batch axis, not broadcast against the last."""
+    valid = jnp.array([[True, True, True], [True, False, False]])
+
+    def count(params, state, x):
+        return jax.tree.map(lambda leaf: leaf + 1, state), x
+
+    _, last = scan_cell(count, None, jnp.zeros((2, 3, 1)), (jnp.zeros((2, 2, 2)), jnp.zeros(2)), valid)
+    np.testing.assert_array_equal(last[0], np.array([3.0, 1.0])[:, None, None] * np.ones((2, 2, 2)))
+    np.testing.assert_array_equal(last[1], [3.0, 1.0])

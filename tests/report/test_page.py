@@ -119,7 +119,7 @@ def test_without_a_threshold_nothing_speaks_of_solving(digits):
     text = shown(render(digits))
     assert "olved" not in text
     assert "to solve," not in text
-    assert "loss (nats a scored place)" in text
+    assert "loss (nats a weighted place)" in text
     assert "Fresh test data at every length" not in text  # there is one length only
 
 

@@ -138,6 +138,18 @@ FAULTS = {
     "one row": (partial(edit, first_row), "all rows of a batch are the same sequence"),
     "other under vmap": (partial(edit, other_under_vmap), "vmap over keys gives another batch"),
     "unknown chance": (partial(respec, chance="coin"), "spec.chance is 'coin', the floors are uniform, memoryless"),
+    "an answer that is never trained": (
+        partial(edit, lambda b, k, n: {"weights": b.weights.at[:, 0].set(0)}),
+        "a scored place has no weight",
+    ),
+    "trained on what is no answer": (
+        partial(edit, lambda b, k, n: {"scored": b.scored.at[:, 1].set(False), "targets": b.targets.at[:, 1].set(0)}),
+        "targets differ from solve at",
+    ),
+    "unknown metric": (partial(respec, metric="luck"), "spec.metric is 'luck'"),
+    "best above 1": (partial(respec, best=2.0), "spec.best is 2.0"),
+    "threshold above 1": (partial(respec, threshold=7.0), "spec.threshold is 7.0"),
+    "lengths not ascending": (partial(respec, test_lengths=(8, 2, 2)), "wanted ascending lengths"),
     "chance as good as best": (partial(respec, best=0.5, chance="uniform"), "as good as the best"),
     "length not allowed": (partial(respec, test_lengths=(1, 5)), "not an allowed length: .*got low=1"),
     "lengths out of range": (partial(respec, lengths=lambda low, high: (high + 1,)), "wanted allowed lengths between"),
