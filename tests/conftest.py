@@ -1,4 +1,4 @@
-"""Every test runs on the CPU, with warnings as errors and annotations checked."""
+"""Every test runs on the CPU, with keys checked for reuse and compiled programs kept in .cache."""
 
 import os
 

@@ -84,7 +84,7 @@ def test_images_are_read_once_a_process():
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     _load.cache_clear()
-    with pytest.raises(ImportError, match=r"pip install "attn_jax\[digits\]""):
+    with pytest.raises(ImportError, match=r'pip install "attn_jax\[digits\]"'):
         sample(Digits(), jax.random.key(0), 2, 64, 64)
     assert Digits().make().spec.io.num_classes == 10
 
