@@ -1,4 +1,4 @@
-"""What is shown while a study runs: a bar a model on a terminal, a plain line now and then elsewhere."""
+"""What is shown while a study runs: bars for it and each model on a terminal, a plain line now and then elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -24,11 +24,12 @@ class Watch:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps x blocks"),
+            TextColumn("steps"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
+        self._study = self._progress.add_task("study", total=len(models) * blocks * steps)
         self._bars = {name: self._progress.add_task(name, total=blocks * steps) for name in models}
 
     def __enter__(self) -> Callable[[], None]:
@@ -46,6 +47,7 @@ class Watch:
             return
         self._shown = time.monotonic()
         done = {name: self._steps_done(name) for name in self._models}
+        self._progress.update(self._study, completed=sum(done.values()))
         for name, steps in done.items():
             self._progress.update(self._bars[name], completed=steps)
         if not self._console.is_terminal:
