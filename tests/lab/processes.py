@@ -26,7 +26,7 @@ def cache():
     return Path(__file__).parents[2] / ".cache" / "jax"
 
 
-def finish(process, timeout=60):
+def finish(process, timeout=120):
     try:
         output, _ = process.communicate(timeout=timeout)
     finally:
@@ -56,7 +56,7 @@ def members(group):
     return found
 
 
-def wait_for(condition, seconds=60, what="the condition"):
+def wait_for(condition, seconds=120, what="the condition"):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"

@@ -44,7 +44,7 @@ def test_kill_9_of_everything(unbroken, tmp_path):
     process = start(tmp_path / "study")
     wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
     kill_group(process)
-    process.wait()
+    finish(process)
     assert not (tmp_path / "study" / "summary.json").exists()
     code, output = finish(start(tmp_path / "study"))
     assert code == 0, output
@@ -57,6 +57,7 @@ def test_kill_9_of_the_command_alone_leaves_no_worker_behind(unbroken, tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     wait_for(lambda: not alive(process.pid), seconds=20, what="the workers' end")
+    finish(process)  # closes its pipe
     code, output = finish(start(tmp_path / "study"))
     assert code == 0, output
     assert summary(tmp_path / "study") == summary(unbroken)
@@ -73,6 +74,17 @@ def test_ctrl_c_saves_and_exits_75(unbroken, tmp_path, number):
     code, output = finish(start(tmp_path / "study"))
     assert code == 0, output
     assert summary(tmp_path / "study") == summary(unbroken)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_while_workers_start_is_no_death(tmp_path, number):
+    """As a terminal's Ctrl-C or a batch system's end comes: to every process, before a worker has imported jax."""
+    process = start(tmp_path / "study")
+    wait_for(lambda: [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)], what="a worker")
+    os.killpg(process.pid, number)
+    code, output = finish(process)
+    assert code == 75, output
+    assert "killed" not in output
 
 
 def test_a_killed_worker_is_tried_again(unbroken, tmp_path):
