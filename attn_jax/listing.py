@@ -14,6 +14,8 @@ from attn_jax.errors import ConfigError
 from attn_jax.mixers import MIXERS
 from attn_jax.tasks import TASKS
 
+_SHOWN = ("name", "about", "train_lengths", "length_unit")  # what fits a terminal; --json has it all
+
 
 def print_list(what: str, *, as_json: bool) -> None:
     """Prints the mixers, the tasks, the configs in ./configs, or all of them."""
@@ -115,17 +117,15 @@ def _coloured(text: str, title: str) -> str:
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    columns = [key for key in (rows[0] if rows else {"name": ""}) if key not in ("source", "class")]
+    columns = [column for column in _SHOWN if rows and column in rows[0]]
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), no_wrap=column == "name")
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     Console().print(table, markup=False, highlight=False)
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
