@@ -17,11 +17,35 @@ from attn_jax.layers.multi_head import init_multi_head_attention, multi_head_att
 from attn_jax.mixers import MIXERS, Mixer, MixerConfig
 from attn_jax.models import Model, ModelConfig, classic
 from attn_jax.ops.attention import dot_product_attention
+from attn_jax.ops.cache import KVCache, append_cache, init_cache, update_cache
 from attn_jax.ops.cells import gru_step, lstm_step, rnn_step, scan_cell
+from attn_jax.ops.decode import cached_attention, decode_attention
 from attn_jax.ops.dense import attention_reference, attention_weights
-from attn_jax.ops.masks import Causal, Lengths, Mask
+from attn_jax.ops.explain import Explanation, explain_attention
+from attn_jax.ops.intervals import BlockMap
+from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, PrefixLM, Segments, SlidingWindow
+from attn_jax.ops.merge import merge_attention
 from attn_jax.ops.norms import layer_norm, rms_norm
-from attn_jax.ops.positions import learned, sinusoidal
+from attn_jax.ops.positions import (
+    alibi_slopes,
+    learned,
+    randomised_positions,
+    relative_buckets,
+    rotary,
+    sinusoidal,
+)
+from attn_jax.ops.retrieval import Retrieval, attend, single_head_attention
+from attn_jax.ops.scores import ALiBi, RelativeBias, ScoreMod, ScoreModification, SoftCap, compose
+from attn_jax.ops.similarities import (
+    additive,
+    bilinear,
+    cosine,
+    dot_product,
+    init_additive,
+    init_bilinear,
+    scaled_dot_product,
+)
+from attn_jax.ops.sinks import add_sinks
 from attn_jax.tasks import TASKS, Floor, Task, TaskConfig, TaskSpec
 from attn_jax.types import IO, Batch
 from attn_jax.version import __version__
@@ -30,32 +54,68 @@ __all__ = [
     "IO",
     "MIXERS",
     "TASKS",
+    "ALiBi",
     "Batch",
+    "BlockMap",
     "Causal",
+    "Dense",
+    "Explanation",
     "Floor",
+    "KVCache",
     "Lengths",
     "Mask",
+    "MaskFn",
     "Mixer",
     "MixerConfig",
     "Model",
     "ModelConfig",
+    "PrefixLM",
+    "RelativeBias",
+    "Retrieval",
+    "ScoreMod",
+    "ScoreModification",
+    "Segments",
+    "SlidingWindow",
+    "SoftCap",
     "Task",
     "TaskConfig",
     "TaskSpec",
     "__version__",
+    "add_sinks",
+    "additive",
+    "alibi_slopes",
+    "append_cache",
+    "attend",
     "attention_reference",
     "attention_weights",
+    "bilinear",
+    "cached_attention",
     "classic",
+    "compose",
+    "cosine",
+    "decode_attention",
+    "dot_product",
     "dot_product_attention",
+    "explain_attention",
     "gru_step",
+    "init_additive",
+    "init_bilinear",
+    "init_cache",
     "init_multi_head_attention",
     "layer_norm",
     "learned",
     "lstm_step",
+    "merge_attention",
     "multi_head_attention",
     "multi_head_by_vmap",
+    "randomised_positions",
+    "relative_buckets",
     "rms_norm",
     "rnn_step",
+    "rotary",
+    "scaled_dot_product",
     "scan_cell",
+    "single_head_attention",
     "sinusoidal",
+    "update_cache",
 ]

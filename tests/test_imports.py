@@ -27,6 +27,7 @@ ALLOWED = {
     "lab": {"types", "errors", "config", "config_file", "training", "models", "tasks", "mixers.base"},
     "report": {"lab.results", "lab.summary", "lab.statistics"},
     "testing": {"types", "ops", "layers", "mixers", "models", "tasks", "training"},
+    "nn": {"types", "ops", "layers", "mixers", "models"},
     "platforms": {"errors", "version"},
     "listing": {"errors", "mixers", "tasks"},
     "comparison": {"config_file", "errors", "lab", "platforms", "report"},
@@ -91,10 +92,18 @@ def test_imports_go_down(path):
         ("report", "from attn_jax.models import Model"),
         ("config", "import configs.quickstart"),
         ("report", "import matplotlib"),
+        ("nn", "from attn_jax.training.step import train_step"),
     ],
 )
 def test_an_upward_import_is_caught(layer, source):
     assert list(complaints(layer, source))
+
+
+@pytest.mark.parametrize("layer", sorted(set(ALLOWED) - {"nn"}))
+@pytest.mark.parametrize("source", ["from attn_jax.nn import attention_fn", "def f():\n    import attn_jax.nn.linen"])
+def test_nothing_may_import_nn(layer, source):
+    assert list(complaints(layer, source))
+    assert not list(complaints("nn", source))
 
 
 def run_python(code: str) -> str:
@@ -110,3 +119,14 @@ def test_importing_starts_no_device_and_nothing_heavy():
         f"print(sorted({{m.split('.')[0] for m in set(sys.modules) - before}} & set({heavy!r})), xla_bridge._backends)"
     )
     assert out.strip() == "[] {}"
+
+
+def test_nn_alone_imports_no_flax():
+    out = run_python(
+        "import sys, attn_jax.nn\n"
+        "from jax._src import xla_bridge\n"
+        "print('flax' in sys.modules, xla_bridge._backends)\n"
+        "import attn_jax.nn.linen\n"
+        "print('flax.linen' in sys.modules, xla_bridge._backends)"
+    )
+    assert out.splitlines() == ["False {}", "True {}"]

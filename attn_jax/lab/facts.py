@@ -1,6 +1,7 @@
 """What is true of a study before it runs: sizes, FLOPs, depth, floors. All of it stands in study.json."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from attn_jax.lab.matching import count_parameters, parameter_shapes
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.program import count_flops, depth_growth
 from attn_jax.models import ModelConfig
-from attn_jax.training.step import Setup, batch_loss, train_batch
+from attn_jax.training.step import batch_loss, train_batch
 
 
 def study_facts(prepared: Prepared) -> dict[str, Any]:
@@ -54,8 +55,8 @@ def _model_facts(prepared: Prepared, name: str) -> dict[str, Any]:
         "parameters_matched": matched,
         "match_note": note,
         "state_bytes": _state_bytes(prepared, config),
-        "train_flops_per_step": _counted(_train_flops, prepared.plan(name).setup),
-        "depth": _counted(_depth, prepared, config) or "unknown",
+        "train_flops_per_step": _counted(_train_flops, prepared, name),
+        "depth": _counted(_depth, prepared, _countable(config)) or "unknown",
     }
 
 
@@ -89,8 +90,16 @@ def _counted(count: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def _train_flops(setup: Setup) -> float:
-    """FLOPs of one run's loss and gradient on one batch, from the jaxpr."""
+def _countable(config: ModelConfig) -> ModelConfig:
+    """The same model in the form that is counted."""
+    return replace(config, mixers=tuple(mixer.countable for mixer in config.mixers))
+
+
+def _train_flops(prepared: Prepared, name: str) -> float:
+    """FLOPs of one run's loss and gradient on one batch, what is computed twice included, from the jaxpr."""
+    config, _ = prepared.models[name]
+    model = _countable(config).make(prepared.task.spec.io, prepared.max_tokens)
+    setup = replace(prepared.plan(name).setup, model=model)
     params = jax.eval_shape(setup.model.init, jax.random.key(0))
     batch = jax.eval_shape(partial(train_batch, setup), 0, 0)
     gradient = jax.value_and_grad(partial(batch_loss, setup))

@@ -1,22 +1,26 @@
 """Multi-head attention: `jax.vmap` of one head (the definition), and the same with all heads in one product.
 
-Parameters: `w_q` [D, N, H], `w_k` and `w_v` [D, K, H], `w_o` [N, H, D], and with biases `b_q` [N, H], `b_k` and `b_v`
-[K, H], `b_o` [D].
+Parameters: `w_q` [D, N, H], `w_k` [D, K, H], `w_v` [D, K, Hv], `w_o` [N, Hv, D]; with biases `b_q` [N, H], `b_k`
+[K, H], `b_v` [K, Hv], `b_o` [D]; with qk-norm `g_q` [H] and `g_k` [H].
 """
 
 import math
 from collections.abc import Callable
 from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.masks import Mask
+from attn_jax.ops.masks import Dense, check_per_batch
+from attn_jax.ops.norms import rms_norm
 from attn_jax.types import Array, Key, Params
+
+# (x [..., T, N, H], positions [T] or [..., T]) -> x turned by its positions, such as rotary
+Position: TypeAlias = Callable[[Array, Array], Array]
 
 
 def init_multi_head_attention(
@@ -26,52 +30,66 @@ def init_multi_head_attention(
     num_heads: int,
     num_kv_heads: int | None = None,
     head_dim: int | None = None,
+    value_dim: int | None = None,
     use_bias: bool = False,
+    qk_norm: bool = False,
+    w_init: Callable[..., Array] | None = None,
 ) -> Params:
-    """Parameters of multi-head attention: Glorot uniform over the fused fans, biases zero.
+    """Parameters of multi-head attention: Glorot uniform over the fused fans, biases zero, gains one.
 
     Each of the four is drawn as the matrix that all its heads form, U(-a, a) with a = sqrt(6 / (fan in + fan out)):
-    w_q as [D, N H], w_k and w_v as [D, K H], w_o as [N H, D].
+    w_q as [D, N H], w_k as [D, K H], w_v as [D, K Hv], w_o as [N Hv, D].
 
     Args:
       key: a key.
       d_model: D, the width of inputs and outputs.
       num_heads: N, the query heads.
-      num_kv_heads: K, the key/value heads, a divisor of N; None means N.
+      num_kv_heads: K, the key/value heads, a divisor of N; None means N, and 1 is multi-query attention.
       head_dim: H; None means D // N, and then N divides D.
+      value_dim: Hv; None means H.
       use_bias: biases on all four.
+      qk_norm: RMS norm of each head's queries and keys, with gains g_q and g_k.
+      w_init: (key, shape, dtype) -> weights, any of `jax.nn.initializers`, called with the shape of each fused matrix.
 
     Returns:
       A dict of float32 arrays, shapes as in this module's docstring.
 
     Raises:
-      ValueError: the sizes do not divide.
+      ValueError: the sizes do not divide, or one is below 1.
 
     Example:
       >>> params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=4, num_kv_heads=2)
       >>> {name: w.shape for name, w in params.items()}
       {'w_q': (8, 4, 2), 'w_k': (8, 2, 2), 'w_v': (8, 2, 2), 'w_o': (4, 2, 8)}
 
-    Reference: Glorot & Bengio 2010, equation 16; Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
+    Reference: Glorot & Bengio 2010, equation 16; Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2; qk-norm: Henry
+    et al. 2020, arXiv:2010.04245, Dehghani et al. 2023, arXiv:2302.05442, section 2.
     """
-    N, K = num_heads, num_heads if num_kv_heads is None else num_kv_heads
-    if N < 1:
-        raise ValueError(f"num_heads: got {num_heads}, wanted at least 1")
-    if K < 1 or N % K:
-        raise ValueError(f"num_kv_heads: got {num_kv_heads}, wanted a divisor of num_heads = {num_heads}")
-    if head_dim is None and d_model % N:
-        raise ValueError(f"num_heads: got {num_heads}, wanted a divisor of d_model = {d_model}, or head_dim")
-    H = d_model // N if head_dim is None else head_dim
-    shapes = {"w_q": (d_model, N, H), "w_k": (d_model, K, H), "w_v": (d_model, K, H), "w_o": (N, H, d_model)}
-    params = _glorot_uniform(key, d_model, shapes)
+    N, K, H, Hv = _sizes(d_model, num_heads, num_kv_heads, head_dim, value_dim)
+    shapes = {"w_q": (d_model, N, H), "w_k": (d_model, K, H), "w_v": (d_model, K, Hv), "w_o": (N, Hv, d_model)}
+    params = _glorot_uniform(key, d_model, shapes) if w_init is None else _drawn(w_init, key, shapes)
     if use_bias:
-        params |= {
-            "b_q": jnp.zeros((N, H)),
-            "b_k": jnp.zeros((K, H)),
-            "b_v": jnp.zeros((K, H)),
-            "b_o": jnp.zeros(d_model),
-        }
+        biases = {"b_q": (N, H), "b_k": (K, H), "b_v": (K, Hv), "b_o": (d_model,)}
+        params |= {name: jnp.zeros(shape) for name, shape in biases.items()}
+    if qk_norm:
+        params |= {"g_q": jnp.ones(H), "g_k": jnp.ones(H)}
     return params
+
+
+def _sizes(
+    d_model: int, num_heads: int, num_kv_heads: int | None, head_dim: int | None, value_dim: int | None
+) -> tuple[int, int, int, int]:
+    """(N, K, H, Hv), or a ValueError that names the argument."""
+    for name, size in (("num_heads", num_heads), ("head_dim", head_dim), ("value_dim", value_dim)):
+        if size is not None and size < 1:
+            raise ValueError(f"{name}: got {size}, wanted at least 1")
+    K = num_heads if num_kv_heads is None else num_kv_heads
+    if K < 1 or num_heads % K:
+        raise ValueError(f"num_kv_heads: got {num_kv_heads}, wanted a divisor of num_heads = {num_heads}")
+    if head_dim is None and d_model % num_heads:
+        raise ValueError(f"num_heads: got {num_heads}, wanted a divisor of d_model = {d_model}, or head_dim")
+    H = d_model // num_heads if head_dim is None else head_dim
+    return num_heads, K, H, H if value_dim is None else value_dim
 
 
 def _glorot_uniform(key: Key, d_model: int, shapes: dict[str, tuple[int, ...]]) -> Params:
@@ -85,8 +103,20 @@ def _glorot_uniform(key: Key, d_model: int, shapes: dict[str, tuple[int, ...]]) 
     }
 
 
+def _drawn(w_init: Callable[..., Array], key: Key, shapes: dict[str, tuple[int, ...]]) -> Params:
+    """Each weight by `w_init`, as a matrix of inputs by outputs: the heads are outputs, and of w_o inputs."""
+    keys = jax.random.split(key, len(shapes))
+    matrices = [(a * b, c) if name == "w_o" else (a, b * c) for name, (a, b, c) in shapes.items()]
+    return {
+        name: w_init(k, matrix, jnp.float32).reshape(shape)
+        for (name, shape), matrix, k in zip(shapes.items(), matrices, keys, strict=True)
+    }
+
+
 def project_heads(params: Params, x_q: Array, x_kv: Array | None = None) -> tuple[Array, Array, Array]:
     """Queries, keys and values: `q[t, n] = x_q[t] w_q[:, n] + b_q[n]`, keys and values likewise from x_kv.
+
+    Where there are gains, `q[t, n] / rms(q[t, n]) * g_q`, and the keys likewise.
 
     Args:
       params: of `init_multi_head_attention`.
@@ -94,7 +124,7 @@ def project_heads(params: Params, x_q: Array, x_kv: Array | None = None) -> tupl
       x_kv: [..., S, D], what is asked; None means x_q (self-attention).
 
     Returns:
-      query [..., T, N, H], key [..., S, K, H] and value [..., S, K, H], of the dtype of x_q and x_kv.
+      query [..., T, N, H], key [..., S, K, H] and value [..., S, K, Hv], of the dtype of x_q and x_kv.
 
     Raises:
       ValueError: the width of an input is not that of the weights.
@@ -105,7 +135,8 @@ def project_heads(params: Params, x_q: Array, x_kv: Array | None = None) -> tupl
       [(3, 5, 4, 2), (3, 5, 2, 2), (3, 5, 2, 2)]
     """
     x_kv = x_q if x_kv is None else x_kv
-    return _project(params, "q", x_q, "x_q"), _project(params, "k", x_kv, "x_kv"), _project(params, "v", x_kv, "x_kv")
+    query, key = _project(params, "q", x_q, "x_q"), _project(params, "k", x_kv, "x_kv")
+    return _norm(params, "g_q", query), _norm(params, "g_k", key), _project(params, "v", x_kv, "x_kv")
 
 
 def _project(params: Params, which: str, x: Array, name: str) -> Array:
@@ -116,18 +147,23 @@ def _project(params: Params, which: str, x: Array, name: str) -> Array:
     return _affine("...td,dnh->...tnh", x, weights, params.get(f"b_{which}"))
 
 
+def _norm(params: Params, gain: str, x: Array) -> Array:
+    """RMS norm of each head, where the parameters have its gain."""
+    return rms_norm(x, params[gain]) if gain in params else x
+
+
 def merge_heads(params: Params, heads: Array) -> Array:
     """Outputs of all heads into one vector a place: `y[t] = sum_n heads[t, n] w_o[n] + b_o`.
 
     Args:
       params: of `init_multi_head_attention`.
-      heads: [..., T, N, H].
+      heads: [..., T, N, Hv].
 
     Returns:
       [..., T, D] in the dtype of heads.
 
     Raises:
-      ValueError: N or H is not that of the weights.
+      ValueError: N or Hv is not that of the weights.
 
     Example:
       >>> merge_heads({"w_o": jnp.ones((2, 3, 4))}, jnp.ones((5, 2, 3)))[0].tolist()
@@ -135,7 +171,7 @@ def merge_heads(params: Params, heads: Array) -> Array:
     """
     weights = params["w_o"]
     if heads.ndim < 3 or heads.shape[-2:] != weights.shape[:2]:
-        raise ValueError(f"heads: got shape {heads.shape}, wanted [..., T, N, H] with [N, H] = {weights.shape[:2]}")
+        raise ValueError(f"heads: got shape {heads.shape}, wanted [..., T, N, Hv] with [N, Hv] = {weights.shape[:2]}")
     return _affine("...tnh,nhd->...td", heads, weights, params.get("b_o"))
 
 
@@ -151,12 +187,10 @@ def multi_head_attention(
     x_q: Array,
     x_kv: Array | None = None,
     *,
-    bias: ArrayLike | None = None,
-    mask: ArrayLike | Mask | None = None,
-    is_causal: bool = False,
-    query_seq_lengths: ArrayLike | None = None,
-    key_value_seq_lengths: ArrayLike | None = None,
+    position: Position | None = None,
+    q_offset: ArrayLike | None = None,
     attention: Callable[..., Any] = dot_product_attention,
+    **options: Any,
 ) -> Array:
     """N heads that attend each on its own, merged by a linear map; equal to `multi_head_by_vmap`.
 
@@ -166,57 +200,65 @@ def multi_head_attention(
       params: of `init_multi_head_attention`.
       x_q: [..., T, D].
       x_kv: [..., S, D]; None means x_q (self-attention).
-      bias, mask, is_causal, query_seq_lengths, key_value_seq_lengths: handed to `attention`, of its meaning.
-      attention: (query, key, value, **the above) -> [..., T, N, H]; its other options are bound with
-        `functools.partial(dot_product_attention, logits_soft_cap=30.0)`.
+      position: (x [..., T, N, H], positions) -> x, applied to queries and keys, `functools.partial(rotary, base=...)`;
+        positions [T] count from q_offset for queries, and from 0 for keys.
+      q_offset: int, a scalar or [B]: the position of query 0 among the keys, for `position` and `attention`.
+      attention: (query, key, value, **options) -> [..., T, N, Hv].
+      options: handed to `attention` by name: mask, bias, is_causal, score_mod, dropout_rate and whatever else it takes.
 
     Returns:
       [..., T, D] in the dtype of x_q.
 
     Raises:
-      ValueError: as `project_heads`, `merge_heads` and `attention`.
+      ValueError: return_lse is asked for; or as `project_heads`, `merge_heads` and `attention`.
+      TypeError: an option that `attention` does not have.
 
     Example:
-      >>> params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=2)
-      >>> multi_head_attention(params, jnp.ones((3, 5, 8)), jnp.ones((3, 7, 8))).shape
+      >>> params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=2, qk_norm=True)
+      >>> multi_head_attention(params, jnp.ones((3, 5, 8)), jnp.ones((3, 7, 8)), is_causal=True).shape
       (3, 5, 8)
 
     Reference: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
     """
+    if options.get("return_lse"):
+        raise ValueError("return_lse: got True, wanted False: heads are merged; call attention on `project_heads`")
     query, key, value = project_heads(params, x_q, x_kv)
-    heads = attention(
-        query,
-        key,
-        value,
-        bias=bias,
-        mask=mask,
-        is_causal=is_causal,
-        query_seq_lengths=query_seq_lengths,
-        key_value_seq_lengths=key_value_seq_lengths,
-    )
-    return merge_heads(params, heads)
+    query, key = _place(position, query, q_offset), _place(position, key, None)
+    offset = {} if q_offset is None else {"q_offset": q_offset}
+    return merge_heads(params, attention(query, key, value, **offset, **options))
 
 
-@partial(jax.jit, static_argnames="is_causal")
+def _place(position: Position | None, x: Array, offset: ArrayLike | None) -> Array:
+    """`position` applied to x [..., T, N, H] at the positions from `offset` on, a scalar or [B]."""
+    if position is None:
+        return x
+    first = jnp.asarray(0 if offset is None else offset)
+    check_per_batch("q_offset", first, math.prod(x.shape[:-3]))
+    first = first if first.ndim == 0 else first.reshape(*x.shape[:-3], 1)
+    return position(x, first + jnp.arange(x.shape[-3]))
+
+
 def multi_head_by_vmap(
     params: Params,
     x_q: Array,
     x_kv: Array | None = None,
     *,
-    mask: ArrayLike | Mask | None = None,
-    is_causal: bool = False,
-    key_value_seq_lengths: ArrayLike | None = None,
+    position: Position | None = None,
+    q_offset: ArrayLike | None = None,
+    **options: Any,
 ) -> Array:
-    """The definition of multi-head attention: `jax.vmap` of one head over N, compiled; then the sum over heads.
+    """The definition of multi-head attention: `jax.vmap` of one head over N, then the sum over heads.
 
     Args:
-      params: of `init_multi_head_attention`.
-      x_q: [..., T, D].
-      x_kv: [..., S, D]; None means x_q (self-attention).
-      mask, is_causal, key_value_seq_lengths: as in `dot_product_attention`, the same for every head.
+      params, x_q, x_kv, position, q_offset: as in `multi_head_attention`.
+      options: those of `dot_product_attention`, dropout and return_lse aside: a single head cannot know which weights
+        its neighbours drop.
 
     Returns:
       [..., T, D] in the dtype of x_q.
+
+    Raises:
+      ValueError: dropout_rate is not 0.
 
     Example:
       >>> params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=2)
@@ -225,21 +267,53 @@ def multi_head_by_vmap(
 
     Reference: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
     """
-    G = params["w_q"].shape[-2] // params["w_k"].shape[-2]
-    weights = {
-        name: jnp.repeat(w, G, axis=-2) if name[-1] in "kv" else w for name, w in params.items() if name != "b_o"
-    }
-    head_axis = {name: 0 if name == "w_o" else w.ndim - 2 for name, w in weights.items()}
-    attend = partial(_one_head, mask=mask, is_causal=is_causal, key_value_seq_lengths=key_value_seq_lengths)
-    y = jax.vmap(attend, in_axes=(head_axis, None, None))(weights, x_q, x_q if x_kv is None else x_kv).sum(0)
+    if options.get("dropout_rate"):
+        raise ValueError(f"dropout_rate: got {options['dropout_rate']}, wanted 0: weights are dropped by head")
+    N, K = params["w_q"].shape[-2], params["w_k"].shape[-2]
+    weights = {name: jnp.repeat(w, N // K, -2) if name in _OF_KV else w for name, w in params.items() if name != "b_o"}
+    axes = {name: {"w": 1, "b": 0, "g": None}[name[0]] for name in weights} | {"w_o": 0}
+    head = partial(_one_head, x_q, x_q if x_kv is None else x_kv, position, q_offset, options)
+    y = jax.vmap(head, in_axes=(0, axes))(jnp.arange(N), weights).sum(0)
     return y + params["b_o"].astype(y.dtype) if "b_o" in params else y
 
 
-def _one_head(params: Params, x_q: Array, x_kv: Array, **masks: Any) -> Array:
-    """One head's part of the output, [..., T, D]; its w_q, w_k, w_v are [D, H], its w_o [H, D]."""
-    params = {name: w.astype(x_q.dtype) for name, w in params.items()}
-    query = x_q @ params["w_q"] + params.get("b_q", 0)
-    key = x_kv @ params["w_k"] + params.get("b_k", 0)
-    value = x_kv @ params["w_v"] + params.get("b_v", 0)
-    out = dot_product_attention(query[..., None, :], key[..., None, :], value[..., None, :], **masks)
-    return out[..., 0, :] @ params["w_o"]
+_OF_KV = ("w_k", "w_v", "b_k", "b_v")  # one for each of K heads
+
+
+def _one_head(
+    x_q: Array,
+    x_kv: Array,
+    position: Position | None,
+    q_offset: ArrayLike | None,
+    options: dict[str, Any],
+    n: Array,
+    params: Params,
+) -> Array:
+    """Head n's part of the output, [..., T, D]; its w_q and w_k are [D, H], its w_v [D, Hv], its w_o [Hv, D]."""
+    params = {name: w if name[0] == "g" else w.astype(x_q.dtype) for name, w in params.items()}
+    query = _norm(params, "g_q", x_q @ params["w_q"] + params.get("b_q", 0))[..., None, :]
+    key = _norm(params, "g_k", x_kv @ params["w_k"] + params.get("b_k", 0))[..., None, :]
+    value = (x_kv @ params["w_v"] + params.get("b_v", 0))[..., None, :]
+    query, key = _place(position, query, q_offset), _place(position, key, None)
+    offset = {} if q_offset is None else {"q_offset": q_offset}
+    of_head = {name: _of_head(name, option, n) for name, option in options.items()}
+    return dot_product_attention(query, key, value, **offset, **of_head)[..., 0, :] @ params["w_o"]
+
+
+def _of_head(name: str, option: Any, n: Array) -> Any:
+    """What head n, alone, is given of an option."""
+    if name not in ("mask", "bias", "score_mod", "sinks") or option is None:
+        return option
+    if callable(option) and not isinstance(option, Dense):
+        return partial(_at_head, option, n)
+    axis = -1 if name == "sinks" else -3
+    array = jnp.asarray(option.array if isinstance(option, Dense) else option)
+    if array.ndim < -axis or array.shape[axis] == 1:
+        return array
+    return jax.lax.dynamic_index_in_dim(array, n, array.ndim + axis)
+
+
+def _at_head(rule: Callable[..., Any], n: Array, *arguments: Array) -> Array:
+    """A mask or score modification called with h = n: its only caller counts one head, 0."""
+    *before, _, q, k = arguments
+    return rule(*before, n, q, k)

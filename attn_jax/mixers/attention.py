@@ -1,6 +1,6 @@
-"""Causal multi-head self-attention as a mixer; its state is a key/value cache."""
+"""Causal multi-head self-attention as a mixer; its state is a key/value cache, a ring where a window bounds it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax.numpy as jnp
@@ -8,8 +8,13 @@ import jax.numpy as jnp
 from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, project_heads
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.ops.attention import dot_product_attention
+from attn_jax.ops.cache import KVCache, init_cache, positions_from
+from attn_jax.ops.decode import cached_attention
 from attn_jax.ops.dense import attention_weights
-from attn_jax.types import Array, Key, Params, State
+from attn_jax.ops.inputs import Implementation
+from attn_jax.ops.masks import Causal, Mask, SlidingWindow
+from attn_jax.ops.positions import rotary
+from attn_jax.types import Array, Key, Params
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,24 @@ class Attention(MixerConfig):
       num_heads: N, query heads of size D // N.
       num_kv_heads: K, key/value heads shared by N // K query heads each; None = N.
       use_bias: biases on the four projections.
+      window: a place sees itself and `window` places before it; None = all before it.
+      rotary_base: queries and keys turn with their positions (Su et al. 2021, arXiv 2104.09864), commonly 10,000;
+        None = they do not.
+      implementation: "dense", "blockwise" or another of `attn_jax.dot_product_attention`; None = the fastest.
     """
 
     num_heads: int = 4
     num_kv_heads: int | None = None
     use_bias: bool = False
+    window: int | None = None
+    rotary_base: float | None = None
+    implementation: Implementation | None = None
 
     def __post_init__(self):
+        if self.window is not None and self.window < 0:
+            raise ValueError(f"window: got {self.window}, wanted at least 0, or None for no bound")
+        if self.rotary_base is not None and not self.rotary_base > 0:
+            raise ValueError(f"rotary_base: got {self.rotary_base}, wanted a number > 0, or None for no rotation")
         for name, heads in (("num_heads", self.num_heads), ("num_kv_heads", self.kv_heads)):
             if heads < 1:
                 raise ValueError(f"{name}: got {heads}, wanted at least 1")
@@ -41,13 +57,20 @@ class Attention(MixerConfig):
 
     @property
     def divisor(self) -> int:
-        """Heads divide the width."""
-        return self.num_heads
+        """Heads divide the width, and rotation takes pairs of channels."""
+        return self.num_heads if self.rotary_base is None else 2 * self.num_heads
+
+    @property
+    def countable(self) -> "Attention":
+        """All scores at once: blocks have an order, which is our choice and no property of attention."""
+        return replace(self, implementation="dense")
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
         if self.width % self.num_heads:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.width}")
+        if self.width % self.divisor:
+            raise ValueError(f"num_heads: got {self.num_heads}, rotary_base wants heads of even size D // N")
         return Mixer(
             init=partial(init, self),
             apply=partial(apply, self),
@@ -70,46 +93,49 @@ def init(config: Attention, key: Key) -> Params:
 
 def apply(config: Attention, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """The whole sequence at once. Padding lies on the right, so that the causal mask alone keeps it out."""
-    del config, key
-    q, k, v = project_heads(params, zero_padding(x, valid))
-    return merge_heads(params, dot_product_attention(q, k, v, is_causal=True))
+    del key
+    q, k, v = _project(config, params, x, valid, jnp.arange(x.shape[1]))
+    return merge_heads(params, _attend(config, q, k, v))
 
 
-def init_state(config: Attention, params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32) -> State:
-    """An empty cache: keys and values [B, M, K, H] and the number of places filled, int32 [B]."""
+def init_state(config: Attention, params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32) -> KVCache:
+    """An empty cache of max_length places, or of a ring of window + 1."""
     del params
-    cache = jnp.zeros((batch_size, max_length, config.kv_heads, config.width // config.num_heads), dtype)
-    return {"keys": cache, "values": cache, "length": jnp.zeros(batch_size, jnp.int32)}
+    head_dim = config.width // config.num_heads
+    return init_cache(batch_size, max_length, config.kv_heads, head_dim, window=config.window, dtype=dtype)
 
 
 def extend(
-    config: Attention, params: Params, x: Array, state: State, valid: Array | None = None
-) -> tuple[Array, State]:
-    """Goes on from a cache by [B, T, D]; a place past the cache's end gives NaN."""
-    del config
-    valid = jnp.ones(x.shape[:2], bool) if valid is None else valid
-    q, k, v = project_heads(params, zero_padding(x, valid))
-    places = state["length"][:, None] + jnp.arange(x.shape[1])
-    keys = _write(state["keys"], places, k, valid)
-    values = _write(state["values"], places, v, valid)
-    mixed = dot_product_attention(
-        q, keys.astype(x.dtype), values.astype(x.dtype), is_causal=True, q_offset=state["length"]
-    )
-    y = merge_heads(params, mixed)
-    past_the_end = valid & (places >= keys.shape[1])
-    y = jnp.where(past_the_end[..., None], jnp.nan, y)
-    return y, {"keys": keys, "values": values, "length": state["length"] + valid.sum(1, dtype=jnp.int32)}
+    config: Attention, params: Params, x: Array, state: KVCache, valid: Array | None = None
+) -> tuple[Array, KVCache]:
+    """Goes on from a cache by [B, T, D]; a place past the end of a cache that is no ring gives NaN."""
+    q, k, v = _project(config, params, x, valid, positions_from(state.length, x.shape[1]))
+    mixed, state = cached_attention(q, k, v, state, valid=valid)
+    return merge_heads(params, mixed), state
 
 
 def inspect(config: Attention, params: Params, x: Array, valid: Array | None = None) -> dict[str, Array]:
     """The attention weights [B, N, T, S]."""
-    del config
-    q, k, _ = project_heads(params, zero_padding(x, valid))
-    return {"weights": attention_weights(q, k, is_causal=True)}
+    q, k, _ = _project(config, params, x, valid, jnp.arange(x.shape[1]))
+    return {"weights": attention_weights(q, k, mask=_visible(config))}
 
 
-def _write(cache: Array, places: Array, new: Array, valid: Array) -> Array:
-    """The cache with `new` at its places; padding and places past the end are dropped."""
-    places = jnp.where(valid, places, cache.shape[1])
-    rows = jnp.arange(cache.shape[0])[:, None]
-    return cache.at[rows, places].set(new.astype(cache.dtype), mode="drop")
+def _project(
+    config: Attention, params: Params, x: Array, valid: Array | None, positions: Array
+) -> tuple[Array, Array, Array]:
+    """Queries, keys and values of x, padding zeroed, the first two turned by their positions [T] or [B, T]."""
+    q, k, v = project_heads(params, zero_padding(x, valid))
+    if config.rotary_base is None:
+        return q, k, v
+    turn = partial(rotary, positions=positions, base=config.rotary_base)
+    return turn(q), turn(k), v
+
+
+def _attend(config: Attention, q: Array, k: Array, v: Array) -> Array:
+    """[B, T, N, H] from queries, keys and values."""
+    return dot_product_attention(q, k, v, mask=_visible(config), implementation=config.implementation)
+
+
+def _visible(config: Attention) -> Mask:
+    """What each place sees."""
+    return Causal() if config.window is None else SlidingWindow(config.window)

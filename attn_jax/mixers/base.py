@@ -60,6 +60,11 @@ class MixerConfig(ABC):
         return self.d_model
 
     @property
+    def countable(self) -> "MixerConfig":
+        """The form whose FLOPs and depth are reported, where the fastest form orders its work by a choice of ours."""
+        return self
+
+    @property
     def divisor(self) -> int:
         """Every admissible `d_model` is a multiple of it."""
         return 1

@@ -1,21 +1,17 @@
 """The one attention function: arguments checked once, then handed to the path that was asked for."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import jax
 from jax.typing import ArrayLike
 
-from attn_jax.ops.dense import dense_attention
-from attn_jax.ops.inputs import Inputs, check_inputs
+from attn_jax.ops.choice import choose
+from attn_jax.ops.inputs import Implementation, check_inputs
 from attn_jax.ops.masks import Mask
+from attn_jax.ops.rules import Window
+from attn_jax.ops.sinks import add_sinks
 from attn_jax.types import Array, Key
-
-Path: TypeAlias = Callable[[Inputs], tuple[Array, Array]]  # checked arguments -> (out, lse)
-Implementation: TypeAlias = Literal["dense", "blockwise", "cudnn", "splash"]
-
-# A new path is one function here. None: the name is known, but this version has no such path.
-_PATHS: dict[str, Path | None] = {"dense": dense_attention, "blockwise": None, "cudnn": None, "splash": None}
 
 
 def dot_product_attention(
@@ -23,15 +19,15 @@ def dot_product_attention(
     key: ArrayLike,
     value: ArrayLike,
     bias: ArrayLike | None = None,
-    mask: ArrayLike | Mask | None = None,
+    mask: ArrayLike | Mask | Callable[..., Array] | None = None,
     *,
     scale: ArrayLike | None = None,
     is_causal: bool = False,
     query_seq_lengths: ArrayLike | None = None,
     key_value_seq_lengths: ArrayLike | None = None,
-    local_window_size: int | tuple[int, int] | None = None,
+    local_window_size: Window | None = None,
     q_offset: ArrayLike = 0,
-    segment_ids: ArrayLike | None = None,
+    segment_ids: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
     logits_soft_cap: ArrayLike | None = None,
     sinks: ArrayLike | None = None,
     score_mod: Callable[..., Array] | None = None,
@@ -44,36 +40,49 @@ def dot_product_attention(
 ) -> Any:  # out, or (out, lse) with return_lse
     """Scaled dot-product attention, with the calling convention of `jax.nn.dot_product_attention`.
 
-    `out_t = sum_s softmax_s(mask(cap(scale * query_t . key_s + bias_ts))) value_s`. A row that may attend nothing is
-    0, its lse -inf and its gradients 0. NaN or inf in a key or value that a row may not attend never reaches that
-    row, nor, where the rows that do attend it have zero cotangents, any gradient; those rows are NaN.
+    `out_t = sum_s dropout(softmax_s(mask(cap(score_mod(scale * query_t . key_s + bias_ts))))) value_s`, in this order.
+    A row that may attend nothing is 0, its lse -inf and its gradients 0. NaN or inf in a key or value that a row may
+    not attend never reaches that row, nor, where the rows that do attend it have zero cotangents, any gradient; those
+    rows are NaN. Every mode of differentiation works, to any order, with respect to every floating argument and every
+    array that `score_mod` holds or captured.
 
     Args:
       query: [..., T, N, H], any floating dtype and any leading dimensions, B their product.
       key: [..., S, K, H] with N % K == 0; query head n reads key/value head n // (N // K).
       value: [..., S, K, Hv].
       bias: floating, broadcastable to [..., N, T, S], added to scaled scores; -inf masks that pair.
-      mask: bool, broadcastable to [..., N, T, S], True = may attend; or a `Mask`, which gets q = t + q_offset.
+      mask: bool, broadcastable to [..., N, T, S], True = may attend; or a `Mask` such as `Causal() & Segments(ids)`;
+        or a function (b, h, q, k) -> bool, elementwise on broadcastable integer arrays: b the flat index of the leading
+        dimensions, h the query head, q = t + q_offset and k = s positions.
       scale: a scalar, 1 / sqrt(H) by default.
       is_causal: query t sees keys s <= t + q_offset, counted from the top left.
-      query_seq_lengths: int, a scalar or [B]; rows t >= it attend nothing.
-      key_value_seq_lengths: int, a scalar or [B]; keys s >= it are not attended.
+      query_seq_lengths: int, a scalar, [B] or [...]; rows t >= it attend nothing.
+      key_value_seq_lengths: int, a scalar, [B] or [...]; keys s >= it are not attended.
+      local_window_size: int or (left, right), None = unbounded: query t sees keys t + q_offset - left to t + q_offset +
+        right.
       q_offset: int, a scalar (traced, if need be) or [B]: the position of query 0 among the keys.
+      segment_ids: int [..., T] where T = S, or a pair ([..., T], [..., S]): only equal ids attend each other. Leading
+        dimensions may be left out.
       logits_soft_cap: c > 0 replaces scores by c * tanh(scores / c).
+      sinks: floating, a scalar or [N]: one more logit a head, without a value; empty rows' lse is then the sink.
+      score_mod: a function (score, b, h, q, k) -> score like that of `mask`, or one of `attn_jax`'s (ALiBi,
+        RelativeBias, SoftCap, ScoreMod, compose(...)); -inf masks that pair.
+      dropout_rate: a Python number in [0, 1), the share of weights dropped, to a multiple of 2 ** -16.
+      dropout_key: a key, needed where dropout_rate > 0. What is dropped depends on the key and (b, n, t, s) alone.
       precision: of both matrix products, as in `jax.lax.dot_general`; they accumulate in float32 at least.
-      implementation: "dense", or a sequence of names of which the first that this version has is run. A name runs or
-        raises. None chooses by what is fastest and never changes the meaning.
+      implementation: "dense" (all scores at once), "blockwise" (memory linear in T and S), "cudnn" or "splash"
+        (kernels for NVIDIA GPUs and TPUs that keep less of this contract), or a sequence of these, of which the first
+        that can is run. A name runs or raises. None chooses dense or blockwise by what is fastest; both mean the same.
+      block_sizes: (block_q, block_k) of the blockwise path, for those who measure.
       return_lse: also return the log of the softmax's denominator.
-      local_window_size, segment_ids, sinks, score_mod, dropout_rate, dropout_key, block_sizes: not computed yet; each
-        raises unless left at its default.
 
     Returns:
       out [..., T, N, Hv] of the query's dtype; with `return_lse` a pair (out, lse), lse [..., T, N] natural log in
       float32 (float64 for float64 inputs), differentiable.
 
     Raises:
-      ValueError: an argument's shape, dtype or value is wrong; the message names it.
-      NotImplementedError: an argument or implementation that this version does not compute; the message names it.
+      ValueError: an argument's shape, dtype or value is wrong, or the implementation cannot run it; the message says
+        which.
 
     Example:
       >>> import jax.numpy as jnp
@@ -84,10 +93,10 @@ def dot_product_attention(
       >>> out.shape, lse.shape
       ((8, 5, 4, 16), (8, 5, 4))
 
-    Reference: Vaswani et al. 2017, arXiv:1706.03762, equation 1; Ainslie et al. 2023, arXiv:2305.13245 (grouped heads).
+    Reference: Vaswani et al. 2017, arXiv:1706.03762, equation 1; Ainslie et al. 2023, arXiv:2305.13245 (grouped heads);
+    Dong et al. 2024, arXiv:2412.05496 (mask and score functions); Dao 2023, arXiv:2307.08691 (blocks).
     """
-    path = _choose(implementation)
-    inputs = check_inputs(
+    x = check_inputs(
         query,
         key,
         value,
@@ -101,26 +110,12 @@ def dot_product_attention(
         q_offset=q_offset,
         segment_ids=segment_ids,
         logits_soft_cap=logits_soft_cap,
-        sinks=sinks,
         score_mod=score_mod,
         dropout_rate=dropout_rate,
         dropout_key=dropout_key,
         precision=precision,
         block_sizes=block_sizes,
     )
-    out, lse = path(inputs)
+    out, lse = add_sinks(*choose(x, implementation).run(x), sinks)
+    out = out.astype(x.query.dtype)
     return (out, lse) if return_lse else out
-
-
-def _choose(implementation: str | Sequence[str] | None) -> Path:
-    """The first path of `implementation` that this version has; None leaves the choice to us."""
-    if implementation is None:
-        return dense_attention
-    names = (implementation,) if isinstance(implementation, str) else tuple(implementation)
-    unknown = [name for name in names if name not in _PATHS]
-    if unknown or not names:
-        raise ValueError(f"implementation: got {implementation!r}, wanted None, or one or more of {list(_PATHS)}")
-    paths = [path for path in map(_PATHS.get, names) if path is not None]
-    if not paths:
-        raise NotImplementedError(f"implementation: got {implementation!r}, this version has 'dense': pass it, or None")
-    return paths[0]

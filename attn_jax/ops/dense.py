@@ -1,8 +1,9 @@
 """Attention with all scores at once: the definition, the weights for inspection, and the fast form for short sequences.
 
 Letters: attn_jax/types.py. Inside, the G queries of a place that read the same key/value head are rows of one matrix
-product, r = t * G + g, so that scores are [..., K, R, S]. (With G as an axis of its own, even of size 1, XLA's CPU
-backend needs 1.2 times as long forward and backward, measured.)
+product, r = t * G + g, so that scores are [..., K, R, S]; what is done to a score sees them as *pairs*,
+[..., K, T, G, S]. (With G as an axis of its own in the products, even of size 1, XLA's CPU backend needs 1.2 times as
+long forward and backward, measured; where G = 1, pairs have no such axis.)
 
 NaN and inf in a key or value reach no row that does not see them: queries, keys and values are cleaned to 0 where
 they are not finite, and NaN is *added* at the end to the rows that saw one. Addition passes cotangents on unchanged,
@@ -10,38 +11,35 @@ so that a row of zero cotangent stays out of every gradient; a NaN inside the so
 """
 
 from collections.abc import Callable
-from functools import reduce
-from operator import and_
-from typing import Any
+from functools import partial
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from attn_jax.ops.inputs import Inputs, check_inputs
+from attn_jax.ops.dropout import keep_weights
+from attn_jax.ops.inputs import Inputs, Options, check_inputs
+from attn_jax.ops.layout import with_rank
+from attn_jax.ops.logits import Places, modify_scores, visible_pairs
 from attn_jax.ops.masks import Mask, per_batch
-from attn_jax.types import Array, Key
+from attn_jax.ops.sinks import add_sinks
+from attn_jax.types import Array
 
 
 def attention_weights(
     query: ArrayLike,
     key: ArrayLike,
     bias: ArrayLike | None = None,
-    mask: ArrayLike | Mask | None = None,
-    *,
-    scale: ArrayLike | None = None,
-    is_causal: bool = False,
-    query_seq_lengths: ArrayLike | None = None,
-    key_value_seq_lengths: ArrayLike | None = None,
-    q_offset: ArrayLike = 0,
-    logits_soft_cap: ArrayLike | None = None,
-    precision: jax.lax.PrecisionLike = None,
+    mask: ArrayLike | Mask | Callable[..., Array] | None = None,
+    **options: Unpack[Options],
 ) -> Array:
     """How much each query takes of each key, for inspection.
 
-    `softmax_s(mask(cap(scale * query_t . key_s + bias_ts)))`; every row sums to 1, or is 0 where nothing may be seen.
+    `softmax_s(mask(cap(score_mod(scale * query_t . key_s + bias_ts))))`; every row sums to 1, or is 0 where nothing may
+    be seen. (With dropout: before it.)
 
-    Args: those of `attn_jax.dot_product_attention`, shapes, dtypes and meaning.
+    Args: those of `attn_jax.dot_product_attention`, shapes, dtypes and meaning; no sinks.
 
     Returns:
       [..., N, T, S], float32 (float64 for float64 inputs). A row that sees a key that is not finite is NaN.
@@ -55,20 +53,7 @@ def attention_weights(
 
     Reference: Bahdanau et al. 2014, arXiv:1409.0473, equation 6; Vaswani et al. 2017, arXiv:1706.03762, equation 1.
     """
-    x = check_inputs(
-        query,
-        key,
-        None,
-        bias,
-        mask,
-        scale=scale,
-        is_causal=is_causal,
-        query_seq_lengths=query_seq_lengths,
-        key_value_seq_lengths=key_value_seq_lengths,
-        q_offset=q_offset,
-        logits_soft_cap=logits_soft_cap,
-        precision=precision,
-    )
+    x = check_inputs(query, key, None, bias, mask, **options)
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
     weights = powers / total[..., None] + _taint(x, visible, lse)[..., None]
@@ -80,36 +65,23 @@ def attention_reference(
     key: ArrayLike,
     value: ArrayLike,
     bias: ArrayLike | None = None,
-    mask: ArrayLike | Mask | None = None,
+    mask: ArrayLike | Mask | Callable[..., Array] | None = None,
     *,
-    scale: ArrayLike | None = None,
-    is_causal: bool = False,
-    query_seq_lengths: ArrayLike | None = None,
-    key_value_seq_lengths: ArrayLike | None = None,
-    local_window_size: int | tuple[int, int] | None = None,
-    q_offset: ArrayLike = 0,
-    segment_ids: ArrayLike | None = None,
-    logits_soft_cap: ArrayLike | None = None,
     sinks: ArrayLike | None = None,
-    score_mod: Callable[..., Array] | None = None,
-    dropout_rate: float = 0.0,
-    dropout_key: Key | None = None,
-    precision: jax.lax.PrecisionLike = None,
-    implementation: object = None,
-    block_sizes: tuple[int, int] | None = None,
     return_lse: bool = False,
+    **options: Unpack[Options],
 ) -> Any:  # out, or (out, lse) with return_lse
     """Attention as it is defined: weights that sum to one, then their sum of values. The yardstick of every other path.
 
-    `out_t = sum_s softmax_s(mask(cap(scale * query_t . key_s + bias_ts))) value_s`, materialised.
+    `out_t = sum_s dropout(softmax_s(mask(cap(score_mod(scale * query_t . key_s + bias_ts))))) value_s`, materialised.
 
-    Args: those of `attn_jax.dot_product_attention`; float64 in, float64 out. `implementation` is not read: this is one.
+    Args: those of `attn_jax.dot_product_attention` but `implementation` and `block_sizes`; float64 in, float64 out.
 
     Returns:
       [..., T, N, Hv] of the query's dtype, and with `return_lse` the log of the softmax's denominator, [..., T, N].
 
     Raises:
-      ValueError, NotImplementedError: as `attn_jax.dot_product_attention`.
+      ValueError: as `attn_jax.dot_product_attention`.
 
     Example:
       >>> one, values = jnp.ones((2, 1, 4)), jnp.array([[[2.0]], [[4.0]]])
@@ -118,39 +90,22 @@ def attention_reference(
 
     Reference: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
     """
-    x = check_inputs(
-        query,
-        key,
-        value,
-        bias,
-        mask,
-        scale=scale,
-        is_causal=is_causal,
-        query_seq_lengths=query_seq_lengths,
-        key_value_seq_lengths=key_value_seq_lengths,
-        local_window_size=local_window_size,
-        q_offset=q_offset,
-        segment_ids=segment_ids,
-        logits_soft_cap=logits_soft_cap,
-        sinks=sinks,
-        score_mod=score_mod,
-        dropout_rate=dropout_rate,
-        dropout_key=dropout_key,
-        precision=precision,
-        block_sizes=block_sizes,
-    )
+    x = check_inputs(query, key, value, bias, mask, **options)
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
-    weights = powers / total[..., None]
-    out, lse = _finish(x, _sum_values(x, weights), lse, _taint(x, visible, lse))
-    return (out, lse) if return_lse else out
+    weights = _drop(x, powers / total[..., None])
+    out, lse = add_sinks(*_finish(x, _sum_values(x, weights), lse, _taint(x, visible, lse)), sinks)
+    return (out.astype(x.query.dtype), lse) if return_lse else out.astype(x.query.dtype)
 
 
 def dense_attention(x: Inputs) -> tuple[Array, Array]:
-    """(out, lse) with the division after the value product: [T, Hv] quotients for [T, S], and a leaner gradient."""
+    """(out [..., T, N, Hv], lse [..., T, N]) in the accumulator's dtype.
+
+    The division comes after the value product: [T, Hv] quotients for [T, S], and a leaner gradient.
+    """
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
-    out = _sum_values(x, powers) / jnp.swapaxes(total, -1, -2)[..., None]
+    out = _sum_values(x, _drop(x, powers)) / jnp.swapaxes(total, -1, -2)[..., None]
     return _finish(x, out, lse, _taint(x, visible, lse))
 
 
@@ -175,50 +130,82 @@ def _from_rows(array: Array, x: Inputs) -> Array:
     return jnp.swapaxes(split, -3, -2).reshape(*x.query.shape[:-1], array.shape[-1])
 
 
-def _pairs_to_rows(pairs: Array, x: Inputs) -> Array:
-    """[..., N | 1, T | 1, S | 1] -> [..., K | 1, R | 1, S | 1]."""
-    if x.groups == 1 or pairs.shape[-3] == pairs.shape[-2] == 1:
+def _split_heads(pairs: Array, x: Inputs) -> Array:
+    """[... | 1, N | 1, T | 1, S | 1] -> pairs [... | 1, K | 1, T | 1, G | 1, S | 1]; where G = 1, as it is."""
+    if x.groups == 1:
         return pairs
-    kv_heads, groups = (1, 1) if pairs.shape[-3] == 1 else (x.kv_heads, x.groups)
-    *lead, _, T, S = pairs.shape
-    split = jnp.swapaxes(pairs.reshape(*lead, kv_heads, groups, T, S), -3, -2)
-    whole = jnp.broadcast_to(split, (*lead, kv_heads, x.query.shape[-3], x.groups, S))
-    return whole.reshape(*lead, kv_heads, x.query.shape[-3] * x.groups, S)
+    *lead, N, T, S = pairs.shape
+    split = pairs.reshape(*lead, *((1, 1) if N == 1 else (x.kv_heads, x.groups)), T, S)
+    return jnp.swapaxes(split, -3, -2)
 
 
-def _visible(x: Inputs) -> Array | None:
-    """Which pairs count, bool [... | 1, K | 1, R | 1, S | 1], as small as the masks leave it; None means all."""
-    parts = [x.allowed] if x.allowed is not None else []
-    if x.bias is not None:
-        parts.append(x.bias != -jnp.inf)
-    if x.rule is not None:
-        rule = jnp.asarray(x.rule(*_indices(x)), bool)
-        parts.append(rule.reshape((1,) * (x.query.ndim - rule.ndim) + rule.shape))
-    return _pairs_to_rows(reduce(and_, parts), x) if parts else None
+def _merge_rows(pairs: Array, x: Inputs) -> Array:
+    """pairs [... | 1, K | 1, T | 1, G | 1, S | 1] -> [... | 1, K | 1, R | 1, S | 1]."""
+    if x.groups == 1 or pairs.shape[-3] == pairs.shape[-2] == 1:
+        return pairs if x.groups == 1 else pairs[..., 0, :]
+    *lead, _, _, S = pairs.shape
+    whole = jnp.broadcast_to(pairs, (*lead, x.lengths[0], x.groups, S))
+    return whole.reshape(*lead, x.lengths[0] * x.groups, S)
 
 
-def _indices(x: Inputs) -> tuple[Array, Array, Array, Array]:
-    """(b, h, q, k) for a mask, each of the rank of [..., N, T, S]; q counts from q_offset."""
-    T, S = x.query.shape[-3], x.key.shape[-3]
+def _places(x: Inputs) -> Places:
+    """(b, h, q, k) that broadcast against pairs; q counts from q_offset."""
+    T, S = x.lengths
     ones = (1,) * len(x.lead)
-    b = jnp.arange(x.batch_size).reshape(*x.lead, 1, 1, 1)
-    h = jnp.arange(x.heads).reshape(*ones, x.heads, 1, 1)
-    q = jnp.arange(T).reshape(*ones, 1, T, 1) + per_batch(x.q_offset, b)
-    return b, h, q, jnp.arange(S).reshape(*ones, 1, 1, S)
+    groups = () if x.groups == 1 else (x.groups,)
+    spread = (1,) * len(groups)
+    b = _rows(x).reshape(*x.lead, 1, 1, *spread, 1)
+    h = jnp.arange(x.heads).reshape(*ones, x.kv_heads, 1, *groups, 1)
+    q = jnp.arange(T).reshape(*ones, 1, T, *spread, 1) + per_batch(x.q_offset, b)
+    return b, h, q, jnp.arange(S).reshape(*ones, 1, 1, *spread, S)
+
+
+def _rows(x: Inputs) -> Array:
+    """The flat indices of the batch rows."""
+    return jnp.arange(x.batch_size) if x.rows is None else x.rows
+
+
+def _visible(x: Inputs, places: Places) -> Array | None:
+    """Which pairs the masks leave, bool, as small as they are; None means all."""
+    if x.rule is None:
+        return None
+    rank = x.query.ndim + (x.groups > 1)  # of pairs
+    return with_rank(visible_pairs(x.rule, places, partial(_read_pairs, x)), rank)
+
+
+def _read_pairs(x: Inputs, array: Array) -> Array:
+    """An array [... | 1, N | 1, T | 1, S | 1] of any rank up to that, as pairs."""
+    return _split_heads(with_rank(array, x.query.ndim), x)
 
 
 def _scores(x: Inputs) -> tuple[Array, Array | None]:
-    """(scores [..., K, R, S], visible pairs): scale, bias, cap, mask, in this order; -inf where not visible."""
+    """(scores [..., K, R, S], which of them count): -inf where not; None means all."""
     query = (_to_rows(_clean(x.query, x), x) * x.scale).astype(x.accumulator)
     scores = jnp.einsum("...rkh,...skh->...krs", query, _clean(x.key, x), precision=x.precision)
-    visible = _visible(x)
-    if x.bias is not None and visible is not None:
-        # Where the pair does not count, neither does its bias: -inf must not reach the cap, nor NaN the gradient.
-        scores = scores + jnp.where(visible, _pairs_to_rows(x.bias, x), 0).astype(scores.dtype)
-    if x.soft_cap is not None:
-        cap = jnp.asarray(x.soft_cap, scores.dtype)
-        scores = cap * jnp.tanh(scores / cap)
-    return (scores if visible is None else jnp.where(visible, scores, -jnp.inf)), visible
+    places = _places(x)
+    visible = _visible(x, places)
+    rows = scores.shape
+    pairs = rows if x.groups == 1 else (*x.lead, x.kv_heads, x.lengths[0], x.groups, x.lengths[1])
+    scores = modify_scores(
+        scores.reshape(pairs),
+        places,
+        bias=None if x.bias is None else _read_pairs(x, x.bias),
+        score_mod=x.score_mod,
+        soft_cap=x.soft_cap,
+        visible=visible,
+    ).reshape(rows)
+    if x.bias is not None or x.score_mod is not None:  # these may mask too
+        return scores, scores > -jnp.inf
+    return scores, None if visible is None else _merge_rows(visible, x)
+
+
+def _drop(x: Inputs, weights: Array) -> Array:
+    """Weights [..., K, R, S] with some of them dropped, the others scaled up."""
+    if x.dropout_words is None:
+        return weights
+    keep_row = partial(keep_weights, x.dropout_words, x.dropout_rate, heads=jnp.arange(x.heads), size=x.lengths)
+    keep = jax.vmap(keep_row)(_rows(x).reshape(-1)).reshape(*x.lead, x.heads, *x.lengths)
+    return weights * _merge_rows(_split_heads(keep, x), x).astype(weights.dtype)
 
 
 def _exponentials(scores: Array) -> tuple[Array, Array, Array]:
@@ -261,5 +248,4 @@ def _not_finite(array: Array) -> Array:
 def _finish(x: Inputs, out: Array, lse: Array, taint: Array) -> tuple[Array, Array]:
     """Taints (out [..., R, K, Hv], lse [..., K, R]) and brings them to [..., T, N, Hv] and [..., T, N]."""
     out = _from_rows(out + jnp.swapaxes(taint, -1, -2)[..., None], x)
-    lse = _from_rows(jnp.swapaxes(lse + taint, -1, -2)[..., None], x)[..., 0]
-    return out.astype(x.query.dtype), lse
+    return out, _from_rows(jnp.swapaxes(lse + taint, -1, -2)[..., None], x)[..., 0]

@@ -4,6 +4,7 @@ Imports nothing of the package, so that no mistake can be shared. For users' own
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,13 @@ def attention_oracle(
     *,
     scale: float | None = None,
     logits_soft_cap: float | None = None,
+    score_mod: Callable[..., Any] | None = None,
+    sinks: Any = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`out_t = sum_s softmax_s(cap(scale * query_t . key_s + bias_ts)) value_s` over visible s, one row at a time.
+    """`out_t = sum_s softmax_s(cap(mod(scale * query_t . key_s + bias_ts))) value_s` over visible s, one row at a time.
 
-    A pair is visible where the mask is True and the bias is not -inf; nothing else is ever read. A row without a
-    visible pair is 0 and its lse -inf.
+    A pair is visible where the mask is True and neither bias nor modification is -inf; nothing else is ever read. A
+    row without a visible pair is 0 and its lse -inf, or its sink.
 
     Args:
       query: [..., T, N, H]; any array that NumPy can turn into float64, as all below.
@@ -32,6 +35,9 @@ def attention_oracle(
       mask: bool, broadcastable to [..., N, T, S], True = may attend.
       scale: 1 / sqrt(H) by default.
       logits_soft_cap: c replaces scores by c * tanh(scores / c).
+      score_mod: NumPy function (scores, b, h, q, k) -> scores, called with a row's scores and its visible keys k, both
+        [n], and ints: b the flat index of the leading dimensions, h the query head, q the row t.
+      sinks: [N] or a scalar, one more score a head that takes its share of the softmax and gives no value.
 
     Returns:
       out [..., T, N, Hv] and lse [..., T, N] (natural log), float64.
@@ -47,17 +53,22 @@ def attention_oracle(
     bias = np.broadcast_to(np.asarray(0 if bias is None else bias, np.float64), (*lead, N, T, S))
     mask = np.broadcast_to(np.asarray(True if mask is None else mask), (*lead, N, T, S)) & (bias != -np.inf)
     scale = 1 / math.sqrt(H) if scale is None else scale
+    sinks = None if sinks is None else np.broadcast_to(np.asarray(sinks, np.float64), (N,))
     out, lse = np.zeros((*lead, T, N, value.shape[-1])), np.full((*lead, T, N), -np.inf)
-    for *b, t, n in np.ndindex(*lead, T, N):
-        b, kv = tuple(b), n // (N // K)
-        seen = np.flatnonzero(mask[(*b, n, t)])
-        if seen.size:
+    for flat, b in enumerate(np.ndindex(*lead)):
+        for t, n in np.ndindex(T, N):
+            kv, seen = n // (N // K), np.flatnonzero(mask[(*b, n, t)])
             scores = scale * key[(*b, seen, kv)] @ query[(*b, t, n)] + bias[(*b, n, t, seen)]
+            if score_mod is not None:
+                scores = np.asarray(score_mod(scores, flat, n, t, seen))
+                seen, scores = seen[scores != -np.inf], scores[scores != -np.inf]
             if logits_soft_cap is not None:
                 scores = logits_soft_cap * np.tanh(scores / logits_soft_cap)
-            weights = np.exp(scores - scores.max())
-            out[(*b, t, n)] = (weights / weights.sum()) @ value[(*b, seen, kv)]
-            lse[(*b, t, n)] = scores.max() + np.log(weights.sum())
+            terms = scores if sinks is None else np.append(scores, sinks[n])
+            if terms.size:
+                powers = np.exp(terms - terms.max())
+                out[(*b, t, n)] = (powers[: seen.size] / powers.sum()) @ value[(*b, seen, kv)]
+                lse[(*b, t, n)] = terms.max() + np.log(powers.sum())
     return out, lse
 
 

@@ -14,6 +14,9 @@ from attn_jax.testing import check_mixer
 OPTIONS = {
     "attention grouped": Attention(num_heads=4, num_kv_heads=2, use_bias=True),
     "attention multi-query": Attention(num_heads=2, num_kv_heads=1),
+    "attention in a window": Attention(num_heads=2, window=3),
+    "attention to itself": Attention(num_heads=2, window=0),
+    "attention rotary": Attention(num_heads=2, num_kv_heads=1, window=7, rotary_base=100.0),
     "lstm inner": LSTM(d_inner=24, forget_bias=0.0),
     "gru inner": GRU(d_inner=8, recurrent_init="glorot"),
     "rnn glorot": RNN(recurrent_init="glorot"),
@@ -100,9 +103,9 @@ def weak_extend(params, x, state, valid=None):
 
 
 def clamped(params, x, state, valid=None):
-    length = jnp.minimum(state["length"], state["keys"].shape[1] - x.shape[1])  # as dynamic_update_slice does
-    y, after = CACHED.extend(params, x, state | {"length": length}, valid)
-    return y, after | {"length": state["length"] + after["length"] - length}
+    length = jnp.minimum(state.length, state.capacity - x.shape[1])  # as dynamic_update_slice does
+    y, after = CACHED.extend(params, x, replace(state, length=length), valid)
+    return y, replace(after, length=state.length + after.length - length)
 
 
 def lazy(params, x, valid=None, *, key=None):
@@ -157,7 +160,22 @@ def test_the_cache_drops_what_is_past_its_end_and_says_nan():
     whole = mixer.apply(params, x)
     np.testing.assert_allclose(y[:, :3], whole[:, :3], atol=1e-6)
     assert np.isnan(y[:, 3]).all()
-    assert state["length"].tolist() == [4]
+    assert state.length.tolist() == [4]
+
+
+def test_a_window_bounds_the_state_and_goes_on_past_max_length():
+    mixer = Attention(d_model=8, num_heads=2, window=2, rotary_base=100.0).make()
+    params = mixer.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (1, 30, 8))
+    extend, state, pieces = jax.jit(mixer.extend), mixer.init_state(params, 1, 3), []
+    for piece in jnp.split(x, 10, 1):
+        y, state = extend(params, piece, state)
+        pieces.append(y)
+    assert state.keys.shape == (1, 3, 2, 4)
+    whole = jax.jit(mixer.apply)(params, x)
+    np.testing.assert_allclose(jnp.concatenate(pieces, 1), whole, atol=1e-5)
+    weights = jax.jit(mixer.inspect)(params, x)["weights"]
+    assert (np.count_nonzero(weights, -1) == np.minimum(np.arange(30) + 1, 3)).all()
 
 
 def test_inspect_shows_what_the_mixer_does():
@@ -183,7 +201,9 @@ def test_state_size_is_what_the_mixer_says(config):
     floating = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     inner = getattr(config, "d_inner", None) or 16
     kv_width = 16 * getattr(config, "kv_heads", 0) // getattr(config, "num_heads", 1)
-    want = {Attention: 2 * 7 * kv_width, LSTM: 2 * inner, GRU: inner, RNN: inner}[type(config)]
+    window = getattr(config, "window", None)
+    places = 7 if window is None else min(7, window + 1)
+    want = {Attention: 2 * places * kv_width, LSTM: 2 * inner, GRU: inner, RNN: inner}[type(config)]
     assert sum(leaf.size for leaf in floating) == 3 * want
 
 
@@ -192,6 +212,8 @@ def test_a_width_is_asked_for():
         GRU().make().init(jax.random.key(0))
     with pytest.raises(ValueError, match="num_heads: got 3, wanted a divisor of d_model=16"):
         Attention(d_model=16, num_heads=3).make()
+    with pytest.raises(ValueError, match="num_heads: got 2, rotary_base wants heads of even size"):
+        Attention(d_model=6, num_heads=2, rotary_base=100.0).make()
 
 
 @pytest.mark.parametrize(
@@ -199,6 +221,8 @@ def test_a_width_is_asked_for():
     [
         (lambda: Attention(num_heads=0), "num_heads: got 0"),
         (lambda: Attention(num_heads=4, num_kv_heads=3), "num_kv_heads: got 3, wanted a divisor of num_heads=4"),
+        (lambda: Attention(window=-1), "window: got -1, wanted at least 0"),
+        (lambda: Attention(rotary_base=0.0), "rotary_base: got 0.0, wanted a number > 0"),
         (lambda: LSTM(recurrent_init="xavier"), "recurrent_init: got 'xavier'"),
         (lambda: GRU(d_inner=0), "d_inner: got 0"),
     ],

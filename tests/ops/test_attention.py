@@ -15,7 +15,11 @@ from attn_jax.ops.dense import attention_reference, attention_weights
 from attn_jax.ops.masks import Causal, Lengths, Mask
 from attn_jax.testing.oracles import attention_oracle, gradient_oracle
 
-PATHS = {"dot_product_attention": dot_product_attention, "attention_reference": attention_reference}
+PATHS = {
+    "dense": functools.partial(dot_product_attention, implementation="dense"),
+    "blockwise": functools.partial(dot_product_attention, implementation="blockwise", block_sizes=(32, 16)),
+    "reference": attention_reference,
+}
 each_path = pytest.mark.parametrize("attention", PATHS.values(), ids=PATHS)
 
 
@@ -439,7 +443,6 @@ WRONG = {  # name: (arguments changed, what the message says)
     "bias dtype": ({"bias": np.zeros((5, 7), int)}, r"bias: got dtype int"),
     "mask shape": ({"mask": np.ones((7, 5), bool)}, r"mask: got shape \(7, 5\)"),
     "mask dtype": ({"mask": np.ones((5, 7), np.float32)}, r"mask: got dtype float32, wanted bool"),
-    "mask function": ({"mask": lambda b, h, q, k: q >= k}, r"mask: got the function"),
     "mask batch": ({"mask": Causal(np.zeros(3, int))}, r"Causal.offset: got"),
     "cap": ({"logits_soft_cap": 0.0}, r"logits_soft_cap: got 0.0, wanted a number > 0"),
     "cap shape": ({"logits_soft_cap": np.ones(2)}, r"logits_soft_cap: got shape \(2,\)"),
@@ -448,29 +451,11 @@ WRONG = {  # name: (arguments changed, what the message says)
     "key lengths": ({"key_value_seq_lengths": np.ones(2)}, r"key_value_seq_lengths: got float"),
     "offset": ({"q_offset": np.zeros(3, int)}, r"q_offset: got"),
 }
-UNSUPPORTED = {
-    "local_window_size": (2, 0),
-    "segment_ids": np.zeros((2, 5), int),
-    "sinks": np.zeros(4),
-    "score_mod": lambda score, b, h, q, k: score,
-    "dropout_rate": 0.1,
-    "dropout_key": 0,
-    "block_sizes": (64, 64),
-}
-
-
 @each_path
 @pytest.mark.parametrize(("changed", "message"), WRONG.values(), ids=WRONG)
 def test_wrong_arguments_are_named(attention, changed, message):
     with pytest.raises(ValueError, match=message):
         attention(**{"query": QUERY, "key": KEY, "value": VALUE} | changed)
-
-
-@each_path
-@pytest.mark.parametrize(("name", "got"), UNSUPPORTED.items(), ids=UNSUPPORTED)
-def test_unsupported_arguments_are_named(attention, name, got):
-    with pytest.raises(NotImplementedError, match=rf"^{name}: got .*, this version wants .*: \w+"):
-        attention(QUERY, KEY, VALUE, **{name: got})
 
 
 @pytest.mark.parametrize(
@@ -486,8 +471,3 @@ def test_unsupported_arguments_are_named(attention, name, got):
 def test_implementations_that_do_not_run_are_named(implementation, error):
     with pytest.raises(error, match=r"^implementation: got "):
         dot_product_attention(QUERY, KEY, VALUE, implementation=implementation)
-
-
-def test_defaults_of_unsupported_arguments_pass():
-    out = jax.eval_shape(functools.partial(dot_product_attention, dropout_rate=0, sinks=None), QUERY, KEY, VALUE)
-    assert out.shape == (2, 5, 4, 6)

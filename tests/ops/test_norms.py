@@ -1,11 +1,10 @@
-"""Norms and position encodings against float64 NumPy."""
+"""Norms against float64 NumPy."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from attn_jax.ops.norms import layer_norm, rms_norm
-from attn_jax.ops.positions import learned, sinusoidal
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -29,20 +28,3 @@ def test_norm_of_a_large_offset_keeps_its_digits():
     x = jnp.array([1e4, 1e4 + 1, 1e4 + 2, 1e4 + 3], jnp.float32)
     want = (np.arange(4) - 1.5) / np.sqrt(1.25 + 1e-6)
     np.testing.assert_allclose(layer_norm(x, jnp.ones(4)), want, atol=1e-3)
-
-
-@pytest.mark.parametrize("d_model", [1, 6, 7])
-def test_sinusoidal(d_model):
-    got = sinusoidal(jnp.arange(50), d_model)
-    for p in range(50):
-        for channel in range(d_model):
-            angle = p / 10_000 ** (2 * (channel // 2) / d_model)
-            want = np.sin(angle) if channel % 2 == 0 else np.cos(angle)
-            assert abs(got[p, channel] - want) < 2e-5
-
-
-def test_learned_never_clamps():
-    table = jnp.arange(6.0).reshape(3, 2)
-    got = learned(jnp.array([[0, 2], [3, -1]]), table)
-    np.testing.assert_array_equal(got[0], table[jnp.array([0, 2])])
-    assert np.isnan(got[1]).all()

@@ -1,0 +1,110 @@
+"""Which path computes a call: the one that was asked for, or the one that is fastest of those that mean the same."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+
+from attn_jax.ops.blockwise import blockwise_attention
+from attn_jax.ops.cudnn import cudnn_attention
+from attn_jax.ops.cudnn import why_not as cudnn_why_not
+from attn_jax.ops.inputs import Inputs
+from attn_jax.ops.tiled import short_attention
+from attn_jax.types import Array
+
+_SHORT = 192 * 192  # T x S up to which dense attention is faster
+_FEW = 16  # queries, or keys, for which all scores are linear in length anyway
+
+
+class Path(NamedTuple):
+    """One way to compute attention."""
+
+    run: Callable[[Inputs], tuple[Array, Array]]  # (out, lse) in the accumulator's dtype
+    why_not: Callable[[Inputs], str | None]  # the argument that this path cannot do, what it got and wanted; None: runs
+    backend: str | None = None  # the only one it runs on, as `jax.default_backend()` names it
+
+
+def _dense_why_not(x: Inputs) -> str | None:
+    """Dense does all but blocks."""
+    return (
+        None
+        if x.block_sizes is None
+        else f"block_sizes: got {x.block_sizes}, the dense path has no blocks: wanted None"
+    )
+
+
+def _blockwise_why_not(x: Inputs) -> str | None:
+    """Blockwise does all but lengths that are not known while it is traced."""
+    if not all(isinstance(length, int) for length in x.lengths):
+        return f"query, key: got the lengths (T, S) = {x.lengths}, the blockwise path wants plain ints"
+    return None
+
+
+def _splash(x: Inputs) -> tuple[Array, Array]:
+    """The splash kernel, imported where it is asked for: Pallas takes a quarter of a second."""
+    from attn_jax.ops.splash import splash_attention
+
+    return splash_attention(x)
+
+
+def _splash_why_not(x: Inputs) -> str | None:
+    """As `_splash`."""
+    from attn_jax.ops.splash import why_not
+
+    return why_not(x)
+
+
+# A new path is one row here.
+PATHS = {
+    "dense": Path(short_attention, _dense_why_not),
+    "blockwise": Path(blockwise_attention, _blockwise_why_not),
+    "cudnn": Path(cudnn_attention, cudnn_why_not, "gpu"),
+    "splash": Path(_splash, _splash_why_not, "tpu"),
+}
+
+
+def choose(x: Inputs, implementation: str | Sequence[str] | None) -> Path:
+    """The path asked for, the first of several that can, or a ValueError that says what hinders each.
+
+    One name alone is not held against this machine's backend: it may be lowered for another, and raises there if not.
+    """
+    if implementation is None:
+        return PATHS[fastest(x)]
+    names = (implementation,) if isinstance(implementation, str) else tuple(implementation)
+    if not names or not all(name in PATHS for name in names):
+        raise ValueError(f"implementation: got {implementation!r}, wanted None, or one or more of {list(PATHS)}")
+    reasons = {name: PATHS[name].why_not(x) if len(names) == 1 else hindrance(x, name) for name in names}
+    for name, reason in reasons.items():
+        if reason is None:
+            return PATHS[name]
+    raise ValueError(f"implementation: got {implementation!r}; " + "; ".join(f"{n}: {r}" for n, r in reasons.items()))
+
+
+def hindrance(x: Inputs, name: str) -> str | None:
+    """Why a path cannot run here; None where it can."""
+    backend = PATHS[name].backend
+    if backend not in (None, jax.default_backend()):
+        return f"implementation: got {name!r} on {jax.default_backend()!r}, wanted the backend {backend!r}"
+    return PATHS[name].why_not(x)
+
+
+def fastest(x: Inputs) -> str:
+    """ "dense" or "blockwise", by thresholds measured on one AVX-512 core (scripts/bench_attention.py)."""
+    if _blockwise_why_not(x) is not None:
+        return "dense"
+    if x.block_sizes is not None:
+        return "blockwise"
+    T, S = x.lengths
+    return "dense" if T * S <= _SHORT or min(T, S) <= _FEW else "blockwise"
+
+
+def why_not_chosen(x: Inputs, name: str, implementation: str | Sequence[str] | None) -> str:
+    """Why a path that does not run does not: it cannot, was not asked for, or another is faster."""
+    reason = hindrance(x, name)
+    if reason is not None:
+        return reason
+    if implementation is not None:
+        return "another of `implementation` comes first" if name in implementation else "`implementation` leaves it out"
+    if name in ("dense", "blockwise"):
+        return f"slower for (T, S) = {x.lengths}"
+    return "runs only where `implementation` names it"

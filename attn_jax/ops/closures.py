@@ -1,0 +1,75 @@
+"""Plain functions of places, lifted: whatever a function captured becomes a leaf that is traced and differentiated.
+
+A tracer captured by a function would be an error inside a `custom_jvp` rule, or a constant without a gradient. Tracing
+the function once, at the shapes it will be called with, brings every captured array to light.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
+from jax.typing import ArrayLike
+
+from attn_jax.types import Array
+
+_PLACES = ((), (3, 1, 1), (1, 5, 1), (1, 1, 7))  # b, h, q and k, each of its own size, to check a function with
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["captured"], meta_fields=["body"])
+@dataclass(frozen=True)
+class Lifted:
+    """A function traced at fixed shapes, a pytree whose leaves are the arrays that it captured."""
+
+    captured: tuple[Array, ...]
+    body: Jaxpr = field(repr=False)
+
+    def __call__(self, *arguments: Array) -> Array:
+        """What the function returns, at the shapes it was traced with."""
+        return jaxpr_as_fun(ClosedJaxpr(self.body, self.captured))(*arguments)[0]
+
+
+def lift(function: Callable[..., ArrayLike], *shapes: jax.ShapeDtypeStruct) -> Lifted:
+    """`function` traced at the given shapes."""
+    traced = jax.make_jaxpr(function)(*shapes)
+    return Lifted(tuple(jnp.asarray(x) for x in traced.consts), traced.jaxpr)
+
+
+def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.dtype | None = None) -> None:
+    """Raises a ValueError that names the argument unless `function` is elementwise on traced places.
+
+    A mask is called as function(b, h, q, k) and answers bool; with `score_dtype` it is a score modification, called as
+    function(score, b, h, q, k), and answers a floating number.
+    """
+    places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in _PLACES]
+    whole = (3, 5, 7)
+    score = [] if score_dtype is None else [jax.ShapeDtypeStruct(whole, score_dtype)]
+    try:
+        result = jax.eval_shape(function, *score, *places)
+    except (TypeError, ValueError) as error:
+        if not _asks_for_a_value(error):
+            raise
+        raise ValueError(
+            f"{name}: the function asks for the value of an index or a score while it is traced (`if`, `and`, `in`, "
+            "int(), numpy); wanted elementwise jax.numpy, such as jnp.where(q >= k, ...), & and |"
+        ) from error
+    wanted = "bool" if score_dtype is None else "a floating dtype"
+    kind = jnp.bool_ if score_dtype is None else jnp.floating
+    if not isinstance(result, jax.ShapeDtypeStruct) or not jnp.issubdtype(result.dtype, kind):
+        got = result.dtype if isinstance(result, jax.ShapeDtypeStruct) else type(result).__name__
+        raise ValueError(f"{name}: the function returns {got}, wanted one array of {wanted}")
+    fits = len(result.shape) <= 3 and all(a in (1, n) for a, n in zip(result.shape[::-1], whole[::-1], strict=False))
+    if not fits:
+        raise ValueError(
+            f"{name}: the function turns places of shapes {_PLACES} into {result.shape}, wanted a shape that "
+            f"broadcasts to {whole}: elementwise"
+        )
+
+
+def _asks_for_a_value(error: Exception) -> bool:
+    """Whether an error is JAX's answer to `if`, int() or the like; of more than one number it is none of JAX's own."""
+    traced = isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError))
+    return traced or "truth value of an array" in str(error) or "scalar arrays can be converted" in str(error)

@@ -1,0 +1,122 @@
+"""Every argument of attention that hides pairs, brought into one `Mask`.
+
+A mask sees positions, q = t + q_offset. Query lengths, segment ids and arrays count rows t; `Shifted` turns their rows
+into positions.
+"""
+
+import math
+from collections.abc import Callable
+from functools import reduce
+from operator import and_
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from attn_jax.ops.closures import check_function
+from attn_jax.ops.intervals import static_integer
+from attn_jax.ops.layout import to_rank
+from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, Segments, Shifted, SlidingWindow, check_per_batch
+from attn_jax.types import Array
+
+Window = int | tuple[int | None, int | None]
+
+
+def one_rule(
+    mask: ArrayLike | Mask | Callable[..., Array] | None,
+    *,
+    is_causal: bool,
+    query_seq_lengths: ArrayLike | None,
+    key_value_seq_lengths: ArrayLike | None,
+    local_window_size: Window | None,
+    segment_ids: ArrayLike | tuple[ArrayLike, ArrayLike] | None,
+    q_offset: ArrayLike,
+    scores: tuple[int, ...],
+) -> Mask | None:
+    """All of them as one mask, None where nothing is hidden; `scores` is [..., N, T, S]."""
+    rules = [
+        Causal() if is_causal else None,
+        _window(local_window_size),
+        _given(mask, scores),
+        _segments(segment_ids, q_offset, scores),
+        *_lengths(query_seq_lengths, key_value_seq_lengths, q_offset, scores),
+    ]
+    rules = [rule for rule in rules if rule is not None]
+    for rule in rules:
+        rule.check_shapes(scores)
+    return reduce(and_, rules) if rules else None
+
+
+def _given(mask: ArrayLike | Mask | Callable[..., Array] | None, scores: tuple[int, ...]) -> Mask | None:
+    """The argument `mask` as a Mask."""
+    if mask is None or isinstance(mask, Mask):
+        for node in jax.tree.leaves(mask, is_leaf=lambda node: isinstance(node, MaskFn)):
+            if isinstance(node, MaskFn):
+                check_function("mask", node.function)
+        return mask
+    if callable(mask):
+        check_function("mask", mask)
+        return MaskFn(mask)
+    allowed: Any = mask if isinstance(mask, np.ndarray) else jnp.asarray(mask)  # NumPy's stay known while traced
+    if allowed.dtype != bool:
+        raise ValueError(
+            f"mask: got dtype {allowed.dtype}, wanted bool (True = may attend); what is added goes into bias"
+        )
+    return Dense(to_rank("mask", allowed, scores))
+
+
+def _window(size: Window | None) -> Mask | None:
+    """`local_window_size` as in jax.nn: (left, right), or one number for both."""
+    if size is None:
+        return None
+    sides = size if isinstance(size, tuple) else (size, size)
+    whole = [side for side in sides if side is not None]
+    if len(sides) != 2 or not all(isinstance(side, (int, np.integer)) and side >= 0 for side in whole):
+        raise ValueError(f"local_window_size: got {size!r}, wanted an int >= 0, or a pair (left, right) of them")
+    return SlidingWindow(*sides)
+
+
+def _segments(ids: ArrayLike | tuple | None, q_offset: ArrayLike, scores: tuple[int, ...]) -> Mask | None:
+    """`segment_ids`: [..., T] where T = S, or a pair (of the queries [..., T], of the keys [..., S])."""
+    if ids is None:
+        return None
+    pair = ids if isinstance(ids, tuple) else (ids, ids)
+    lead, flat = scores[:-3], []
+    for x, name, length in zip(pair, ("query", "key"), scores[-2:], strict=True):
+        x = jnp.asarray(x)
+        if not jnp.issubdtype(x.dtype, jnp.integer) or x.shape not in ((*lead, length), (length,)):
+            raise ValueError(
+                f"segment_ids: got {x.dtype}{list(x.shape)} for the {name}, wanted integers {[*lead, length]} or "
+                f"{[length]}; where T and S differ, a pair (query ids, key ids)"
+            )
+        flat.append(x.reshape(math.prod(lead), length) if x.ndim > 1 else x)
+    return _from_rows(Segments(*flat), q_offset)
+
+
+def _lengths(
+    queries: ArrayLike | None, keys: ArrayLike | None, q_offset: ArrayLike, scores: tuple[int, ...]
+) -> tuple[Mask | None, Mask | None]:
+    """`query_seq_lengths` and `key_value_seq_lengths` as masks."""
+    queries = _flat_lengths("query_seq_lengths", queries, scores[:-3])
+    keys = _flat_lengths("key_value_seq_lengths", keys, scores[:-3])
+    return (
+        None if queries is None else _from_rows(Lengths(q=queries), q_offset),
+        None if keys is None else Lengths(k=keys),
+    )
+
+
+def _flat_lengths(name: str, lengths: ArrayLike | None, lead: tuple[int, ...]) -> ArrayLike | None:
+    """Lengths as a scalar or [B], never narrower than int32, where adding an offset would wrap."""
+    if lengths is None or isinstance(lengths, (int, np.integer)):
+        return lengths
+    lengths = jnp.asarray(lengths)
+    lengths = lengths.reshape(math.prod(lead)) if lead and lengths.shape == lead else lengths
+    check_per_batch(name, lengths, math.prod(lead))
+    return lengths.astype(jnp.promote_types(lengths.dtype, jnp.int32))
+
+
+def _from_rows(mask: Mask, q_offset: ArrayLike) -> Mask:
+    """A mask of rows t as a mask of positions t + q_offset."""
+    return mask if static_integer(q_offset) == 0 else Shifted(mask, q_offset)

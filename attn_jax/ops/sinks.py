@@ -1,0 +1,43 @@
+"""Attention sinks: one more logit a head, which takes weight and gives no value."""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from attn_jax.types import Array
+
+
+def add_sinks(out: Array, lse: Array, sinks: ArrayLike | None) -> tuple[Array, Array]:
+    """Attention with sinks from attention without: `out * sigmoid(lse - sink)` and `log(exp(lse) + exp(sink))`.
+
+    Results over parts of the keys are merged first; the sinks are added once, to the whole.
+
+    Args:
+      out: [..., T, N, Hv].
+      lse: [..., T, N].
+      sinks: [N] or a scalar, floating; None leaves both as they are. A row that may attend nothing stays 0, and its lse
+        is the sink.
+
+    Returns:
+      (out, lse) of the same shapes and dtypes.
+
+    Raises:
+      ValueError: sinks is not floating, or neither a scalar nor [N].
+
+    Example:
+      >>> [x.tolist() for x in add_sinks(jnp.ones((1, 1, 1)), jnp.zeros((1, 1)), jnp.zeros(1))]
+      [[[[0.5]]], [[0.6931471824645996]]]
+
+    Reference: Xiao et al. 2023, arXiv:2309.17453, section 3.3; OpenAI 2025, arXiv:2508.10925 (a learned sink a head).
+    """
+    if sinks is None:
+        return out, lse
+    shape, dtype = jnp.shape(sinks), jnp.result_type(sinks)
+    if shape not in ((), lse.shape[-1:]) or not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"sinks: got {dtype}{list(shape)}, wanted floats, a scalar or [N] = [{lse.shape[-1]}]")
+    sink = jnp.broadcast_to(jnp.asarray(sinks, lse.dtype), lse.shape)
+    # an empty row's lse is -inf: 0 stands in for it, for no derivative to be inf - inf
+    empty = lse == -jnp.inf
+    finite = jnp.where(empty, 0, lse)
+    share = jnp.where(empty, 0, jax.nn.sigmoid(finite - sink))
+    return out * share[..., None], jnp.where(empty, sink, jnp.logaddexp(finite, sink))
