@@ -27,12 +27,14 @@ def test_the_first_block_is_two_commands():
     assert check.endswith("pytest")
 
 
-def test_python_runs_from_top_to_bottom():
+def test_python_runs_from_top_to_bottom(capsys):
     names = {}
     for text in PYTHON[:-1]:
         exec(compile(text, "README.md", "exec"), names)
     assert names["out"].shape == (2, 6, 4, 8)
-    assert names["lse"].shape == (2, 6, 4)
+    assert names["gradient"].shape == (4,)
+    assert names["weights"].shape == (2, 4, 6, 6)
+    assert "136 of 256" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -96,14 +96,14 @@ def attend_tiles(plan: Plan, tiles: Tiles, shared: Shared) -> tuple[Array, Array
 def _attend_tiles_jvp(plan: Plan, primals: tuple[Tiles, Shared], tangents: tuple[Any, Any]):
     """The rule above; a tangent that is zero by construction is left out of it."""
     out, lse = attend_tiles(plan, *primals)
-    own, tree = jax.tree.flatten(_turn(primals[0]))
+    own, tree = jax.tree.flatten(primals[0])
     shared, shared_tree = jax.tree.flatten(primals[1])
-    own_dots = _perturbed(_turn(tangents[0]))
-    shared_dots = _perturbed(tangents[1])
+    own_dots, shared_dots = (_perturbed(x) for x in tangents)
 
+    @jax.checkpoint
     def tile_tangent(at, tile):
         lse, own, own_dots = tile
-        operands = Operands((tree, own, own_dots), (shared_tree, shared, shared_dots))
+        operands = Operands((tree, _turn(own), _turn(own_dots)), (shared_tree, shared, shared_dots))
         return _tangent(plan, at, lse, operands)
 
     t1, t2 = over_tiles(plan, tile_tangent, (lse, own, own_dots))
@@ -116,12 +116,14 @@ def _perturbed(tangents: Any) -> dict[int, Array]:
     return {i: x for i, x in enumerate(leaves) if not isinstance(x, SymbolicZero)}
 
 
-def _turn(tiles: Tiles) -> Tiles:
-    """Keys and values as [L, blocks of keys, H, block_k]. Their gradients are then q.T @ dS, 82-102 GFLOP/s on a CPU
-    core, and not the 28-56 of dS.T @ q.
+def _turn(own: Any) -> Any:
+    """Keys and values of a tile as [blocks of keys, H, block_k], from a list or dict of its leaves.
+
+    Their gradients are then q.T @ dS, 82-102 GFLOP/s on a CPU core, and not the 28-56 of dS.T @ q.
     """
-    key, value = (x if isinstance(x, SymbolicZero) else x.mT for x in (tiles.key, tiles.value))
-    return Tiles(tiles.query, key, value)
+    if isinstance(own, dict):
+        return {i: x.mT if i else x for i, x in own.items()}
+    return [x.mT if i else x for i, x in enumerate(own)]
 
 
 def _forward(plan: Plan, tile: tuple[Array, Array], own: Tiles, shared: Shared) -> tuple[Array, Array]:

@@ -46,7 +46,7 @@ def keep_weights(
 
     Reference: Srivastava et al. 2014, JMLR 15; Salmon et al. 2011 (threefry).
     """
-    dropped = round(rate * _STEPS)
+    dropped = min(round(rate * _STEPS), _STEPS - 1)  # a rate that rounds to 1 keeps a few
     draw = jax.vmap(lambda head: _bits(words, b, head, first, size))
     return jnp.where(draw(heads) >= dropped, _STEPS / (_STEPS - dropped), 0).astype(jnp.float32)
 

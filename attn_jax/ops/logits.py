@@ -29,8 +29,9 @@ def modify_scores(
     """`where(visible, cap(score_mod(scores + bias)), -inf)`; None leaves a step out."""
     dtype = scores.dtype
     if bias is not None:
-        # where the mask hides a pair, its bias counts for nothing: a NaN there must not reach a gradient
-        scores = scores + (bias if visible is None else jnp.where(visible, bias, 0)).astype(dtype)
+        if visible is not None and not (score_mod is None and soft_cap is None):
+            bias = jnp.where(visible, bias, 0)  # a NaN that the mask hides must not reach a gradient through these
+        scores = scores + bias.astype(dtype)
     if score_mod is not None:
         scores = jnp.broadcast_to(score_mod(scores, *places), scores.shape).astype(dtype)
     if soft_cap is not None:

@@ -36,8 +36,10 @@ def add_sinks(out: Array, lse: Array, sinks: ArrayLike | None) -> tuple[Array, A
     if shape not in ((), lse.shape[-1:]) or not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"sinks: got {dtype}{list(shape)}, wanted floats, a scalar or [N] = [{lse.shape[-1]}]")
     sink = jnp.broadcast_to(jnp.asarray(sinks, lse.dtype), lse.shape)
-    # an empty row's lse is -inf: 0 stands in for it, for no derivative to be inf - inf
-    empty = lse == -jnp.inf
-    finite = jnp.where(empty, 0, lse)
-    share = jnp.where(empty, 0, jax.nn.sigmoid(finite - sink))
-    return out * share[..., None], jnp.where(empty, sink, jnp.logaddexp(finite, sink))
+    # an empty row's lse is -inf and a tainted row's NaN: 0 stands in for both, for no derivative to be NaN
+    empty, tainted = lse == -jnp.inf, jnp.isnan(lse)
+    known = jnp.where(empty | tainted, 0, lse)
+    share = jnp.where(empty, 0, jax.nn.sigmoid(known - sink))
+    out = jnp.where(tainted[..., None], 0, out) * share[..., None]
+    lse = jnp.where(empty, sink, jnp.logaddexp(known, sink))
+    return jnp.where(tainted[..., None], jnp.nan, out), jnp.where(tainted, jnp.nan, lse)

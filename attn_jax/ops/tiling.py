@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from attn_jax.ops.blocks import Plan, Shared, Tiles
@@ -27,7 +28,10 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
     T, S = x.lengths
     sizes = choose_block_sizes(x)
     counts = -(-T // sizes[0]), -(-S // sizes[1])
-    masked, full = live_blocks(x, sizes).pairs()
+    live, full = live_blocks(x, sizes)
+    if x.bias is not None and min(x.bias.shape[-2:]) > 1:  # one loop for all blocks: its gradient exists once then
+        full = full if full.all() else np.zeros_like(full)
+    masked, full = BlockMap(live, full).pairs()
     plan = Plan(
         lengths=(T, S),
         blocks=sizes,
@@ -53,13 +57,13 @@ def choose_block_sizes(x: Inputs) -> tuple[int, int]:
     if x.block_sizes is not None:
         return min(x.block_sizes[0], x.lengths[0]), min(x.block_sizes[1], x.lengths[1])
     block_q, block_k = _FULL if x.rule is None else _CUT if x.lengths[0] > _SHORT else _CUT_SHORT
-    return _even(x.lengths[0], max(64, block_q // x.groups)), _even(x.lengths[1], block_k)
+    return _even(x.lengths[0], max(64, block_q // x.groups), 8), _even(x.lengths[1], block_k, 16)
 
 
-def _even(length: int, size: int) -> int:
-    """A block size near `size` such that the blocks together are hardly longer than the axis: 4099 -> 17 of 256."""
+def _even(length: int, size: int, step: int) -> int:
+    """A multiple of `step` near `size` such that blocks of it are hardly longer than the axis: 4099 -> 17 of 248."""
     count = -(-length // size)
-    return min(length, -(-length // (16 * count)) * 16)
+    return min(length, -(-length // (step * count)) * step)
 
 
 def live_blocks(x: Inputs, sizes: tuple[int, int]) -> BlockMap:
@@ -97,9 +101,9 @@ def _lift_functions(x: Inputs, sizes: tuple[int, int]) -> tuple[Any, Any]:
 
 def cut(plan: Plan, query: Array, key: Array, value: Array, scale: ArrayLike) -> tuple[Tiles, Tiles]:
     """(tiles, which of their vectors are not finite); the vectors that are not are 0 in the tiles."""
-    arrays = [_to_tiles(plan, x, axis) for axis, x in ((0, query), (1, key), (1, value))]
-    dirty = [~jnp.isfinite(x).all(-1) for x in arrays]
-    clean = [jnp.where(jnp.isfinite(x), x, 0).astype(plan.accumulator) for x in arrays]
+    arrays = ((0, query), (1, key), (1, value))
+    dirty = [_to_tiles(plan, ~jnp.isfinite(x).all(-1, keepdims=True), axis)[..., 0] for axis, x in arrays]
+    clean = [_to_tiles(plan, jnp.where(jnp.isfinite(x), x, 0).astype(plan.accumulator), axis) for axis, x in arrays]
     clean[0] = (clean[0] * scale).astype(plan.accumulator)
     return Tiles(*clean), Tiles(*dirty)
 

@@ -1,6 +1,7 @@
 """Draws, the paths, and the textbook form that the tests of attention share; no test in it."""
 
 import functools
+import itertools
 from unittest import mock
 
 import jax
@@ -84,3 +85,20 @@ def gradients(attention, arrays, weights, **options):
 def worst(got, want):
     """The greatest absolute difference, 0 where there is nothing."""
     return np.abs(np.asarray(got, np.float64) - np.asarray(want, np.float64)).max(initial=0)
+
+
+def pairwise(*factors):
+    """Rows of choices, one a factor, in which every two choices of two factors occur together; few, by greed."""
+    random = np.random.default_rng(0)
+    sizes = [range(len(choices)) for choices in factors]
+    pairs = itertools.combinations(range(len(factors)), 2)
+    missing = {((i, a), (j, b)) for i, j in pairs for a in sizes[i] for b in sizes[j]}
+    rows = []
+    while missing:
+        fixed = dict(min(missing))
+        tries = [[fixed.get(i, random.integers(len(size))) for i, size in enumerate(sizes)] for _ in range(50)]
+        covers = [missing & set(itertools.combinations(enumerate(row), 2)) for row in tries]
+        best = max(range(len(tries)), key=lambda at: len(covers[at]))
+        missing -= covers[best]
+        rows.append(tuple(choices[at] for choices, at in zip(factors, tries[best], strict=True)))
+    return rows

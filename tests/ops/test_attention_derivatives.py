@@ -5,7 +5,7 @@ no rule of ours, is what the three second-order modes must be.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -43,30 +43,27 @@ def where(visible):
 
 
 def capped(p, scores):
-    return 2 * p["cap"] * jnp.tanh(scores / (2 * p["cap"]))
-
-
-def bent(p, scores):
-    """A modification of the score by its head, its query and its key, not linear in it; -inf for one key in five."""
-    _, h, q, k = places(scores)
-    scores = scores * p["gain"][h] + p["table"][k % 3] * scores**2 / (1 + q)
-    return jnp.where(k % 5 == 3, -jnp.inf, scores)
-
-
-def bent_closure(p):
-    return lambda s, b, h, q, k: jnp.where(
-        k % 5 == 3, -jnp.inf, s * p["gain"][h] + p["table"][k % 3] * s**2 / (1 + q).astype(s.dtype)
-    )
+    masked = scores == -jnp.inf
+    return jnp.where(masked, scores, 2 * p["cap"] * jnp.tanh(jnp.where(masked, 0, scores) / (2 * p["cap"])))
 
 
 def bend(p, s, b, h, q, k):
-    return bent_closure(p)(s, b, h, q, k)
+    """A modification of the score by its head, its query and its key, not linear in it; -inf for one key in five."""
+    return jnp.where(k % 5 == 3, -jnp.inf, s * p["gain"][h] + p["table"][(q + k) % 3] * s * s)
+
+
+def bent(p, scores):
+    return bend(p, scores, *places(scores))
 
 
 def relative(p, scores):
     """T5's buckets of distances below 8: one each, those of later keys 16 behind."""
     _, h, q, k = places(scores)
     return scores + p["table"][np.abs(k - q) + 16 * (k > q), h]
+
+
+# traced lengths leave no block whole: one loop to compile instead of two
+fewer_keys = where(lambda b, h, q, k: k < KEYS[b])
 
 
 def everything(p, scores):
@@ -107,13 +104,17 @@ KINDS = {
     ),
     "alibi": Kind(
         lambda p, d: {"score_mod": ALiBi(p["slopes"])},
-        lambda p, s: s - p["slopes"][:, None, None][None] * np.abs(np.arange(T)[:, None] - np.arange(S)),
+        lambda p, s: s - p["slopes"][places(s)[1]] * np.abs(places(s)[2] - places(s)[3]),
         {"slopes": (N,)},
     ),
     "relative bias": Kind(
         lambda p, d: {"score_mod": RelativeBias(p["table"])}, relative, {"table": (32, N)}, heads=(N, N, Hv)
     ),
-    "closure": Kind(lambda p, d: {"score_mod": bent_closure(p)}, bent, {"gain": (N,), "table": (3,)}),
+    "closure": Kind(
+        lambda p, d: {"score_mod": lambda *score: bend(p, *score), "mask": Lengths(k=d["keys"])},
+        lambda p, s: fewer_keys(p, bent(p, s)),
+        {"gain": (N,), "table": (3,)},
+    ),
     "soft-cap": Kind(lambda p, d: {"logits_soft_cap": 2 * p["cap"]}, capped, {"cap": ()}),
     "sinks": Kind(
         lambda p, d: {"sinks": p["sinks"], "is_causal": True, "q_offset": -2},
@@ -122,7 +123,9 @@ KINDS = {
         lambda p: {"sinks": p["sinks"]},
     ),
     "dropout": Kind(
-        lambda p, d: {"dropout_rate": RATE, "dropout_key": d["key"]}, also=lambda p: {"keep": kept(N)}
+        lambda p, d: {"dropout_rate": RATE, "dropout_key": jax.random.clone(d["key"]), "mask": Lengths(k=d["keys"])},
+        fewer_keys,
+        also=lambda p: {"keep": kept()},
     ),
     "everything": Kind(
         lambda p, d: {
@@ -132,22 +135,20 @@ KINDS = {
             "score_mod": compose(ScoreMod(bend, {"gain": p["gain"], "table": p["table"]}), lambda s, *places: s),
             "logits_soft_cap": 2 * p["cap"],
             "sinks": p["sinks"],
-            "dropout_rate": RATE,
-            "dropout_key": d["key"],
         },
         everything,
         {"bias": (B, N, T, S), "gain": (N,), "table": (3,), "cap": (), "sinks": (N,)},
-        lambda p: {"sinks": p["sinks"], "keep": kept(N)},
+        lambda p: {"sinks": p["sinks"]},
     ),
 }
 
 
-def kept(heads):
+def kept():
     """What dropout multiplies each weight by, [B, N, T, S], read off equal weights of the columns of the identity."""
-    zeros = jnp.zeros((B, T, heads, 1)), jnp.zeros((B, S, 1, 1))
+    zeros = jnp.zeros((B, T, N, 1)), jnp.zeros((B, S, 1, 1))
     values = jnp.broadcast_to(jnp.eye(S)[:, None], (B, S, 1, S))
     drop = partial(PATHS["dense"], dropout_rate=RATE, dropout_key=jax.random.key(3))
-    return np.asarray(drop(*zeros, values)).swapaxes(1, 2) * S
+    return drop(*zeros, values).swapaxes(1, 2) * S
 
 
 def draw_parameters(kind, seed):
@@ -174,13 +175,14 @@ def six_modes(f, p, d):
     def inner(p):
         return sum(jnp.vdot(g, x) for g, x in zip(jax.tree.leaves(jax.grad(f)(p)), jax.tree.leaves(d), strict=True))
 
-    value, gradient = jax.value_and_grad(f)(p)
+    (value, gradient), (_, forward_over_reverse) = jax.jvp(jax.value_and_grad(f), (p,), (d,))
+    directional, reverse_over_forward = jax.value_and_grad(forward)(p)
     return {
         "value": value,
         "grad": gradient,
-        "jvp": forward(p),
-        "jvp of grad": jax.jvp(jax.grad(f), (p,), (d,))[1],
-        "grad of jvp": jax.grad(forward)(p),
+        "jvp": directional,
+        "jvp of grad": forward_over_reverse,
+        "grad of jvp": reverse_over_forward,
         "grad of grad": jax.grad(inner)(p),
     }
 
@@ -189,8 +191,7 @@ def wanted(kind, p, d, weights):
     """The same six of the textbook formula, the three Hessian products from one computation."""
 
     def f(p):
-        options = {name: x if name == "keep" else x for name, x in kind.also(p).items()}
-        return loss(plain, weights, p, change=partial(kind.change, p), **options)
+        return loss(plain, weights, p, change=partial(kind.change, p), **kind.also(p))
 
     (value, gradient), (jvp, product) = jax.jvp(jax.value_and_grad(f), (p,), (d,))
     second = dict.fromkeys(("jvp of grad", "grad of jvp", "grad of grad"), product)
@@ -206,19 +207,51 @@ def differences(got, want):
     return {mode: error for mode, error in errors.items() if not error < 1e-10}
 
 
-@pytest.mark.parametrize("path", ["dense", "tiled", "blockwise"])
-@pytest.mark.parametrize("name", KINDS)
-def test_six_modes_of_differentiation(name, path):
+# compiling is all of the time here, and level 0 does least of it
+compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@cache
+def case(name):
+    """(parameters, directions, weights of the outputs, what the textbook says), for all paths."""
     kind, random = KINDS[name], np.random.default_rng(1)
     p, d = draw_parameters(kind, 2), draw_parameters(kind, 3)
-    weights = random.standard_normal((B, T, kind.heads[0], kind.heads[2])), random.standard_normal((B, T, kind.heads[0]))
+    shape = (B, T, kind.heads[0], kind.heads[2])
+    weights = random.standard_normal(shape), random.standard_normal(shape[:3])
+    return p, d, weights, compiled(partial(wanted, kind))(p, d, weights)
+
+
+def modes_of(attention, name):
+    """Our six modes of one kind."""
+    p, d, weights, _ = case(name)
     data = {name: jnp.asarray(x) for name, x in DATA.items()} | {"key": jax.random.key(3)}
 
     def run(p, d, data):
-        f = lambda p: loss(PATHS[path], weights, p, **kind.options(p, data))
-        return six_modes(f, p, d)
+        return six_modes(lambda p: loss(attention, weights, p, **KINDS[name].options(p, data)), p, d)
 
-    got = jax.jit(run)(p, d, data)
-    want = jax.jit(partial(wanted, kind))(p, d, weights)
-    assert differences(got, want) == {}
+    return compiled(run)(p, d, data)
+
+
+TILED = ("none", "offsets", "algebra", "masking bias", "dropout", "everything")
+CASES = [(name, path) for name in KINDS for path in ("dense", "blockwise")] + [(name, "tiled") for name in TILED]
+
+
+@pytest.mark.parametrize(("name", "path"), sorted(CASES))
+def test_six_modes_of_differentiation(name, path):
+    got = modes_of(PATHS[path], name)
+    assert differences(got, case(name)[-1]) == {}
     assert all(np.any(x) for x in jax.tree.leaves(got)), "a derivative that is all zero shows nothing"
+
+
+def test_six_modes_twin():
+    """A path whose bias has no gradient, and one whose lse has none, are caught in every mode but the value."""
+
+    def deaf(query, key, value, bias, return_lse):
+        return PATHS["dense"](query, key, value, jax.lax.stop_gradient(bias), return_lse=return_lse)
+
+    def cut(*arrays, **options):
+        out, lse = PATHS["dense"](*arrays, **options)
+        return out, jax.lax.stop_gradient(lse)
+
+    for broken in (deaf, cut):
+        assert set(differences(modes_of(broken, "bias"), case("bias")[-1])) == set(case("bias")[-1]) - {"value"}
