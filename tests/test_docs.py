@@ -140,9 +140,3 @@ def test_links_lead_somewhere(path):
         place, _, anchor = link.partition("#")
         if not place.startswith("http"):
             assert (path.parent / place).exists() if place else anchor in anchors, link
-
-
-def test_files_that_are_named_exist():
-    for path in PAGES:
-        for name in re.findall(r"`((?:attn_jax|tests|scripts)/[\w/]+\.py)`", path.read_text(encoding="utf-8")):
-            assert (DOCS.parent / name).is_file(), name

@@ -9,7 +9,7 @@ computed twice are dropped.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
-from operator import and_
+from operator import add, and_
 from typing import Any, NamedTuple
 
 import jax
@@ -33,7 +33,7 @@ class Plan:
     counts: tuple[int, int]  # how many blocks of queries and of keys
     kv_heads: Any  # K
     groups: int  # G
-    tiles: int  # how many tiles one step computes
+    tiles: int | None  # how many tiles one step computes; None: all
     masked: bytes  # int32 [2, number of blocks]: the (i, j) that the mask cuts
     full: bytes  # the same, of the blocks in which every pair is visible
     dropout_rate: float
@@ -161,6 +161,12 @@ def at_block(x: Array, i: Array) -> Array:
     return lax.dynamic_index_in_dim(x, i, 0, keepdims=False)
 
 
+def common_zero(plan: Plan, *operands: Any) -> Array:
+    """0 as a carry of `lax.scan` begins: under `jax.shard_map` it differs between devices where any operand does."""
+    zeros = [jnp.zeros_like(leaf, plan.accumulator, shape=()) for leaf in jax.tree.leaves(operands)]
+    return reduce(add, zeros)
+
+
 def over_blocks(plan: Plan, body: Callable[..., Any], carry: Any) -> Any:
     """`carry = body(carry, (i, j), masked)` over the live blocks, those that the mask leaves whole first."""
     for masked in (False, True):
@@ -176,10 +182,12 @@ def _step(body: Callable[..., Any], masked: bool, carry: Any, at: Array) -> tupl
 
 
 def over_tiles(plan: Plan, function: Callable[..., Any], tiles: Any) -> Any:
-    """`function((b, n), tile)` for every tile, `plan.tiles` of them at a time."""
+    """`function((b, n), tile)` for every tile, `plan.tiles` of them at a time, None for all at once."""
     count = jax.tree.leaves(tiles)[0].shape[0]
     index = jnp.arange(count, dtype=jnp.int32)
     places = index // plan.kv_heads, index % plan.kv_heads
+    if plan.tiles is None:
+        return jax.vmap(function)(places, tiles)
     if isinstance(count, int) and count == 1:  # no loop around the loops
         one = jax.tree.map(lambda x: x[0], (places, tiles))
         return jax.tree.map(lambda x: x[None], function(*one))

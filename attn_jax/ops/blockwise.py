@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from attn_jax.ops.blocks import Block, Plan, Shared, Tiles, at_block, over_blocks, over_tiles
+from attn_jax.ops.blocks import Block, Plan, Shared, Tiles, at_block, common_zero, over_blocks, over_tiles
 from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.tiling import cut, join, plan_blocks
 from attn_jax.types import Array
@@ -60,7 +60,7 @@ def _taint(plan: Plan, tiles: Tiles, dirty: Tiles, shared: Shared, lse: Array) -
     def search(state):
         return jnp.zeros_like(state[0]), over_tiles(plan, partial(_search, plan, shared), (tiles, bad))
 
-    nothing = jnp.zeros(lse.shape, bool)
+    nothing = jnp.zeros_like(lse, bool)
     _, seen = lax.while_loop(lambda state: state[0], search, (bad.any(), nothing))
     return jnp.where((seen | dirty.query) & (lse > -jnp.inf), jnp.nan, 0).astype(lse.dtype)
 
@@ -83,7 +83,8 @@ def _search(plan: Plan, shared: Shared, tile: tuple[Array, Array], own: tuple[Ti
             found = visible & found
         return seen.at[i].set(at_block(seen, i) | found.any(-1))
 
-    return over_blocks(plan, body, jnp.zeros((plan.counts[0], plan.rows), bool))
+    zero = common_zero(plan, own, shared)
+    return over_blocks(plan, body, jnp.zeros_like(zero, bool, shape=(plan.counts[0], plan.rows)))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -129,10 +130,11 @@ def _turn(own: Any) -> Any:
 def _forward(plan: Plan, tile: tuple[Array, Array], own: Tiles, shared: Shared) -> tuple[Array, Array]:
     """(out, lse) of one tile by the online softmax: a row's highest score, sum and value are mended block by block."""
     rows = (plan.counts[0], plan.rows)
+    zero = common_zero(plan, own, shared)
     start = (
-        jnp.full(rows, -jnp.inf, plan.accumulator),
-        jnp.zeros(rows, plan.accumulator),
-        jnp.zeros((*rows, own.value.shape[-1]), plan.accumulator),
+        jnp.full_like(zero, -jnp.inf, shape=rows),
+        jnp.zeros_like(zero, shape=rows),
+        jnp.zeros_like(zero, shape=(*rows, own.value.shape[-1])),
     )
 
     def body(carry, at, masked):
@@ -179,7 +181,8 @@ def _tangent(plan: Plan, tile: tuple[Array, Array], lse: Array, operands: Operan
     value, d_value = own[_VALUE], own_dots.get(_VALUE)
     dots = {i: x for i, x in own_dots.items() if i != _VALUE}, shared_dots
     points = {i: own[i] for i in dots[0]}, {i: leaves[i] for i in dots[1]}
-    start = (jnp.zeros((*lse.shape, value.shape[-2]), plan.accumulator), jnp.zeros_like(lse))
+    zero = common_zero(plan, lse, own, own_dots, leaves, shared_dots)
+    start = jnp.zeros_like(zero, shape=(*lse.shape, value.shape[-2])), jnp.zeros_like(zero, shape=lse.shape)
 
     def body(carry, at, masked):
         i, j = at

@@ -77,7 +77,8 @@ def choose(x: Inputs, implementation: str | Sequence[str] | None) -> Path:
     for name, reason in reasons.items():
         if reason is None:
             return PATHS[name]
-    raise ValueError(f"implementation: got {implementation!r}; " + "; ".join(f"{n}: {r}" for n, r in reasons.items()))
+    why = "; ".join(reason if len(names) == 1 else f"{name}: {reason}" for name, reason in reasons.items() if reason)
+    raise ValueError(f"implementation: got {implementation!r}; {why}")
 
 
 def hindrance(x: Inputs, name: str) -> str | None:

@@ -4,6 +4,7 @@ A tracer captured by a function would be an error inside a `custom_jvp` rule, or
 the function once, at the shapes it will be called with, brings every captured array to light.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,13 +49,19 @@ def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.
     whole = (3, 5, 7)
     score = [] if score_dtype is None else [jax.ShapeDtypeStruct(whole, score_dtype)]
     try:
+        inspect.signature(function).bind(*score, *places)
+    except TypeError as error:
+        wanted = f"({'' if score_dtype is None else 'score, '}b, h, q, k)"
+        raise ValueError(f"{name}: got a function that cannot be called with {wanted}: {error}") from error
+    try:
         result = jax.eval_shape(function, *score, *places)
     except (TypeError, ValueError) as error:
         if not _asks_for_a_value(error):
             raise
         raise ValueError(
             f"{name}: the function asks for the value of an index or a score while it is traced (`if`, `and`, `in`, "
-            "int(), numpy); wanted elementwise jax.numpy, such as jnp.where(q >= k, ...), & and |"
+            "int(), a NumPy array's [h]); wanted elementwise jax.numpy: jnp.where(q >= k, ...), & and |, "
+            "jnp.asarray(array)[h]"
         ) from error
     wanted = "bool" if score_dtype is None else "a floating dtype"
     kind = jnp.bool_ if score_dtype is None else jnp.floating

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from attn_jax.ops.dropout import keep_weights
+from attn_jax.ops.eager import compile_eager
 from attn_jax.ops.inputs import Inputs, Options, check_inputs
 from attn_jax.ops.layout import with_rank
 from attn_jax.ops.logits import Places, modify_scores, visible_pairs
@@ -53,7 +54,12 @@ def attention_weights(
 
     Reference: Bahdanau et al. 2014, arXiv:1409.0473, equation 6; Vaswani et al. 2017, arXiv:1706.03762, equation 1.
     """
-    x = check_inputs(query, key, None, bias, mask, **options)
+    return _weights(check_inputs(query, key, None, bias, mask, **options))
+
+
+@compile_eager
+def _weights(x: Inputs) -> Array:
+    """`attention_weights` of checked arguments."""
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
     weights = powers / total[..., None] + _taint(x, visible, lse)[..., None]

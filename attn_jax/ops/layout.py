@@ -3,6 +3,7 @@
 import math
 from typing import TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -14,8 +15,18 @@ AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 LAYOUT = "did you pass [B, N, T, H]? wanted query [..., T, N, H], key [..., S, K, H], value [..., S, K, Hv]"
 
 
+def on_cpu() -> bool:
+    """Whether what is traced is meant for a CPU, where loops over tiles keep the cache warm.
+
+    An accelerator computes all tiles at once: a loop over them would be slow there, and gather what is sharded.
+    """
+    return jax.default_backend() == "cpu"
+
+
 def floating(name: str, x: ArrayLike) -> Array:
     """`x` as an array of floats, or a ValueError."""
+    if callable(x):  # such as a mask in the place of bias
+        raise ValueError(f"{name}: got {x!r}, wanted an array of floats; masks and functions go into mask or score_mod")
     x = jnp.asarray(x)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name}: got dtype {x.dtype}, wanted a floating dtype such as float32 or bfloat16")

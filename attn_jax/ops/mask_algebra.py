@@ -71,6 +71,9 @@ class Mask(ABC):
     def __invert__(self) -> "Mask":
         return Not(self)
 
+    def __bool__(self) -> bool:
+        raise ValueError("the truth of a mask: got `and`, `or`, `not` or `if`, wanted the operators &, | and ~")
+
     def intervals(self, queries: np.ndarray, S: int) -> Intervals:
         """The keys in [0, S) that queries at these positions, int64 [T], may see; by default nothing is known."""
         return unknown(queries, S)

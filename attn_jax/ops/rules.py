@@ -55,7 +55,16 @@ def _given(mask: ArrayLike | Mask | Callable[..., Array] | None, scores: tuple[i
         for node in jax.tree.leaves(mask, is_leaf=lambda node: isinstance(node, MaskFn)):
             if isinstance(node, MaskFn):
                 check_function("mask", node.function)
+            elif isinstance(node, Mask):
+                raise ValueError(
+                    f"mask: got {type(node).__name__}, which JAX does not know as a pytree; wanted its class decorated "
+                    "with jax.tree_util.register_dataclass"
+                )
         return mask
+    if isinstance(mask, type):
+        raise ValueError(
+            f"mask: got the class {mask.__name__}, wanted a mask made from it, such as {mask.__name__}(...)"
+        )
     if callable(mask):
         check_function("mask", mask)
         return MaskFn(mask)
@@ -82,7 +91,9 @@ def _segments(ids: ArrayLike | tuple | None, q_offset: ArrayLike, scores: tuple[
     """`segment_ids`: [..., T] where T = S, or a pair (of the queries [..., T], of the keys [..., S])."""
     if ids is None:
         return None
-    pair = ids if isinstance(ids, tuple) else (ids, ids)
+    pair = tuple(ids) if isinstance(ids, (tuple, list)) else (ids, ids)
+    if len(pair) != 2:
+        raise ValueError(f"segment_ids: got {len(pair)} arrays, wanted one, or a pair (query ids, key ids)")
     lead, flat = scores[:-3], []
     for x, name, length in zip(pair, ("query", "key"), scores[-2:], strict=True):
         x = jnp.asarray(x)

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from attn_jax.ops.dense import dense_attention
+from attn_jax.ops.eager import compile_eager
 from attn_jax.ops.inputs import Inputs
-from attn_jax.ops.layout import flat_pairs
+from attn_jax.ops.layout import flat_pairs, on_cpu
 from attn_jax.ops.logits import replace
 from attn_jax.ops.masks import Dense
 from attn_jax.types import Array
@@ -22,6 +23,7 @@ from attn_jax.types import Array
 _FEWEST, _TILE = 24 * 24, 1 << 14
 
 
+@compile_eager
 def short_attention(x: Inputs) -> tuple[Array, Array]:
     """`dense_attention`, by tiles of batch rows where that is faster."""
     rows = _rows_at_once(x)
@@ -31,7 +33,7 @@ def short_attention(x: Inputs) -> tuple[Array, Array]:
 def _rows_at_once(x: Inputs) -> int | None:
     """How many batch rows make a tile, a divisor of B for no remainder to be compiled apart; None: all of them."""
     T, S = x.lengths
-    if not all(isinstance(size, int) for size in (x.batch_size, T, S)) or x.empty or T * S < _FEWEST:
+    if not on_cpu() or not all(isinstance(size, int) for size in (x.batch_size, T, S)) or x.empty or T * S < _FEWEST:
         return None
     most = max(1, _TILE // (x.heads * T * S))
     rows = max(divisor for divisor in range(1, most + 1) if x.batch_size % divisor == 0)

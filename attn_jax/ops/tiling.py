@@ -11,7 +11,7 @@ from attn_jax.ops.blocks import Plan, Shared, Tiles
 from attn_jax.ops.closures import lift
 from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.intervals import BlockMap, block_map
-from attn_jax.ops.layout import flat_pairs
+from attn_jax.ops.layout import flat_pairs, on_cpu
 from attn_jax.ops.logits import replace
 from attn_jax.ops.masks import Dense, MaskFn
 from attn_jax.ops.scores import ScoreModification
@@ -38,7 +38,7 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
         counts=counts,
         kv_heads=x.kv_heads,
         groups=x.groups,
-        tiles=_tiles(x.batch_size * x.kv_heads, x.groups * sizes[0] * sizes[1]),
+        tiles=_tiles(x.batch_size * x.kv_heads, x.groups * sizes[0] * sizes[1]) if on_cpu() else None,
         masked=masked.tobytes(),
         full=full.tobytes(),
         dropout_rate=x.dropout_rate,
@@ -82,7 +82,7 @@ def _tiles(count: Any, scores: int) -> int:
 def _operand(x: Inputs) -> jnp.dtype:
     """The dtype of the factors of products: on a CPU that of the sums, elsewhere that of the inputs."""
     given = jnp.result_type(*(a for a in (x.query, x.key, x.value) if a is not None))
-    return x.accumulator if jax.default_backend() == "cpu" else given
+    return x.accumulator if on_cpu() else given
 
 
 def _lift_functions(x: Inputs, sizes: tuple[int, int]) -> tuple[Any, Any]:

@@ -53,7 +53,9 @@ def plain(query, key, value, change=lambda scores: scores, *, scale=None, sinks=
     sink = jnp.broadcast_to(sink[None, :, None, None], (*scores.shape[:3], 1)).astype(scores.dtype)
     terms = jnp.concatenate([scores, sink], -1)
     counts = terms > -jnp.inf
-    highest = jax.lax.stop_gradient(jnp.max(terms, -1, initial=jnp.finfo(scores.dtype).min, where=counts, keepdims=True))
+    highest = jax.lax.stop_gradient(
+        jnp.max(terms, -1, initial=jnp.finfo(scores.dtype).min, where=counts, keepdims=True)
+    )
     powers = jnp.where(counts, jnp.exp(jnp.where(counts, terms - highest, 0)), 0)
     empty = ~counts.any(-1)
     total = jnp.where(empty, 1, powers.sum(-1))
@@ -62,9 +64,13 @@ def plain(query, key, value, change=lambda scores: scores, *, scale=None, sinks=
     return (out, lse) if return_lse else out
 
 
+# compiling is most of the time of these tests, and level 0 does least of it
+jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
 def compiled(attention, **options):
     """One program instead of dozens of small ones: an eager call compiles each operation alone."""
-    return jax.jit(functools.partial(attention, **options))
+    return jit(functools.partial(attention, **options))
 
 
 def finite(x):
@@ -79,7 +85,7 @@ def gradients(attention, arrays, weights, **options):
         out, lse = attention(*arrays, return_lse=True, **options)
         return (out.astype(weights[0].dtype) * weights[0]).sum() + (finite(lse) * weights[1]).sum()
 
-    return jax.jit(jax.grad(loss, (0, 1, 2)))(*arrays)
+    return jax.grad(loss, (0, 1, 2))(*arrays)
 
 
 def worst(got, want):

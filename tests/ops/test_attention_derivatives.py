@@ -4,18 +4,20 @@ One program for each kind and path returns all six. The textbook's Hessian times
 no rule of ours, is what the three second-order modes must be.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from attention_cases import PATHS, finite, places, plain
+from attention_cases import PATHS, draw, each_path, finite, jit, places, plain
 
 from attn_jax.ops.masks import Causal, Dense, Lengths, SlidingWindow
 from attn_jax.ops.scores import ALiBi, RelativeBias, ScoreMod, compose
+from attn_jax.testing.oracles import gradient_oracle
 
 pytestmark = pytest.mark.usefixtures("strict_ranks", "x64")
 
@@ -32,7 +34,7 @@ class Kind(NamedTuple):
 
     options: Callable[[Any, Any], dict]  # (parameters, traced integers) -> keyword arguments
     change: Callable[[Any, Any], Any] = lambda p, scores: scores
-    parameters: dict[str, tuple[int, ...]] = {}  # more arrays to differentiate, their shapes
+    parameters: Mapping[str, tuple[int, ...]] = MappingProxyType({})  # more arrays to differentiate, their shapes
     also: Callable[[Any], dict] = lambda p: {}  # more arguments of the textbook form
     heads: tuple[int, int, int] = (N, K, Hv)
 
@@ -62,10 +64,6 @@ def relative(p, scores):
     return scores + p["table"][np.abs(k - q) + 16 * (k > q), h]
 
 
-# traced lengths leave no block whole: one loop to compile instead of two
-fewer_keys = where(lambda b, h, q, k: k < KEYS[b])
-
-
 def everything(p, scores):
     causal = where(lambda b, h, q, k: (k <= q + 1) & (Q_IDS[b, q] == K_IDS[b, k]))
     return causal(p, capped(p, bent(p, scores + p["bias"])))
@@ -79,7 +77,9 @@ KINDS = {
         lambda p, d: {"is_causal": True, "q_offset": d["offsets"]}, where(lambda b, h, q, k: k <= q + OFFSETS[b])
     ),
     "window": Kind(
-        lambda p, d: {"local_window_size": (1, 2)}, where(lambda b, h, q, k: (q - 1 <= k) & (k <= q + 2)), heads=(2, 1, H)
+        lambda p, d: {"local_window_size": (1, 2)},
+        where(lambda b, h, q, k: (q - 1 <= k) & (k <= q + 2)),
+        heads=(2, 1, H),
     ),
     "segments": Kind(
         lambda p, d: {"segment_ids": (d["q_ids"], d["k_ids"])}, where(lambda b, h, q, k: Q_IDS[b, q] == K_IDS[b, k])
@@ -111,8 +111,8 @@ KINDS = {
         lambda p, d: {"score_mod": RelativeBias(p["table"])}, relative, {"table": (32, N)}, heads=(N, N, Hv)
     ),
     "closure": Kind(
-        lambda p, d: {"score_mod": lambda *score: bend(p, *score), "mask": Lengths(k=d["keys"])},
-        lambda p, s: fewer_keys(p, bent(p, s)),
+        lambda p, d: {"score_mod": lambda *score: bend(p, *score)},
+        bent,
         {"gain": (N,), "table": (3,)},
     ),
     "soft-cap": Kind(lambda p, d: {"logits_soft_cap": 2 * p["cap"]}, capped, {"cap": ()}),
@@ -123,8 +123,7 @@ KINDS = {
         lambda p: {"sinks": p["sinks"]},
     ),
     "dropout": Kind(
-        lambda p, d: {"dropout_rate": RATE, "dropout_key": jax.random.clone(d["key"]), "mask": Lengths(k=d["keys"])},
-        fewer_keys,
+        lambda p, d: {"dropout_rate": RATE, "dropout_key": jax.random.clone(d["key"])},
         also=lambda p: {"keep": kept()},
     ),
     "everything": Kind(
@@ -143,6 +142,21 @@ KINDS = {
 }
 
 
+def on_fewer_keys(kind):
+    """A kind with traced lengths too, which leave no block whole: one loop to compile instead of two."""
+    fewer = where(lambda b, h, q, k: k < KEYS[b])
+    return kind._replace(
+        options=lambda p, d: kind.options(p, d) | {"mask": Lengths(k=d["keys"])},
+        change=lambda p, scores: fewer(p, kind.change(p, scores)),
+    )
+
+
+KINDS |= {
+    name: on_fewer_keys(KINDS[name])
+    for name in ("scale", "bias", "alibi", "relative bias", "closure", "soft-cap", "dropout")
+}
+
+
 def kept():
     """What dropout multiplies each weight by, [B, N, T, S], read off equal weights of the columns of the identity."""
     zeros = jnp.zeros((B, T, N, 1)), jnp.zeros((B, S, 1, 1))
@@ -155,7 +169,7 @@ def draw_parameters(kind, seed):
     """Query, key, value and what the kind adds, as a dict; positive, where it is a cap or a scale."""
     random = np.random.default_rng(seed)
     heads, kv_heads, size = kind.heads
-    shapes = {"query": (B, T, heads, H), "key": (B, S, kv_heads, H), "value": (B, S, kv_heads, size)} | kind.parameters
+    shapes = {"query": (B, T, heads, H), "key": (B, S, kv_heads, H), "value": (B, S, kv_heads, size), **kind.parameters}
     drawn = {name: jnp.asarray(random.standard_normal(shape)) for name, shape in shapes.items()}
     return drawn | {name: 1 + abs(drawn[name]) for name in ("cap", "scale") if name in drawn}
 
@@ -201,14 +215,12 @@ def wanted(kind, p, d, weights):
 def differences(got, want):
     """For every mode that is wrong: the worst error of its leaves."""
     errors = {
-        mode: max(np.abs(g - w).max() for g, w in zip(jax.tree.leaves(got[mode]), jax.tree.leaves(want[mode]), strict=True))
+        mode: max(
+            np.abs(g - w).max() for g, w in zip(jax.tree.leaves(got[mode]), jax.tree.leaves(want[mode]), strict=True)
+        )
         for mode in want
     }
     return {mode: error for mode, error in errors.items() if not error < 1e-10}
-
-
-# compiling is all of the time here, and level 0 does least of it
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @cache
@@ -218,7 +230,7 @@ def case(name):
     p, d = draw_parameters(kind, 2), draw_parameters(kind, 3)
     shape = (B, T, kind.heads[0], kind.heads[2])
     weights = random.standard_normal(shape), random.standard_normal(shape[:3])
-    return p, d, weights, compiled(partial(wanted, kind))(p, d, weights)
+    return p, d, weights, jit(partial(wanted, kind))(p, d, weights)
 
 
 def modes_of(attention, name):
@@ -229,7 +241,7 @@ def modes_of(attention, name):
     def run(p, d, data):
         return six_modes(lambda p: loss(attention, weights, p, **KINDS[name].options(p, data)), p, d)
 
-    return compiled(run)(p, d, data)
+    return jit(run)(p, d, data)
 
 
 TILED = ("none", "offsets", "algebra", "masking bias", "dropout", "everything")
@@ -246,8 +258,8 @@ def test_six_modes_of_differentiation(name, path):
 def test_six_modes_twin():
     """A path whose bias has no gradient, and one whose lse has none, are caught in every mode but the value."""
 
-    def deaf(query, key, value, bias, return_lse):
-        return PATHS["dense"](query, key, value, jax.lax.stop_gradient(bias), return_lse=return_lse)
+    def deaf(*arrays, bias, **options):
+        return PATHS["dense"](*arrays, bias=jax.lax.stop_gradient(bias), **options)
 
     def cut(*arrays, **options):
         out, lse = PATHS["dense"](*arrays, **options)
@@ -255,3 +267,24 @@ def test_six_modes_twin():
 
     for broken in (deaf, cut):
         assert set(differences(modes_of(broken, "bias"), case("bias")[-1])) == set(case("bias")[-1]) - {"value"}
+
+
+@each_path
+def test_gradients_match_finite_differences_of_the_loops(attention):
+    arrays = draw(2, dtype=np.float64)
+    directions = [np.asarray(x) for x in draw(3, dtype=np.float64)]
+    bias = jnp.asarray(np.random.default_rng(4).standard_normal((4, 5, 7)))
+    bias = bias.at[1, 2].set(-jnp.inf)
+    cotangent = draw(5, S=5, dtype=np.float64)[0]
+    options = {"bias": bias, "logits_soft_cap": 2.0, "sinks": np.arange(4.0)}
+    options["score_mod"] = lambda s, b, h, q, k: s * (1 + h) - 0.1 * abs(q - k)
+
+    def run(*arrays):
+        return (attention(*arrays, is_causal=True, **options) * cotangent).sum()
+
+    grads = jit(jax.grad(run, (0, 1, 2)))(*arrays)
+    got = sum(float((g * d).sum()) for g, d in zip(grads, directions, strict=True))
+    options["mask"] = np.tril(np.ones((5, 7), bool))
+    want = gradient_oracle(*arrays, cotangent, directions=directions, **options)
+    assert abs(got - want) < 1e-7 * max(1, abs(want))  # the central difference's own error
+    assert abs(got - gradient_oracle(*arrays, 2 * cotangent, directions=directions, **options)) > 0.1  # it can refuse

@@ -1,6 +1,7 @@
 """What the programs are made of: no T x S array on the blockwise path, memory linear in T, only live blocks."""
 
 import functools
+import itertools
 import math
 
 import jax
@@ -105,7 +106,7 @@ GROWING = {
 def growth(attention, backward):
     """How temporaries grow from T = 512 to 1024, and to 2048."""
     sizes = [temporaries(attention, length, backward) for length in (512, 1024, 2048)]
-    return [b / a for a, b in zip(sizes, sizes[1:], strict=False)]
+    return [b / a for a, b in itertools.pairwise(sizes)]
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])

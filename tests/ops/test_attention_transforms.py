@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from attention_cases import PATHS, blockwise, compiled, dense, draw
+from attention_cases import PATHS, blockwise, compiled, dense, draw, jit
 
 from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, Segments
 from attn_jax.ops.scores import ALiBi, RelativeBias, ScoreMod
@@ -70,7 +70,7 @@ def test_vmap_over_an_argument(argument, stack):
         out, pull = jax.vjp(both, query)
         return out, pull(jnp.sin(out))[0]
 
-    got, one = jax.jit(jax.vmap(run))(stack), jax.jit(run)
+    got, one = jit(jax.vmap(run))(stack), jit(run)
     for i in range(3):
         for g, w in zip(got, one(stack[i]), strict=True):
             np.testing.assert_allclose(g[i], w, atol=2e-6)
@@ -81,12 +81,11 @@ def test_vmap_over_an_argument(argument, stack):
 @three
 @pytest.mark.parametrize("axes", [(0, None, None), (None, 0, 0), (0, 0, 0), (1, 1, 1), (0, 2, None)])
 def test_vmap_over_query_key_and_value(path, axes):
-    stacked = draw(25, (3,)) if 2 not in axes else draw(25, (3,), S=3)
     arguments = [x if a is not None else x[0] for x, a in zip(draw(25, (3, 3), S=3), axes, strict=True)]
-    del stacked
     arguments = [x if a != 2 else jnp.moveaxis(x, 0, 2) for x, a in zip(arguments, axes, strict=True)]
-    attention = compiled(PATHS[path], is_causal=True)
-    got = jax.jit(jax.vmap(attention, axes))(*arguments)
+    attention = functools.partial(PATHS[path], is_causal=True)
+    got = jit(jax.vmap(attention, axes))(*arguments)
+    attention = jit(attention)
     for i in range(3):
         one = [x if a is None else jnp.take(x, i, a) for x, a in zip(arguments, axes, strict=True)]
         np.testing.assert_allclose(got[i], attention(*one), atol=1e-6)
@@ -96,14 +95,14 @@ def test_vmap_within_vmap():
     arrays = draw(26, (3, 2, 2))
     offsets = jnp.array([[0, 1], [2, 3], [-1, 4]])
     run = functools.partial(blockwise, is_causal=True)
-    mapped = jax.jit(jax.vmap(jax.vmap(lambda *a: run(*a[:3], q_offset=a[3]))))(*arrays, offsets)
-    one = jax.jit(lambda *a: run(*a[:3], q_offset=a[3]))
+    mapped = jit(jax.vmap(jax.vmap(lambda *a: run(*a[:3], q_offset=a[3]))))(*arrays, offsets)
+    one = jit(lambda *a: run(*a[:3], q_offset=a[3]))
     np.testing.assert_allclose(mapped[2, 1], one(*(x[2, 1] for x in (*arrays, offsets))), atol=1e-6)
 
 
 @three
 def test_numbers_that_change_do_not_retrace(path):
-    @jax.jit
+    @jit
     @chex.assert_max_traces(n=1)
     def step(arrays, numbers, table):
         mask = Causal(numbers["more"]) | Segments(numbers["ids"][:5], numbers["ids"])
@@ -128,6 +127,11 @@ def test_numbers_that_change_do_not_retrace(path):
     chex.clear_trace_counter()
 
 
+def bend(table, s, b, h, q, k):
+    """A modification that NumPy and JAX can compute."""
+    return s * table[h] + table[0] * (k % 3) * 0.5
+
+
 @three
 def test_closures_under_jit_scan_and_grad(path):
     """A captured array that is the carry of a scan, differentiated through the scan; against a step by step run."""
@@ -137,7 +141,7 @@ def test_closures_under_jit_scan_and_grad(path):
         out = PATHS[path](
             *arrays,
             mask=lambda b, h, q, k: k < limit,
-            score_mod=lambda s, b, h, q, k: s * table[h] + table[0] * jnp.cos(k.astype(s.dtype)),
+            score_mod=functools.partial(bend, table),
         )
         return table + out.mean((0, 1, 3)), None
 
@@ -148,15 +152,14 @@ def test_closures_under_jit_scan_and_grad(path):
             return (table**2).sum()
         return (jax.lax.scan(step, table, jnp.array([3, 5, 7]))[0] ** 2).sum()
 
-    got = jax.jit(jax.value_and_grad(functools.partial(loss, unroll=False)))(start)
+    got = jit(jax.value_and_grad(functools.partial(loss, unroll=False)))(start)
     mask = [np.arange(7) < limit for limit in (3, 5, 7)]
     table = np.asarray(start, np.float64)
     for m in mask:
-        now = table.copy()
-        mod = lambda s, b, h, q, k, now=now: s * now[h] + now[0] * np.cos(k)
+        mod = functools.partial(bend, table)
         table = table + attention_oracle(*arrays, mask=m, score_mod=mod)[0].mean((0, 1, 3))
     np.testing.assert_allclose(got[0], (table**2).sum(), rtol=1e-5)
-    ahead, behind = (jax.jit(functools.partial(loss, unroll=False))(start + e) for e in (1e-2 * start, -1e-2 * start))
+    ahead, behind = (jit(functools.partial(loss, unroll=False))(start + e) for e in (1e-2 * start, -1e-2 * start))
     np.testing.assert_allclose((got[1] * start).sum(), (ahead - behind) / 2e-2, rtol=2e-2)
 
 
@@ -189,11 +192,12 @@ def test_q_offset_of_each_row_and_what_counts_rows(path):
 @three
 def test_lengths_may_have_the_shape_of_the_leading_dimensions(path):
     arrays, lengths = draw(23, (2, 3)), jnp.arange(6)
-    attention = jax.jit(PATHS[path])
+    attention = jit(PATHS[path])
     flat = attention(*arrays, key_value_seq_lengths=lengths)
     np.testing.assert_array_equal(attention(*arrays, key_value_seq_lengths=lengths.reshape(2, 3)), flat)
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Thirds(Mask):
     """A user's own mask, of every index."""
@@ -207,7 +211,10 @@ def test_a_mask_and_a_modification_get_heads_batch_rows_and_positions(path):
     arrays = draw(24, (2, 2))
     b, h, q, k = np.ogrid[:4, :4, :5, :7]
     mask = ((q + 1 + k + h + b) % 3 > 0).reshape(2, 2, 4, 5, 7)
-    score_mod = lambda s, b, h, q, k: s + 0.5 * b - 0.25 * h * k + 0.125 * q * (k % 2)
+
+    def score_mod(s, b, h, q, k):
+        return s + 0.5 * b - 0.25 * h * k + 0.125 * q * (k % 2)
+
     want = attention_oracle(*arrays, mask=mask, score_mod=lambda s, b, h, q, k: score_mod(s, b, h, q + 1, k))[0]
     out = compiled(PATHS[path], mask=Thirds(), score_mod=score_mod, q_offset=1)(*arrays)
     np.testing.assert_allclose(out, want, atol=1e-5)
@@ -245,7 +252,7 @@ def test_agrees_with_jax_nn_where_the_contracts_do(path, options):
     arrays, cotangent = draw(26, T=6, S=6), draw(27, T=6)[0]
 
     def pulled_back(attention):
-        run = jax.jit(lambda *a: jax.vjp(functools.partial(attention, **options), *a)[1](cotangent))
+        run = jit(lambda *a: jax.vjp(functools.partial(attention, **options), *a)[1](cotangent))
         return compiled(attention, **options)(*arrays), *run(*arrays)
 
     with jax.numpy_rank_promotion("allow"):

@@ -14,6 +14,7 @@ from attention_cases import (
     dense,
     draw,
     each_path,
+    jit,
     pairwise,
     places,
     plain,
@@ -133,7 +134,7 @@ def test_value_and_lse_are_as_exact_as_the_plain_formula(case):
             ]
             return ours, textbook(arrays, visible, shifted)
 
-        ours, yardstick = jax.jit(run)(*arrays)
+        ours, yardstick = jit(run)(*arrays)
         allowed = 2 * worst(yardstick, want) + FLOOR.get(dtype, 1e-6)
         for out, lse in ours:
             assert (out.dtype, lse.dtype) == (dtype, "float64" if dtype == "float64" else "float32")
@@ -193,7 +194,7 @@ algebra = st.recursive(
 def test_any_combination_of_masks_is_what_its_array_says(pair):
     mask, array = pair
     arrays = draw(4, (), T=9, S=11, N=2, K=1)
-    out, lse = blockwise(*arrays, mask=mask, return_lse=True)
+    out, lse = compiled(blockwise, mask=mask, return_lse=True)(*arrays)
     want, want_lse = attention_oracle(*arrays, mask=np.broadcast_to(array, (9, 11)))
     np.testing.assert_allclose(out, want, atol=1e-5)
     np.testing.assert_allclose(lse, want_lse, atol=1e-5)
@@ -207,7 +208,7 @@ def test_gradients_are_as_exact_as_those_of_the_plain_formula(dtype, path, x64):
     causal = np.tril(np.ones((33, 33), bool))[None, None]
 
     def grads(attention, arrays):
-        return jax.jit(jax.grad(lambda *a: (attention(*a).astype(np.float64) * weights).sum(), (0, 1, 2)))(*arrays)
+        return jit(jax.grad(lambda *a: (attention(*a).astype(np.float64) * weights).sum(), (0, 1, 2)))(*arrays)
 
     textbook = functools.partial(plain, change=lambda scores: jnp.where(causal, scores, -jnp.inf))
     want = grads(textbook, [x.astype(np.float64) for x in arrays])

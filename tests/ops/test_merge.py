@@ -204,7 +204,8 @@ def attend(query, key, value):
         key, value, out, lse = carry
         source = (me - step) % D
         part = dot_product_attention(
-            query, key, value, is_causal=True, q_offset=(me - source) * T, return_lse=True
+            query, key, value, is_causal=True, q_offset=(me - source) * T, return_lse=True,
+            implementation=IMPLEMENTATION,
         )
         out, lse = merge_attention(jnp.stack([out, part[0]]), jnp.stack([lse, part[1]]))
         key, value = jax.lax.ppermute((key, value), "ring", [(i, (i + 1) % D) for i in range(D)])
@@ -236,7 +237,9 @@ print("ok")
 """
 
 
-def test_a_ring_of_eight_devices_is_one_device():
+@pytest.mark.parametrize("implementation", ["dense", "blockwise"])
+def test_a_ring_of_eight_devices_is_one_device(implementation):
+    ring = RING.replace("IMPLEMENTATION", repr(implementation))
     env = os.environ | {"JAX_NUM_CPU_DEVICES": "8", "NPROC": "16", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", RING], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", ring], env=env, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "ok", done.stderr
