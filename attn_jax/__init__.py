@@ -13,7 +13,8 @@ statistics who converges, how fast, how far, and why.
     What is not known is said.
 """
 
-from attn_jax.layers.multi_head import init_multi_head_attention, multi_head_attention, multi_head_by_vmap
+from attn_jax.layers.multi_head import init_multi_head_attention, multi_head_attention
+from attn_jax.layers.multi_head_by_vmap import multi_head_by_vmap
 from attn_jax.mixers import MIXERS, Mixer, MixerConfig
 from attn_jax.models import Model, ModelConfig, classic
 from attn_jax.ops.attention import dot_product_attention

@@ -6,7 +6,6 @@ Parameters: `w_q` [D, N, H], `w_k` [D, K, H], `w_v` [D, K, Hv], `w_o` [N, Hv, D]
 
 import math
 from collections.abc import Callable
-from functools import partial
 from itertools import accumulate
 from typing import Any, TypeAlias
 
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.masks import Dense, check_per_batch
+from attn_jax.ops.masks import check_per_batch
 from attn_jax.ops.norms import rms_norm
 from attn_jax.types import Array, Key, Params
 
@@ -80,7 +79,8 @@ def _sizes(
     d_model: int, num_heads: int, num_kv_heads: int | None, head_dim: int | None, value_dim: int | None
 ) -> tuple[int, int, int, int]:
     """(N, K, H, Hv), or a ValueError that names the argument."""
-    for name, size in (("num_heads", num_heads), ("head_dim", head_dim), ("value_dim", value_dim)):
+    sizes = {"d_model": d_model, "num_heads": num_heads, "head_dim": head_dim, "value_dim": value_dim}
+    for name, size in sizes.items():
         if size is not None and size < 1:
             raise ValueError(f"{name}: got {size}, wanted at least 1")
     K = num_heads if num_kv_heads is None else num_kv_heads
@@ -136,7 +136,7 @@ def project_heads(params: Params, x_q: Array, x_kv: Array | None = None) -> tupl
     """
     x_kv = x_q if x_kv is None else x_kv
     query, key = _project(params, "q", x_q, "x_q"), _project(params, "k", x_kv, "x_kv")
-    return _norm(params, "g_q", query), _norm(params, "g_k", key), _project(params, "v", x_kv, "x_kv")
+    return norm_heads(params, "g_q", query), norm_heads(params, "g_k", key), _project(params, "v", x_kv, "x_kv")
 
 
 def _project(params: Params, which: str, x: Array, name: str) -> Array:
@@ -147,7 +147,7 @@ def _project(params: Params, which: str, x: Array, name: str) -> Array:
     return _affine("...td,dnh->...tnh", x, weights, params.get(f"b_{which}"))
 
 
-def _norm(params: Params, gain: str, x: Array) -> Array:
+def norm_heads(params: Params, gain: str, x: Array) -> Array:
     """RMS norm of each head, where the parameters have its gain."""
     return rms_norm(x, params[gain]) if gain in params else x
 
@@ -192,7 +192,7 @@ def multi_head_attention(
     attention: Callable[..., Any] = dot_product_attention,
     **options: Any,
 ) -> Array:
-    """N heads that attend each on its own, merged by a linear map; equal to `multi_head_by_vmap`.
+    """N heads that attend each on its own, merged by a linear map; equal to `attn_jax.multi_head_by_vmap`.
 
     `y = sum_n attention(x_q w_q[n], x_kv w_k[n // G], x_kv w_v[n // G]) w_o[n]`, computed in the dtype of x_q.
 
@@ -223,12 +223,12 @@ def multi_head_attention(
     if options.get("return_lse"):
         raise ValueError("return_lse: got True, wanted False: heads are merged; call attention on `project_heads`")
     query, key, value = project_heads(params, x_q, x_kv)
-    query, key = _place(position, query, q_offset), _place(position, key, None)
+    query, key = place_heads(position, query, q_offset), place_heads(position, key, None)
     offset = {} if q_offset is None else {"q_offset": q_offset}
     return merge_heads(params, attention(query, key, value, **offset, **options))
 
 
-def _place(position: Position | None, x: Array, offset: ArrayLike | None) -> Array:
+def place_heads(position: Position | None, x: Array, offset: ArrayLike | None) -> Array:
     """`position` applied to x [..., T, N, H] at the positions from `offset` on, a scalar or [B]."""
     if position is None:
         return x
@@ -236,84 +236,3 @@ def _place(position: Position | None, x: Array, offset: ArrayLike | None) -> Arr
     check_per_batch("q_offset", first, math.prod(x.shape[:-3]))
     first = first if first.ndim == 0 else first.reshape(*x.shape[:-3], 1)
     return position(x, first + jnp.arange(x.shape[-3]))
-
-
-def multi_head_by_vmap(
-    params: Params,
-    x_q: Array,
-    x_kv: Array | None = None,
-    *,
-    position: Position | None = None,
-    q_offset: ArrayLike | None = None,
-    **options: Any,
-) -> Array:
-    """The definition of multi-head attention: `jax.vmap` of one head over N, then the sum over heads.
-
-    Args:
-      params, x_q, x_kv, position, q_offset: as in `multi_head_attention`.
-      options: those of `dot_product_attention`, dropout and return_lse aside: a single head cannot know which weights
-        its neighbours drop.
-
-    Returns:
-      [..., T, D] in the dtype of x_q.
-
-    Raises:
-      ValueError: dropout_rate is not 0.
-
-    Example:
-      >>> params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=2)
-      >>> multi_head_by_vmap(params, jnp.ones((3, 5, 8)), is_causal=True).shape
-      (3, 5, 8)
-
-    Reference: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
-    """
-    if options.get("dropout_rate"):
-        raise ValueError(f"dropout_rate: got {options['dropout_rate']}, wanted 0: weights are dropped by head")
-    N, K = params["w_q"].shape[-2], params["w_k"].shape[-2]
-    weights = {name: jnp.repeat(w, N // K, -2) if name in _OF_KV else w for name, w in params.items() if name != "b_o"}
-    axes = {name: {"w": 1, "b": 0, "g": None}[name[0]] for name in weights} | {"w_o": 0}
-    head = partial(_one_head, x_q, x_q if x_kv is None else x_kv, position, q_offset, options)
-    y = jax.vmap(head, in_axes=(0, axes))(jnp.arange(N), weights).sum(0)
-    return y + params["b_o"].astype(y.dtype) if "b_o" in params else y
-
-
-_OF_KV = ("w_k", "w_v", "b_k", "b_v")  # one for each of K heads
-
-
-def _one_head(
-    x_q: Array,
-    x_kv: Array,
-    position: Position | None,
-    q_offset: ArrayLike | None,
-    options: dict[str, Any],
-    n: Array,
-    params: Params,
-) -> Array:
-    """Head n's part of the output, [..., T, D]; its w_q and w_k are [D, H], its w_v [D, Hv], its w_o [Hv, D]."""
-    params = {name: w if name[0] == "g" else w.astype(x_q.dtype) for name, w in params.items()}
-    query = _norm(params, "g_q", x_q @ params["w_q"] + params.get("b_q", 0))[..., None, :]
-    key = _norm(params, "g_k", x_kv @ params["w_k"] + params.get("b_k", 0))[..., None, :]
-    value = (x_kv @ params["w_v"] + params.get("b_v", 0))[..., None, :]
-    query, key = _place(position, query, q_offset), _place(position, key, None)
-    offset = {} if q_offset is None else {"q_offset": q_offset}
-    of_head = {name: _of_head(name, option, n) for name, option in options.items()}
-    return dot_product_attention(query, key, value, **offset, **of_head)[..., 0, :] @ params["w_o"]
-
-
-def _of_head(name: str, option: Any, n: Array) -> Any:
-    """What head n, alone, is given of an option."""
-    if name not in ("mask", "bias", "score_mod", "sinks") or option is None:
-        return option
-    if callable(option) and not isinstance(option, Dense):
-        return partial(_at_head, option, n)
-    axis = -1 if name == "sinks" else -3
-    array = jnp.asarray(option.array if isinstance(option, Dense) else option)
-    if array.ndim < -axis or array.shape[axis] == 1:
-        return array
-    return jax.lax.dynamic_index_in_dim(array, n, array.ndim + axis)
-
-
-def _at_head(rule: Callable[..., Any], n: Array, *arguments: Array) -> Array:
-    """A mask or score modification called with h = n: its only caller counts one head, 0."""
-    *before, _, q, k = arguments
-    return rule(*before, n, q, k)

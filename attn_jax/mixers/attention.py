@@ -9,6 +9,7 @@ from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, p
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.cache import KVCache, init_cache, positions_from
+from attn_jax.ops.choice import PATHS
 from attn_jax.ops.decode import cached_attention
 from attn_jax.ops.dense import attention_weights
 from attn_jax.ops.inputs import Implementation
@@ -30,6 +31,7 @@ class Attention(MixerConfig):
       rotary_base: queries and keys turn with their positions (Su et al. 2021, arXiv 2104.09864), commonly 10,000;
         None = they do not.
       implementation: "dense", "blockwise" or another of `attn_jax.dot_product_attention`; None = the fastest.
+        Decoding goes by what is fastest.
     """
 
     num_heads: int = 4
@@ -44,6 +46,8 @@ class Attention(MixerConfig):
             raise ValueError(f"window: got {self.window}, wanted at least 0, or None for no bound")
         if self.rotary_base is not None and not self.rotary_base > 0:
             raise ValueError(f"rotary_base: got {self.rotary_base}, wanted a number > 0, or None for no rotation")
+        if self.implementation not in (None, *PATHS):
+            raise ValueError(f"implementation: got {self.implementation!r}, wanted None or one of {list(PATHS)}")
         for name, heads in (("num_heads", self.num_heads), ("num_kv_heads", self.kv_heads)):
             if heads < 1:
                 raise ValueError(f"{name}: got {heads}, wanted at least 1")

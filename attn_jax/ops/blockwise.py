@@ -35,6 +35,9 @@ def blockwise_attention(x: Inputs) -> tuple[Array, Array]:
     if x.empty:
         rows = x.query.shape[:-1]
         return jnp.zeros((*rows, x.value.shape[-1]), x.accumulator), jnp.full(rows, -jnp.inf, x.accumulator)
+    if x.value.shape[-1] == 0:  # there is an lse all the same
+        out, lse = blockwise_attention(x._replace(value=jnp.zeros((*x.value.shape[:-1], 1), x.value.dtype)))
+        return out[..., :0], lse
     plan, shared = plan_blocks(x)
     return _attend(plan, (x.query, x.key, x.value), x.scale, shared)
 
@@ -203,4 +206,7 @@ def _tangent(plan: Plan, tile: tuple[Array, Array], lse: Array, operands: Operan
             t1 = t1.at[i].add(plan.dot(block.drop(weights, shared), at_block(d_value, j), (1, 1)))
         return t1, t2
 
-    return over_blocks(plan, jax.checkpoint(body, prevent_cse=False, static_argnums=2), start)
+    def again(carry, at, masked):
+        return jax.checkpoint(partial(body, masked=masked), prevent_cse=False)(carry, at)
+
+    return over_blocks(plan, again, start)

@@ -80,7 +80,7 @@ def init_cache(
     """
     least = {
         "batch_size": 0,
-        "max_length": 0,
+        "max_length": 1,
         "num_kv_heads": 1,
         "head_dim": 1,
         "value_dim": 1,

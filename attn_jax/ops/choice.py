@@ -9,6 +9,7 @@ from attn_jax.ops.blockwise import blockwise_attention
 from attn_jax.ops.cudnn import cudnn_attention
 from attn_jax.ops.cudnn import why_not as cudnn_why_not
 from attn_jax.ops.inputs import Inputs
+from attn_jax.ops.layout import is_split
 from attn_jax.ops.tiled import short_attention
 from attn_jax.types import Array
 
@@ -37,6 +38,8 @@ def _blockwise_why_not(x: Inputs) -> str | None:
     """Blockwise does all but lengths that are not known while it is traced."""
     if not all(isinstance(length, int) for length in x.lengths):
         return f"query, key: got the lengths (T, S) = {x.lengths}, the blockwise path wants plain ints"
+    if is_split(x.query, x.key, x.value, x.bias):
+        return "query, key, value or bias: got one split over explicit mesh axes, wanted the call in jax.shard_map"
     return None
 
 
@@ -70,8 +73,9 @@ def choose(x: Inputs, implementation: str | Sequence[str] | None) -> Path:
     """
     if implementation is None:
         return PATHS[fastest(x)]
-    names = (implementation,) if isinstance(implementation, str) else tuple(implementation)
-    if not names or not all(name in PATHS for name in names):
+    given = implementation if isinstance(implementation, (tuple, list)) else (implementation,)
+    names = [name for name in given if isinstance(name, str) and name in PATHS]
+    if not names or len(names) < len(given):
         raise ValueError(f"implementation: got {implementation!r}, wanted None, or one or more of {list(PATHS)}")
     reasons = {name: PATHS[name].why_not(x) if len(names) == 1 else hindrance(x, name) for name in names}
     for name, reason in reasons.items():

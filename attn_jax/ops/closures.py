@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 from jax.typing import ArrayLike
 
@@ -37,6 +38,13 @@ def lift(function: Callable[..., ArrayLike], *shapes: jax.ShapeDtypeStruct) -> L
     """`function` traced at the given shapes."""
     traced = jax.make_jaxpr(function)(*shapes)
     return Lifted(tuple(jnp.asarray(x) for x in traced.consts), traced.jaxpr)
+
+
+def captures(tree: Any, *shapes: jax.ShapeDtypeStruct) -> bool:
+    """Whether a pytree that is a function holds, outside its leaves, an array that is being traced."""
+    leaves, structure = jax.tree.flatten(tree)
+    traced = jax.make_jaxpr(lambda leaves, *arguments: structure.unflatten(leaves)(*arguments))(leaves, *shapes)
+    return any(isinstance(x, Tracer) for x in traced.consts)
 
 
 def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.dtype | None = None) -> None:

@@ -6,16 +6,19 @@ Masks and score modifications are asked about the position whose key a place of 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.cache import KVCache, append_cache, check_valid, positions_from, update_cache
-from attn_jax.ops.masks import Dense, Mask, MaskFn
+from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, PrefixLM, Segments
+from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array
 
 
@@ -53,6 +56,8 @@ def cached_attention(
 
     Reference: Pope et al. 2022, arXiv:2211.05102, section 3.
     """
+    if jnp.shape(query)[:2] != jnp.shape(key)[:2]:
+        raise ValueError(f"query: got [B, T] = {jnp.shape(query)[:2]}, wanted key's {jnp.shape(key)[:2]}")
     after = update_cache(cache, key, value, valid)
     overwrites = cache.ring and key.shape[1] > _chunk(cache)
     seen = append_cache(cache, key, value, valid) if overwrites else after
@@ -111,9 +116,9 @@ def decode_attention(
         cache.keys,
         cache.values,
         None if bias is None else _by_position(bias, cache, fill=jnp.nan),
-        _visible(cache, mask),
+        _visible(cache, mask, query.shape),
         q_offset=first,
-        score_mod=None if score_mod is None else partial(_modified, cache, score_mod),
+        score_mod=_of_stored(cache, score_mod, query.shape[2]),
         **options,
     )
     if cache.ring:
@@ -121,6 +126,8 @@ def decode_attention(
     past_the_end = valid & (positions_from(first, query.shape[1]) >= cache.capacity)
     return jax.tree.map(partial(_nan_where, past_the_end), result)
 
+
+_FARTHEST = np.iinfo(np.int32).max  # no two positions are farther apart
 
 # What counts places of the keys, or what the cache knows better.
 _KNOWN = ("is_causal", "q_offset", "local_window_size", "query_seq_lengths", "key_value_seq_lengths", "segment_ids")
@@ -149,32 +156,78 @@ def _chunk(cache: KVCache) -> int:
     return cache.capacity - (cache.window or 0)
 
 
-def _visible(cache: KVCache, mask: ArrayLike | Mask | Callable[..., Array] | None) -> Mask | Callable[..., Array]:
+def _visible(cache: KVCache, mask: ArrayLike | Mask | Callable[..., Array] | None, query_shape: tuple) -> Mask:
     """What the queries see of the places, `mask` included."""
     if isinstance(mask, Dense):
         mask = mask.array
     if mask is None or callable(mask):
         if any(isinstance(part, Dense) for part in jax.tree.leaves(mask, is_leaf=lambda x: isinstance(x, Dense))):
             raise ValueError("mask: got a Dense inside a combination, wanted the array alone, or masks by rule")
-        return partial(_sees, cache, mask)
+        return Stored(cache.positions, _checked(mask, query_shape, cache), cache.window)
     allowed = jnp.asarray(mask)
     if allowed.dtype != bool:
         raise ValueError(f"mask: got dtype {allowed.dtype}, wanted bool (True = may attend)")
-    return Dense(_by_position(allowed, cache, fill=False)) & MaskFn(partial(_sees, cache, None))
+    return Dense(_by_position(allowed, cache, fill=False)) & Stored(cache.positions, None, cache.window)
 
 
-def _sees(cache: KVCache, rule: Callable[..., Array] | None, b: ArrayLike, h: ArrayLike, q: Any, k: ArrayLike) -> Array:
-    """Whether q sees the position stored at place k. An empty place is never seen, and asks about position 0."""
-    position = cache.positions[b, k]
-    seen = (position >= 0) & (position <= q)
-    if cache.window is not None:
-        seen = seen & (position >= q - cache.window)
-    return seen if rule is None else seen & rule(b, h, q, jnp.maximum(position, 0))
+def _checked(mask: Any, query_shape: tuple[int, ...], cache: KVCache) -> Any:
+    """A mask by rule, refused where a part of it holds one number a batch row and not B of them."""
+    if mask is None or not isinstance(mask, Mask):
+        return None if mask is None else MaskFn(mask)
+    B, T, N, _ = query_shape
+    for part in jax.tree.leaves(mask, is_leaf=lambda node: isinstance(node, (Causal, Lengths, PrefixLM, Segments))):
+        if isinstance(part, (Causal, Lengths, PrefixLM)):
+            part.check_shapes((B, N, T, cache.capacity))
+    return mask
 
 
-def _modified(cache: KVCache, score_mod: Callable[..., Array], score: Array, b: Array, h: Array, q: Array, k: Array):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Stored(Mask):
+    """What a query sees of a cache's places: positions up to its own, within the window, that `rule` leaves."""
+
+    positions: Array  # int32 [B, M], -1 = empty
+    rule: Mask | None
+    window: int | None = field(metadata={"static": True})
+
+    def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
+        """As above, at place k; an empty place is never seen, and asks about position 0."""
+        position = self.positions[b, k]
+        seen = (position >= 0) & (position <= q)
+        if self.window is not None:
+            seen = seen & (jnp.subtract(q, position) <= min(self.window, _FARTHEST))
+        return seen if self.rule is None else seen & self.rule(b, h, q, jnp.maximum(position, 0))
+
+    def check_shapes(self, scores: tuple[int, ...]) -> None:
+        """Nothing more: `rule` counts positions, not places."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class StoredScores(ScoreModification):
+    """A score modification that is asked about the position stored at place k."""
+
+    positions: Array  # int32 [B, M]
+    mod: ScoreModification
+
+    def __call__(self, score: Array, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
+        """`mod` at that position."""
+        return _modified(self.positions, self.mod, score, b, h, q, k)
+
+
+def _of_stored(cache: KVCache, score_mod: Callable[..., Array] | None, num_heads: int) -> Callable[..., Array] | None:
+    """`score_mod` with true positions."""
+    if score_mod is None:
+        return None
+    if isinstance(score_mod, ScoreModification):
+        score_mod.check(num_heads)
+        return StoredScores(cache.positions, score_mod)
+    return partial(_modified, cache.positions, score_mod)
+
+
+def _modified(positions: Array, score_mod: Callable[..., Array], score: Array, b: Any, h: Any, q: Any, k: Any) -> Array:
     """`score_mod` with the position stored at place k."""
-    return score_mod(score, b, h, q, jnp.maximum(cache.positions[b, k], 0))
+    return score_mod(score, b, h, q, jnp.maximum(positions[b, k], 0))
 
 
 def _by_position(array: ArrayLike, cache: KVCache, *, fill: float | bool) -> Array:
@@ -187,6 +240,7 @@ def _by_position(array: ArrayLike, cache: KVCache, *, fill: float | bool) -> Arr
     return jnp.take_along_axis(array, places, axis=-1, mode="fill", fill_value=fill)
 
 
+@jax.jit
 def _nan_where(bad: Array, x: Array) -> Array:
     """x [B, T, ...] with NaN where bad [B, T] is True."""
     return jnp.where(bad.reshape(*bad.shape, *(1,) * (x.ndim - 2)), jnp.asarray(jnp.nan, x.dtype), x)

@@ -80,7 +80,7 @@ def batch_rows(x: Inputs) -> tuple[Array, Array, Array]:
 def refuse_shared(x: Inputs, name: str, dtypes: tuple[str, ...]) -> None:
     """Raises a ValueError for what neither kernel computes."""
     wanted = f"wanted what the {name} kernel computes"
-    if x.empty:
+    if x.empty or (x.value is not None and x.value.size == 0):
         raise ValueError(f"query, key: got shapes {x.query.shape}, {x.key.shape}, {wanted}: no axis of size 0")
     for argument, array in zip(("query", "key", "value"), batch_rows(x), strict=True):
         if array.dtype != x.query.dtype or array.dtype.name not in dtypes:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias, TypedDict
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -102,9 +102,8 @@ class Inputs(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to compute: an axis of size 0."""
-        arrays = [x for x in (self.query, self.key, self.value) if x is not None]
-        return any(size == 0 for x in arrays for size in x.shape)
+        """Whether there are no scores: an axis of size 0, other than the values'."""
+        return any(size == 0 for x in (self.query, self.key) for size in x.shape)
 
 
 def check_inputs(
@@ -155,7 +154,7 @@ def check_inputs(
         soft_cap=None if logits_soft_cap is None else _positive("logits_soft_cap", logits_soft_cap),
         dropout_rate=_rate(dropout_rate),
         dropout_words=_words(dropout_rate, dropout_key),
-        precision=precision,
+        precision=_hashable(precision),
         block_sizes=None if block_sizes is None else _block_sizes(block_sizes),
     )
 
@@ -180,7 +179,7 @@ def _modification(score_mod: Callable[..., Array] | None, num_heads: int) -> Cal
 
 def _rate(rate: float) -> float:
     """`dropout_rate`, refused unless it is a Python number in [0, 1)."""
-    if isinstance(rate, Tracer) or not 0 <= rate < 1:
+    if not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
         raise ValueError(f"dropout_rate: got {rate}, wanted a Python number with 0 <= rate < 1, not traced")
     return float(rate)
 
@@ -198,10 +197,16 @@ def _words(rate: float, key: Key | None) -> Array | None:
     return dropout_words(key)
 
 
+def _hashable(precision: Any) -> Any:
+    """`precision`, a list as the pair it stands for."""
+    return tuple(precision) if isinstance(precision, list) else precision
+
+
 def _scalar(name: str, x: ArrayLike) -> ArrayLike:
     """`x`, refused unless it is one number."""
-    if jnp.ndim(x):
-        raise ValueError(f"{name}: got shape {jnp.shape(x)}, wanted a scalar")
+    if isinstance(x, str) or jnp.ndim(x):
+        got = repr(x) if isinstance(x, str) else f"shape {jnp.shape(x)}"
+        raise ValueError(f"{name}: got {got}, wanted a scalar")
     return x
 
 
@@ -215,6 +220,10 @@ def _positive(name: str, x: ArrayLike) -> ArrayLike:
 
 def _block_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
     """`block_sizes`, refused unless it is a pair of positive ints."""
-    if len(sizes) != 2 or not all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes):
+    if (
+        not isinstance(sizes, (tuple, list))
+        or len(sizes) != 2
+        or not all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes)
+    ):
         raise ValueError(f"block_sizes: got {sizes!r}, wanted a pair (block_q, block_k) of ints > 0")
     return int(sizes[0]), int(sizes[1])

@@ -23,6 +23,11 @@ def on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
+def is_split(*arrays: Array | None) -> bool:
+    """Whether an array's type says that it is split over devices (a mesh with explicit axes): it cannot be cut then."""
+    return any(part is not None for x in arrays if x is not None for part in jax.typeof(x).sharding.spec)
+
+
 def floating(name: str, x: ArrayLike) -> Array:
     """`x` as an array of floats, or a ValueError."""
     if callable(x):  # such as a mask in the place of bias

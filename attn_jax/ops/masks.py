@@ -55,7 +55,7 @@ class Causal(Mask):
 
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """`k <= q + offset`."""
-        return jnp.less_equal(k, q + per_batch(self.offset, b))
+        return jnp.subtract(k, q) <= per_batch(self.offset, b)  # q + offset could wrap
 
     def intervals(self, queries: np.ndarray, S: int) -> Intervals:
         """`[0, q + offset + 1)`, where the offset is known."""
@@ -65,6 +65,9 @@ class Causal(Mask):
     def check_shapes(self, scores: tuple[int, ...]) -> None:
         """Offset: a scalar or [B]."""
         check_per_batch("Causal.offset", self.offset, math.prod(scores[:-3]))
+
+
+_FARTHEST = np.iinfo(np.int32).max  # no two positions are farther apart
 
 
 @jax.tree_util.register_dataclass
@@ -104,9 +107,9 @@ class SlidingWindow(Mask):
         """`q - left <= k <= q + right`."""
         inside = jnp.asarray(True)
         if self.left is not None:
-            inside = inside & jnp.greater_equal(k, jnp.subtract(q, self.left))
+            inside = inside & (jnp.subtract(q, k) <= min(self.left, _FARTHEST))
         if self.right is not None:
-            inside = inside & jnp.less_equal(k, jnp.add(q, self.right))
+            inside = inside & (jnp.subtract(k, q) <= min(self.right, _FARTHEST))
         return inside
 
     def intervals(self, queries: np.ndarray, S: int) -> Intervals:

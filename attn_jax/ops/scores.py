@@ -164,7 +164,8 @@ class ScoreMod(ScoreModification):
     The parameters may be traced, batched and differentiated, and do not retrace when they change.
 
     Args:
-      f: elementwise, of a module or bound once: it is compared by identity.
+      f: elementwise, of a module or bound once: equal functions share a compiled program, outside jit too, so that it
+        must not read what changes.
       params: any pytree of arrays.
 
     Example:

@@ -13,7 +13,7 @@ from jax import lax
 from attn_jax.ops.dense import dense_attention
 from attn_jax.ops.eager import compile_eager
 from attn_jax.ops.inputs import Inputs
-from attn_jax.ops.layout import flat_pairs, on_cpu
+from attn_jax.ops.layout import flat_pairs, is_split, on_cpu
 from attn_jax.ops.logits import replace
 from attn_jax.ops.masks import Dense
 from attn_jax.types import Array
@@ -23,23 +23,27 @@ from attn_jax.types import Array
 _FEWEST, _TILE = 24 * 24, 1 << 14
 
 
-@compile_eager
 def short_attention(x: Inputs) -> tuple[Array, Array]:
     """`dense_attention`, by tiles of batch rows where that is faster."""
     rows = _rows_at_once(x)
-    return dense_attention(x) if rows is None else _by_rows(x, rows)
+    return _at_once(x) if rows is None else _by_rows(x, rows)
+
+
+_at_once = compile_eager(dense_attention)
 
 
 def _rows_at_once(x: Inputs) -> int | None:
     """How many batch rows make a tile, a divisor of B for no remainder to be compiled apart; None: all of them."""
     T, S = x.lengths
-    if not on_cpu() or not all(isinstance(size, int) for size in (x.batch_size, T, S)) or x.empty or T * S < _FEWEST:
+    known = all(isinstance(size, int) for size in (x.batch_size, T, S))
+    if not on_cpu() or not known or x.empty or T * S < _FEWEST or is_split(x.query, x.key, x.value, x.bias):
         return None
     most = max(1, _TILE // (x.heads * T * S))
     rows = max(divisor for divisor in range(1, most + 1) if x.batch_size % divisor == 0)
     return rows if rows < x.batch_size else None
 
 
+@compile_eager
 def _by_rows(x: Inputs, rows: int) -> tuple[Array, Array]:
     """(out, lse) from a loop over batch rows, `rows` of them at a time, each computed again for its gradient."""
     B = x.batch_size

@@ -8,7 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from attn_jax.ops.blocks import Plan, Shared, Tiles
-from attn_jax.ops.closures import lift
+from attn_jax.ops.closures import captures, lift
 from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.intervals import BlockMap, block_map
 from attn_jax.ops.layout import flat_pairs, on_cpu
@@ -94,9 +94,9 @@ def _lift_functions(x: Inputs, sizes: tuple[int, int]) -> tuple[Any, Any]:
         return lift(node.function, *places) if isinstance(node, MaskFn) else Dense(flat_pairs(node.array, x.lead))
 
     rule = replace(x.rule, (MaskFn, Dense), lower)
-    if x.score_mod is None or isinstance(x.score_mod, ScoreModification):
-        return rule, x.score_mod
-    return rule, lift(x.score_mod, jax.ShapeDtypeStruct((x.groups, *sizes), x.accumulator), *places)
+    score = jax.ShapeDtypeStruct((x.groups, *sizes), x.accumulator)
+    known = isinstance(x.score_mod, ScoreModification) and not captures(x.score_mod, score, *places)
+    return rule, x.score_mod if known or x.score_mod is None else lift(x.score_mod, score, *places)
 
 
 def cut(plan: Plan, query: Array, key: Array, value: Array, scale: ArrayLike) -> tuple[Tiles, Tiles]:

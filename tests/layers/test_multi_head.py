@@ -11,9 +11,9 @@ from attn_jax.layers.multi_head import (
     init_multi_head_attention,
     merge_heads,
     multi_head_attention,
-    multi_head_by_vmap,
     project_heads,
 )
+from attn_jax.layers.multi_head_by_vmap import multi_head_by_vmap
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.masks import Causal, Dense, Lengths
 from attn_jax.ops.positions import rotary

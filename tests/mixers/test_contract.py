@@ -12,11 +12,8 @@ from attn_jax.mixers import GRU, LSTM, MIXERS, RNN, Attention, Mixer, MixerConfi
 from attn_jax.testing import check_mixer
 
 OPTIONS = {
-    "attention grouped": Attention(num_heads=4, num_kv_heads=2, use_bias=True),
-    "attention multi-query": Attention(num_heads=2, num_kv_heads=1),
-    "attention in a window": Attention(num_heads=2, window=3),
-    "attention to itself": Attention(num_heads=2, window=0),
-    "attention rotary": Attention(num_heads=2, num_kv_heads=1, window=7, rotary_base=100.0),
+    "attention grouped": Attention(num_heads=4, num_kv_heads=2, use_bias=True, window=3),
+    "attention rotary": Attention(num_heads=2, num_kv_heads=1, rotary_base=100.0),
     "lstm inner": LSTM(d_inner=24, forget_bias=0.0),
     "gru inner": GRU(d_inner=8, recurrent_init="glorot"),
     "rnn glorot": RNN(recurrent_init="glorot"),

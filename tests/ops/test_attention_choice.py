@@ -66,9 +66,7 @@ def test_implementations_that_do_not_run_are_named(implementation, message):
 
 
 def test_dense_has_no_blocks():
-    with pytest.raises(
-        ValueError, match=r"^implementation: got 'dense'; dense: block_sizes: got \(4, 3\).*wanted None"
-    ):
+    with pytest.raises(ValueError, match=r"^implementation: got 'dense'; .*block_sizes: got \(4, 3\).*wanted None"):
         dot_product_attention(QUERY, KEY, VALUE, implementation="dense", block_sizes=(4, 3))
 
 

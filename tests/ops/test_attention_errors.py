@@ -174,8 +174,14 @@ def test_a_function_s_own_error_is_its_own():
 
     with pytest.raises(ValueError, match=r"^mine"):
         dot_product_attention(QUERY, KEY, VALUE, mask=refuses)
-    with pytest.raises(TypeError, match="positional argument"):
-        dot_product_attention(QUERY, KEY, VALUE, mask=lambda q, k: q >= k)
+
+
+@pytest.mark.parametrize("path", ["dense", "blockwise"])
+def test_functions_of_other_arguments_are_named(path):
+    with pytest.raises(ValueError, match=r"^mask: .*\(b, h, q, k\): too many positional"):
+        PATHS[path](QUERY, KEY, VALUE, mask=lambda q, k: q >= k)
+    with pytest.raises(ValueError, match=r"^score_mod: .*\(score, b, h, q, k\): missing a required"):
+        PATHS[path](QUERY, KEY, VALUE, score_mod=lambda p, s, b, h, q, k: s)
 
 
 def test_functions_of_another_dtype_than_the_score_are_taken():

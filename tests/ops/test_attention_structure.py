@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from attention_cases import blockwise, dense, draw
+from attention_cases import blockwise, dense, draw, tiled_attention
 
 from attn_jax.ops import blockwise as blockwise_module
 from attn_jax.ops.masks import Causal, Dense, Lengths, PrefixLM, SlidingWindow
@@ -146,6 +146,11 @@ def test_live_blocks_are_those_of_which_a_pair_is_visible(options, mask):
     assert sum(steps) == sum(block.any() for block in blocks)
     whole = sum(block.all() and block.shape == (8, 6) for block in blocks)
     assert sum(steps) == whole or steps[0] == whole or whole == 0
+
+
+def test_the_tests_own_tiled_path_is_tiled():
+    assert scan_lengths(tiled_attention, *draw(2)) == [2]
+    assert scan_lengths(dense, *draw(2)) == []
 
 
 def forward_alone(query, key, value, **options):
