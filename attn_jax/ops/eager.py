@@ -11,32 +11,39 @@ from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.masks import MaskFn
 from attn_jax.ops.scores import ScoreMod
 
-_STATIC = {"dropout_rate": 0.0, "precision": None, "block_sizes": None}  # what is no array, and a stand-in for it
+_NO_ARRAYS = {"dropout_rate": 0.0, "precision": None, "block_sizes": None}  # fields, and stand-ins without a leaf
 
 
 def compile_eager(path: Callable[..., Any]) -> Callable[..., Any]:
     """`path(x, *facts)`, compiled for each `facts`: the first call of a new shape takes a third of the time, or less.
 
-    A call with a plain function is left alone: it would be compiled anew for every function object.
+    Python numbers, such as an offset of 0, are a part of the program, for XLA to fold: a causal mask that were computed
+    in every tile would double the time. A call with a plain function is left alone: it would be compiled anew for every
+    function object.
     """
-    program = jax.jit(partial(_run, path), static_argnums=(0, 1))
+    program = jax.jit(partial(_run, path), static_argnums=(0, 1, 2, 3))
 
     @wraps(path)
     def call(x: Inputs, *facts: Any) -> Any:
         if not _is_plain(x):
             return path(x, *facts)
-        static = tuple((name, getattr(x, name)) for name in _STATIC)
-        return program(facts, static, x._replace(**_STATIC))
+        fields = tuple((name, getattr(x, name)) for name in _NO_ARRAYS)
+        leaves, structure = jax.tree.flatten(x._replace(**_NO_ARRAYS))
+        numbers = tuple(leaf if isinstance(leaf, (int, float)) else None for leaf in leaves)
+        arrays = [leaf for leaf, number in zip(leaves, numbers, strict=True) if number is None]
+        return program(facts, fields, structure, numbers, arrays)
 
     return call
 
 
-def _run(path: Callable[..., Any], facts: tuple, static: tuple[tuple[str, Any], ...], x: Inputs) -> Any:
-    """`path` of the whole inputs."""
-    return path(x._replace(**dict(static)), *facts)
+def _run(path: Callable[..., Any], facts: tuple, fields: tuple, structure: Any, numbers: tuple, arrays: list) -> Any:
+    """`path` of the inputs put together again."""
+    rest = iter(arrays)
+    leaves = [next(rest) if number is None else number for number in numbers]
+    return path(structure.unflatten(leaves)._replace(**dict(fields)), *facts)
 
 
 def _is_plain(x: Inputs) -> bool:
     """Whether all inputs are arrays and numbers."""
-    leaves = jax.tree.leaves(x._replace(**_STATIC), is_leaf=lambda node: isinstance(node, (MaskFn, ScoreMod)))
+    leaves = jax.tree.leaves(x._replace(**_NO_ARRAYS), is_leaf=lambda node: isinstance(node, (MaskFn, ScoreMod)))
     return all(isinstance(leaf, (jax.Array, np.ndarray, np.generic, int, float)) for leaf in leaves)
