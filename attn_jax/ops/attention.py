@@ -10,7 +10,7 @@ from attn_jax.ops.choice import choose
 from attn_jax.ops.inputs import Implementation, check_inputs
 from attn_jax.ops.masks import Mask
 from attn_jax.ops.rules import Window
-from attn_jax.ops.sinks import add_sinks
+from attn_jax.ops.sinks import finish
 from attn_jax.types import Array, Key
 
 
@@ -60,7 +60,7 @@ def dot_product_attention(
       key_value_seq_lengths: int, a scalar, [B] or [...]; keys s >= it are not attended.
       local_window_size: int or (left, right), None = unbounded: query t sees keys t + q_offset - left to t + q_offset +
         right.
-      q_offset: int, a scalar (traced, if need be) or [B]: the position of query 0 among the keys.
+      q_offset: int, a scalar (traced, if need be), [B] or [...]: the position of query 0 among the keys.
       segment_ids: int [..., T] where T = S, or a pair ([..., T], [..., S]): only equal ids attend each other. Leading
         dimensions may be left out.
       logits_soft_cap: c > 0 replaces scores by c * tanh(scores / c).
@@ -116,6 +116,6 @@ def dot_product_attention(
         precision=precision,
         block_sizes=block_sizes,
     )
-    out, lse = add_sinks(*choose(x, implementation).run(x), sinks)
+    out, lse = finish(choose(x, implementation).run(x), sinks)
     out = out.astype(x.query.dtype)
     return (out, lse) if return_lse else out

@@ -25,31 +25,43 @@ from jax.custom_derivatives import SymbolicZero
 
 from attn_jax.ops.blocks import Block, Plan, Shared, Tiles, at_block, common_zero, over_blocks, over_tiles
 from attn_jax.ops.inputs import Inputs
+from attn_jax.ops.placement import is_split
+from attn_jax.ops.sinks import Result
 from attn_jax.ops.tiling import cut, join, plan_blocks
 from attn_jax.types import Array
 
 
-def blockwise_attention(x: Inputs) -> tuple[Array, Array]:
-    """(out [..., T, N, Hv], lse [..., T, N]) in the accumulator's dtype, with temporaries linear in T and S."""
+def why_not(x: Inputs) -> str | None:
+    """Why not by blocks, as a message that names the argument; None: they can be."""
+    if not all(isinstance(length, int) for length in x.lengths):
+        return f"query, key: got the lengths (T, S) = {x.lengths}, the blockwise path wants plain ints"
+    if is_split(x.query, x.key, x.value, x.bias):
+        return "query, key, value or bias: got one split over explicit mesh axes, wanted the call in jax.shard_map"
+    return None
+
+
+def blockwise_attention(x: Inputs) -> Result:
+    """Attention with temporaries linear in T and S."""
     assert x.value is not None  # None only for attention_weights, which takes no path
     if x.empty:
         rows = x.query.shape[:-1]
-        return jnp.zeros((*rows, x.value.shape[-1]), x.accumulator), jnp.full(rows, -jnp.inf, x.accumulator)
+        out = jnp.zeros((*rows, x.value.shape[-1]), x.accumulator)
+        return Result(out, jnp.full(rows, -jnp.inf, x.accumulator), jnp.zeros(rows, x.accumulator))
     if x.value.shape[-1] == 0:  # there is an lse all the same
-        out, lse = blockwise_attention(x._replace(value=jnp.zeros((*x.value.shape[:-1], 1), x.value.dtype)))
-        return out[..., :0], lse
+        whole = blockwise_attention(x._replace(value=jnp.zeros((*x.value.shape[:-1], 1), x.value.dtype)))
+        return whole._replace(out=whole.out[..., :0])
     plan, shared = plan_blocks(x)
     return _attend(plan, (x.query, x.key, x.value), x.scale, shared)
 
 
 @partial(jax.jit, static_argnums=0)
-def _attend(plan: Plan, arrays: tuple[Array, Array, Array], scale: Any, shared: Shared) -> tuple[Array, Array]:
+def _attend(plan: Plan, arrays: tuple[Array, Array, Array], scale: Any, shared: Shared) -> Result:
     """Cuts, attends and joins. Compiled even where the caller is not, so that equal eager calls compile once."""
     rows = arrays[0].shape[:-1]
     tiles, dirty = cut(plan, *arrays, scale)
     out, lse = attend_tiles(plan, tiles, shared)
     taint = _taint(plan, *jax.lax.stop_gradient((tiles, dirty, shared, lse)))
-    return join(plan, out + taint[..., None], rows), join(plan, lse + taint, rows)
+    return Result(*(join(plan, x, rows) for x in (out, lse, taint)))
 
 
 def _taint(plan: Plan, tiles: Tiles, dirty: Tiles, shared: Shared, lse: Array) -> Array:

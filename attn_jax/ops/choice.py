@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
-from attn_jax.ops.blockwise import blockwise_attention
-from attn_jax.ops.cudnn import cudnn_attention
-from attn_jax.ops.cudnn import why_not as cudnn_why_not
+from attn_jax.ops import blockwise, cudnn, dense
 from attn_jax.ops.inputs import Inputs
-from attn_jax.ops.layout import is_split
+from attn_jax.ops.sinks import Result
 from attn_jax.ops.tiled import short_attention
-from attn_jax.types import Array
 
 _SHORT = 192 * 192  # T x S up to which dense attention is faster
 _FEW = 16  # queries, or keys, for which all scores are linear in length anyway
@@ -20,34 +18,23 @@ _FEW = 16  # queries, or keys, for which all scores are linear in length anyway
 class Path(NamedTuple):
     """One way to compute attention."""
 
-    run: Callable[[Inputs], tuple[Array, Array]]  # (out, lse) in the accumulator's dtype
+    run: Callable[[Inputs], Result]
     why_not: Callable[[Inputs], str | None]  # the argument that this path cannot do, what it got and wanted; None: runs
     backend: str | None = None  # the only one it runs on, as `jax.default_backend()` names it
 
 
-def _dense_why_not(x: Inputs) -> str | None:
-    """Dense does all but blocks."""
-    return (
-        None
-        if x.block_sizes is None
-        else f"block_sizes: got {x.block_sizes}, the dense path has no blocks: wanted None"
-    )
+def _cudnn(x: Inputs) -> Result:
+    """cuDNN's kernel: NaN is where the kernel leaves it."""
+    out, lse = cudnn.cudnn_attention(x)
+    return Result(out, lse, jnp.zeros_like(lse))
 
 
-def _blockwise_why_not(x: Inputs) -> str | None:
-    """Blockwise does all but lengths that are not known while it is traced."""
-    if not all(isinstance(length, int) for length in x.lengths):
-        return f"query, key: got the lengths (T, S) = {x.lengths}, the blockwise path wants plain ints"
-    if is_split(x.query, x.key, x.value, x.bias):
-        return "query, key, value or bias: got one split over explicit mesh axes, wanted the call in jax.shard_map"
-    return None
-
-
-def _splash(x: Inputs) -> tuple[Array, Array]:
-    """The splash kernel, imported where it is asked for: Pallas takes a quarter of a second."""
+def _splash(x: Inputs) -> Result:
+    """The splash kernel, likewise; imported where it is asked for: Pallas takes a quarter of a second."""
     from attn_jax.ops.splash import splash_attention
 
-    return splash_attention(x)
+    out, lse = splash_attention(x)
+    return Result(out, lse, jnp.zeros_like(lse))
 
 
 def _splash_why_not(x: Inputs) -> str | None:
@@ -59,9 +46,9 @@ def _splash_why_not(x: Inputs) -> str | None:
 
 # A new path is one row here.
 PATHS = {
-    "dense": Path(short_attention, _dense_why_not),
-    "blockwise": Path(blockwise_attention, _blockwise_why_not),
-    "cudnn": Path(cudnn_attention, cudnn_why_not, "gpu"),
+    "dense": Path(short_attention, dense.why_not),
+    "blockwise": Path(blockwise.blockwise_attention, blockwise.why_not),
+    "cudnn": Path(_cudnn, cudnn.why_not, "gpu"),
     "splash": Path(_splash, _splash_why_not, "tpu"),
 }
 
@@ -95,7 +82,7 @@ def hindrance(x: Inputs, name: str) -> str | None:
 
 def fastest(x: Inputs) -> str:
     """ "dense" or "blockwise", by thresholds measured on one AVX-512 core (scripts/bench_attention.py)."""
-    if _blockwise_why_not(x) is not None:
+    if blockwise.why_not(x) is not None:
         return "dense"
     if x.block_sizes is not None:
         return "blockwise"

@@ -12,12 +12,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.cache import KVCache, append_cache, check_valid, positions_from, update_cache
-from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, PrefixLM, Segments
+from attn_jax.ops.masks import FARTHEST, Causal, Dense, Lengths, Mask, MaskFn, PrefixLM
 from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array
 
@@ -127,8 +126,6 @@ def decode_attention(
     return jax.tree.map(partial(_nan_where, past_the_end), result)
 
 
-_FARTHEST = np.iinfo(np.int32).max  # no two positions are farther apart
-
 # What counts places of the keys, or what the cache knows better.
 _KNOWN = ("is_causal", "q_offset", "local_window_size", "query_seq_lengths", "key_value_seq_lengths", "segment_ids")
 
@@ -172,11 +169,14 @@ def _visible(cache: KVCache, mask: ArrayLike | Mask | Callable[..., Array] | Non
 
 def _checked(mask: Any, query_shape: tuple[int, ...], cache: KVCache) -> Any:
     """A mask by rule, refused where a part of it holds one number a batch row and not B of them."""
-    if mask is None or not isinstance(mask, Mask):
-        return None if mask is None else MaskFn(mask)
+    if mask is None:
+        return None
+    if not isinstance(mask, Mask):
+        return MaskFn(mask)
     B, T, N, _ = query_shape
-    for part in jax.tree.leaves(mask, is_leaf=lambda node: isinstance(node, (Causal, Lengths, PrefixLM, Segments))):
-        if isinstance(part, (Causal, Lengths, PrefixLM)):
+    by_row = (Causal, Lengths, PrefixLM)  # Segments hold a number a position, of which the cache may lack some
+    for part in jax.tree.leaves(mask, is_leaf=lambda node: isinstance(node, by_row)):
+        if isinstance(part, by_row):
             part.check_shapes((B, N, T, cache.capacity))
     return mask
 
@@ -195,7 +195,7 @@ class Stored(Mask):
         position = self.positions[b, k]
         seen = (position >= 0) & (position <= q)
         if self.window is not None:
-            seen = seen & (jnp.subtract(q, position) <= min(self.window, _FARTHEST))
+            seen = seen & (jnp.subtract(q, position) <= min(self.window, FARTHEST))
         return seen if self.rule is None else seen & self.rule(b, h, q, jnp.maximum(position, 0))
 
     def check_shapes(self, scores: tuple[int, ...]) -> None:

@@ -24,7 +24,7 @@ from attn_jax.ops.inputs import Inputs, Options, check_inputs
 from attn_jax.ops.layout import with_rank
 from attn_jax.ops.logits import Places, modify_scores, visible_pairs
 from attn_jax.ops.masks import Mask, per_batch
-from attn_jax.ops.sinks import add_sinks
+from attn_jax.ops.sinks import Result, finish
 from attn_jax.types import Array
 
 
@@ -54,7 +54,7 @@ def attention_weights(
 
     Reference: Bahdanau et al. 2014, arXiv:1409.0473, equation 6; Vaswani et al. 2017, arXiv:1706.03762, equation 1.
     """
-    return _weights(check_inputs(query, key, None, bias, mask, **options))
+    return _weights(_without_blocks(check_inputs(query, key, None, bias, mask, **options)))
 
 
 @compile_eager
@@ -96,23 +96,36 @@ def attention_reference(
 
     Reference: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
     """
-    x = check_inputs(query, key, value, bias, mask, **options)
+    x = _without_blocks(check_inputs(query, key, value, bias, mask, **options))
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
     weights = _drop(x, powers / total[..., None])
-    out, lse = add_sinks(*_finish(x, _sum_values(x, weights), lse, _taint(x, visible, lse)), sinks)
+    out, lse = finish(_result(x, _sum_values(x, weights), lse, visible), sinks)
     return (out.astype(x.query.dtype), lse) if return_lse else out.astype(x.query.dtype)
 
 
-def dense_attention(x: Inputs) -> tuple[Array, Array]:
-    """(out [..., T, N, Hv], lse [..., T, N]) in the accumulator's dtype.
+def why_not(x: Inputs) -> str | None:
+    """Why not all scores at once, as a message that names the argument; None: they can be."""
+    return None if x.block_sizes is None else f"block_sizes: got {x.block_sizes}, wanted None: dense has no blocks"
+
+
+def _without_blocks(x: Inputs) -> Inputs:
+    """`x`, or a ValueError."""
+    reason = why_not(x)
+    if reason is not None:
+        raise ValueError(reason)
+    return x
+
+
+def dense_attention(x: Inputs) -> Result:
+    """Attention with all scores at once.
 
     The division comes after the value product: [T, Hv] quotients for [T, S], and a leaner gradient.
     """
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
     out = _sum_values(x, _drop(x, powers)) / jnp.swapaxes(total, -1, -2)[..., None]
-    return _finish(x, out, lse, _taint(x, visible, lse))
+    return _result(x, out, lse, visible)
 
 
 def _clean(array: Array, x: Inputs) -> Array:
@@ -251,7 +264,7 @@ def _not_finite(array: Array) -> Array:
     return jnp.any(~jnp.isfinite(array), axis=-1)
 
 
-def _finish(x: Inputs, out: Array, lse: Array, taint: Array) -> tuple[Array, Array]:
-    """Taints (out [..., R, K, Hv], lse [..., K, R]) and brings them to [..., T, N, Hv] and [..., T, N]."""
-    out = _from_rows(out + jnp.swapaxes(taint, -1, -2)[..., None], x)
-    return out, _from_rows(jnp.swapaxes(lse + taint, -1, -2)[..., None], x)[..., 0]
+def _result(x: Inputs, out: Array, lse: Array, visible: Array | None) -> Result:
+    """(out [..., R, K, Hv], lse [..., K, R]) brought to [..., T, N, Hv] and [..., T, N], and the taint."""
+    lse, taint = (_from_rows(jnp.swapaxes(y, -1, -2)[..., None], x)[..., 0] for y in (lse, _taint(x, visible, lse)))
+    return Result(_from_rows(out, x), lse, taint)

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from attn_jax.ops.choice import PATHS, choose, why_not_chosen
 from attn_jax.ops.inputs import Inputs, Options, check_inputs
 from attn_jax.ops.masks import Mask
-from attn_jax.ops.sinks import add_sinks
+from attn_jax.ops.sinks import finish
 from attn_jax.ops.tiling import choose_block_sizes, live_blocks
 from attn_jax.types import Array
 
@@ -58,14 +58,14 @@ def explain_attention(
     *,
     sinks: ArrayLike | None = None,
     implementation: str | Sequence[str] | None = None,
-    return_lse: bool = False,
     **options: Unpack[Options],
 ) -> Explanation:
     """Which path `dot_product_attention` would take with these arguments, and what it would cost; nothing is computed.
 
     `flops = 2 * B * N * (H + Hv) * (pairs in live blocks)`; bytes are XLA's own count for this machine's compiler.
 
-    Args: those of `attn_jax.dot_product_attention`; query, key and value may be `jax.ShapeDtypeStruct`s.
+    Args: those of `attn_jax.dot_product_attention`, but no return_lse; query, key and value may be
+      `jax.ShapeDtypeStruct`s.
 
     Returns:
       An `Explanation`; print it.
@@ -86,7 +86,7 @@ def explain_attention(
 
     def run(query: Array, key: Array, value: Array) -> tuple[Array, Array]:
         checked.append(check_inputs(query, key, value, bias, mask, **options))
-        return add_sinks(*choose(checked[-1], implementation).run(checked[-1]), sinks)
+        return finish(choose(checked[-1], implementation).run(checked[-1]), sinks)
 
     def loss(query: Array, key: Array, value: Array) -> Array:
         return run(query, key, value)[0].sum()

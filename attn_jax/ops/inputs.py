@@ -1,7 +1,7 @@
 """What every form of attention receives: arguments checked once, with all that hides pairs in one mask."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 import jax
@@ -13,8 +13,8 @@ from jax.typing import ArrayLike
 from attn_jax.ops.closures import check_function
 from attn_jax.ops.dropout import dropout_words
 from attn_jax.ops.layout import check_layout, floating, to_rank
-from attn_jax.ops.masks import Mask, check_per_batch
-from attn_jax.ops.rules import Window, one_rule
+from attn_jax.ops.masks import Mask
+from attn_jax.ops.rules import Window, flat_numbers, one_rule
 from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array, Key
 
@@ -36,14 +36,6 @@ class Options(TypedDict, total=False):
     dropout_rate: float
     dropout_key: Key | None
     precision: jax.lax.PrecisionLike
-
-
-class PathOptions(Options, total=False):
-    """`Options`, what is done after a path has run, and which path that is."""
-
-    sinks: ArrayLike | None
-    implementation: Implementation | Sequence[Implementation] | None
-    block_sizes: tuple[int, int] | None
 
 
 class Inputs(NamedTuple):
@@ -132,7 +124,7 @@ def check_inputs(
     value = None if value is None else floating("value", value)
     check_layout(query, key, value)
     scores = (*query.shape[:-3], query.shape[-2], query.shape[-3], key.shape[-3])
-    check_per_batch("q_offset", q_offset, math.prod(scores[:-3]))
+    q_offset = flat_numbers("q_offset", q_offset, scores[:-3])
     return Inputs(
         query=query,
         key=key,

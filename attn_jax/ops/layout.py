@@ -3,7 +3,6 @@
 import math
 from typing import TypeVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -15,25 +14,12 @@ AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 LAYOUT = "did you pass [B, N, T, H]? wanted query [..., T, N, H], key [..., S, K, H], value [..., S, K, Hv]"
 
 
-def on_cpu() -> bool:
-    """Whether what is traced is meant for a CPU, where loops over tiles keep the cache warm.
-
-    An accelerator computes all tiles at once: a loop over them would be slow there, and gather what is sharded.
-    """
-    return jax.default_backend() == "cpu"
-
-
-def is_split(*arrays: Array | None) -> bool:
-    """Whether an array's type says that it is split over devices (a mesh with explicit axes): it cannot be cut then."""
-    return any(part is not None for x in arrays if x is not None for part in jax.typeof(x).sharding.spec)
-
-
 def floating(name: str, x: ArrayLike) -> Array:
     """`x` as an array of floats, or a ValueError."""
     if callable(x):  # such as a mask in the place of bias
         raise ValueError(f"{name}: got {x!r}, wanted an array of floats; masks and functions go into mask or score_mod")
     x = jnp.asarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    if not jnp.issubdtype(x.dtype, jnp.floating) or x.dtype.itemsize < 2:  # 8-bit floats promote with nothing
         raise ValueError(f"{name}: got dtype {x.dtype}, wanted a floating dtype such as float32 or bfloat16")
     return x
 

@@ -67,7 +67,7 @@ class Causal(Mask):
         check_per_batch("Causal.offset", self.offset, math.prod(scores[:-3]))
 
 
-_FARTHEST = np.iinfo(np.int32).max  # no two positions are farther apart
+FARTHEST = np.iinfo(np.int32).max  # no two positions are farther apart
 
 
 @jax.tree_util.register_dataclass
@@ -102,14 +102,16 @@ class SlidingWindow(Mask):
                     f"SlidingWindow.{name}: got {side!r}, wanted an int >= 0, or None for no limit; a traced window is "
                     "Causal(right) & ~Causal(-left - 1)"
                 )
+            if side is not None and side >= FARTHEST:  # no limit, and sums with it would wrap
+                object.__setattr__(self, name, None)
 
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """`q - left <= k <= q + right`."""
         inside = jnp.asarray(True)
         if self.left is not None:
-            inside = inside & (jnp.subtract(q, k) <= min(self.left, _FARTHEST))
+            inside = inside & (jnp.subtract(q, k) <= self.left)
         if self.right is not None:
-            inside = inside & (jnp.subtract(k, q) <= min(self.right, _FARTHEST))
+            inside = inside & (jnp.subtract(k, q) <= self.right)
         return inside
 
     def intervals(self, queries: np.ndarray, S: int) -> Intervals:

@@ -110,16 +110,16 @@ def _lengths(
     queries: ArrayLike | None, keys: ArrayLike | None, q_offset: ArrayLike, scores: tuple[int, ...]
 ) -> tuple[Mask | None, Mask | None]:
     """`query_seq_lengths` and `key_value_seq_lengths` as masks."""
-    queries = _flat_lengths("query_seq_lengths", queries, scores[:-3])
-    keys = _flat_lengths("key_value_seq_lengths", keys, scores[:-3])
+    queries = flat_numbers("query_seq_lengths", queries, scores[:-3])
+    keys = flat_numbers("key_value_seq_lengths", keys, scores[:-3])
     return (
         None if queries is None else _from_rows(Lengths(q=queries), q_offset),
         None if keys is None else Lengths(k=keys),
     )
 
 
-def _flat_lengths(name: str, lengths: ArrayLike | None, lead: tuple[int, ...]) -> ArrayLike | None:
-    """Lengths as a scalar or [B], never narrower than int32, where adding an offset would wrap."""
+def flat_numbers(name: str, lengths: Any, lead: tuple[int, ...]) -> Any:
+    """Integers, a scalar, [B] or [...], as a scalar or [B], never narrower than int32, where a sum would wrap."""
     if lengths is None or isinstance(lengths, (int, np.integer)):
         return lengths
     lengths = jnp.asarray(lengths)

@@ -1,10 +1,26 @@
-"""Attention sinks: one more logit a head, which takes weight and gives no value."""
+"""What comes after a path: attention sinks, one more logit a head that gives no value, and the NaN that rows saw."""
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from attn_jax.types import Array
+
+
+class Result(NamedTuple):
+    """What a path computes, in the accumulator's dtype."""
+
+    out: Array  # [..., T, N, Hv], of the cleaned inputs
+    lse: Array  # [..., T, N], likewise
+    taint: Array  # [..., T, N], NaN for rows that see what is not finite, else 0; all 0 where the others hold it
+
+
+def finish(result: Result, sinks: ArrayLike | None) -> tuple[Array, Array]:
+    """(out, lse) with sinks, then with the taint: added last, it leaves the cotangents of the rest as they are."""
+    out, lse = add_sinks(result.out, result.lse, sinks)
+    return out + result.taint[..., None], lse + result.taint
 
 
 def add_sinks(out: Array, lse: Array, sinks: ArrayLike | None) -> tuple[Array, Array]:

@@ -13,9 +13,11 @@ from jax import lax
 from attn_jax.ops.dense import dense_attention
 from attn_jax.ops.eager import compile_eager
 from attn_jax.ops.inputs import Inputs
-from attn_jax.ops.layout import flat_pairs, is_split, on_cpu
+from attn_jax.ops.layout import flat_pairs
 from attn_jax.ops.logits import replace
 from attn_jax.ops.masks import Dense
+from attn_jax.ops.placement import is_split, on_cpu
+from attn_jax.ops.sinks import Result
 from attn_jax.types import Array
 
 # Measured on one AVX-512 core (scripts/bench_attention.py): below the first, T x S scores are too few to be worth a
@@ -23,7 +25,7 @@ from attn_jax.types import Array
 _FEWEST, _TILE = 24 * 24, 1 << 14
 
 
-def short_attention(x: Inputs) -> tuple[Array, Array]:
+def short_attention(x: Inputs) -> Result:
     """`dense_attention`, by tiles of batch rows where that is faster."""
     rows = _rows_at_once(x)
     return _at_once(x) if rows is None else _by_rows(x, rows)
@@ -44,8 +46,8 @@ def _rows_at_once(x: Inputs) -> int | None:
 
 
 @compile_eager
-def _by_rows(x: Inputs, rows: int) -> tuple[Array, Array]:
-    """(out, lse) from a loop over batch rows, `rows` of them at a time, each computed again for its gradient."""
+def _by_rows(x: Inputs, rows: int) -> Result:
+    """The result of a loop over batch rows, `rows` of them at a time, each computed again for its gradient."""
     B = x.batch_size
     assert x.value is not None  # None only for attention_weights, which takes no path
     arrays = [a.reshape(B, *a.shape[-3:]) for a in (x.query, x.key, x.value)]
@@ -55,10 +57,10 @@ def _by_rows(x: Inputs, rows: int) -> tuple[Array, Array]:
     )
     one = jax.checkpoint(partial(_one_row, whole), prevent_cse=False)
     results = lax.map(lambda row: one(*row), (jnp.arange(B), *arrays), batch_size=rows if rows > 1 else None)
-    return tuple(y.reshape(*x.lead, *y.shape[1:]) for y in results)
+    return Result(*(y.reshape(*x.lead, *y.shape[1:]) for y in results))
 
 
-def _one_row(x: Inputs, b: Array, query: Array, key: Array, value: Array) -> tuple[Array, Array]:
+def _one_row(x: Inputs, b: Array, query: Array, key: Array, value: Array) -> Result:
     """Batch row b alone, [T, N, H]; x holds what all rows read."""
     bias = None if x.bias is None else _read(x.bias, b)
     rule = replace(x.rule, Dense, lambda node: Dense(_read(node.array, b)))

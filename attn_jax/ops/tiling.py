@@ -11,9 +11,10 @@ from attn_jax.ops.blocks import Plan, Shared, Tiles
 from attn_jax.ops.closures import captures, lift
 from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.intervals import BlockMap, block_map
-from attn_jax.ops.layout import flat_pairs, on_cpu
+from attn_jax.ops.layout import flat_pairs
 from attn_jax.ops.logits import replace
 from attn_jax.ops.masks import Dense, MaskFn
+from attn_jax.ops.placement import on_cpu
 from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array
 

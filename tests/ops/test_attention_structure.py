@@ -11,6 +11,7 @@ import pytest
 from attention_cases import blockwise, dense, draw, tiled_attention
 
 from attn_jax.ops import blockwise as blockwise_module
+from attn_jax.ops import tiling
 from attn_jax.ops.masks import Causal, Dense, Lengths, PrefixLM, SlidingWindow
 from attn_jax.ops.scores import RelativeBias
 
@@ -124,6 +125,18 @@ def scan_lengths(function, *arguments):
     """The number of steps of each scan."""
     jaxprs = nested(jax.make_jaxpr(function)(*arguments).jaxpr)
     return [e.params["length"] for jaxpr in jaxprs for e in jaxpr.eqns if e.primitive.name == "scan"]
+
+
+def test_an_accelerator_computes_all_tiles_at_once(monkeypatch):
+    arrays = draw(4, (5,), 40, 40)  # 10 tiles, 9 blocks each
+    attention = functools.partial(blockwise, is_causal=True, block_sizes=(16, 16))
+    monkeypatch.setattr(tiling, "_TILE_SCORES", 1)
+    want = jax.jit(attention)(*arrays)
+    assert 10 in scan_lengths(attention, *arrays)
+    monkeypatch.setattr(tiling, "on_cpu", lambda: False)
+    fresh = lambda *arrays: attention(*arrays)  # noqa: E731  (a new function: traces are cached)
+    assert 10 not in scan_lengths(fresh, *arrays)
+    np.testing.assert_allclose(jax.jit(fresh)(*arrays), want, atol=1e-6)
 
 
 LIVE = {
