@@ -1,18 +1,23 @@
 """`attn-jax list` and `attn-jax show`: what there is, from the registries themselves."""
 
 import ast
+import dataclasses
+import difflib
 import inspect
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from attn_jax.errors import ConfigError
 from attn_jax.mixers import MIXERS
-from attn_jax.tasks import TASKS
+from attn_jax.tasks import TASKS, TaskConfig, TaskSpec
 
 _SHOWN = ("name", "about", "train_lengths", "length_unit")  # what fits a terminal; --json has it all
 
@@ -31,88 +36,155 @@ def print_list(what: str, *, as_json: bool) -> None:
 def list_mixers() -> list[dict[str, Any]]:
     """Name, class and first sentence of every registered mixer."""
     return [
-        {"name": name, "class": type(mixer).__name__, "about": _first_line(inspect.getdoc(type(mixer)))}
+        {"name": name, "class": type(mixer).__name__, "about": first_line(inspect.getdoc(type(mixer)))}
         for name, mixer in MIXERS.items()
     ]
 
 
 def list_tasks() -> list[dict[str, Any]]:
-    """Name, source, metric, threshold, sizes, default lengths and floors of every registered task."""
-    rows = []
-    for name, config in TASKS.items():
-        task = config.make()
-        spec = task.spec
-        try:
-            floors = {floor: round(value.metric, 4) for floor, value in task.floors(spec.train_lengths[1]).items()}
-        except ImportError as error:
-            floors = str(error)
-        rows.append(
-            {
-                "name": name,
-                "about": _first_line(inspect.getdoc(type(config))),
-                "metric": spec.metric,
-                "threshold": spec.threshold,
-                "inputs": spec.io.vocab_size or f"{spec.io.channels} channel(s)",
-                "classes": spec.io.num_classes,
-                "train_lengths": list(spec.train_lengths),
-                "length_unit": spec.length_unit,
-                "floors": floors,
-                "source": spec.source,
-            }
-        )
-    return rows
+    """What `TaskSpec` says of every registered task, and its floors at the longest length trained on by default."""
+    return [_task_row(name, config) for name, config in TASKS.items()]
+
+
+def _task_row(name: str, config: TaskConfig) -> dict[str, Any]:
+    """One task as JSON: numbers, strings, and null where there is nothing."""
+    task = config.make()
+    spec = task.spec
+    missing, floors = None, {}
+    try:
+        floors = task.floors(spec.train_lengths[1])
+    except ImportError as error:
+        missing = str(error)
+    return {
+        "name": name,
+        "about": first_line(inspect.getdoc(inspect.getmodule(type(config)))),
+        "config": short_repr(config),
+        "source": spec.source,
+        "metric": spec.metric,
+        "threshold": spec.threshold,
+        "vocabulary": spec.io.vocab_size,
+        "channels": spec.io.channels,
+        "classes": spec.io.num_classes,
+        "out_channels": spec.io.out_channels,
+        "train_lengths": list(spec.train_lengths),
+        "test_lengths": list(spec.test_lengths),
+        "length_unit": spec.length_unit,
+        "loss_places": spec.loss_places,
+        "floors": {floor: {"metric": _rounded(f.metric), "loss": _rounded(f.loss)} for floor, f in floors.items()},
+        "chance": spec.chance,
+        "best": spec.best,
+        "pairs": task.pairs is not None,
+        "missing": missing,  # what must be installed before it has floors
+    }
+
+
+def short_repr(config: TaskConfig) -> str:
+    """The expression that makes a configuration, fields at their defaults left out.
+
+    >>> short_repr(TASKS["parity_running"])
+    "Parity(labels='running')"
+    """
+    given = ((field, getattr(config, field.name)) for field in dataclasses.fields(config))
+    words = ", ".join(f"{field.name}={value!r}" for field, value in given if value != field.default)
+    return f"{type(config).__name__}({words})"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 6)
 
 
 def list_configs(folder: Path = Path("configs")) -> list[dict[str, Any]]:
     """Path and first line of every python config in a folder; nothing is run."""
     return [
-        {"name": str(path), "about": _first_line(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))}
+        {"name": str(path), "about": first_line(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))}
         for path in sorted(folder.glob("**/*.py"))
     ]
 
 
 def show_task(name: str, length: int | None, key: int) -> None:
-    """Prints one example of a task, input over target over weight, and the task's floors."""
+    """Prints one example of a task, input over target over weight, and the task's floors at that length."""
     import jax
 
     if name not in TASKS:
-        raise ConfigError(f"task: got {name!r}, wanted one of {', '.join(TASKS)}")
+        raise ConfigError(f"task: got {name!r}, {_nearest_names(name)}")
     task = TASKS[name].make()
-    length = task.spec.train_lengths[1] if length is None else length
+    spec = task.spec
+    length = spec.train_lengths[1] if length is None else length
     try:
-        task.spec.lengths(length, length)
+        spec.lengths(length, length)
     except ValueError as error:
-        raise ConfigError(f"--length: {error}") from error
-    batch = jax.device_get(task.sample(jax.random.key(key), 1, length, length))
+        raise ConfigError(f"--length={length}: {error}{_nearest_lengths(spec, length)}") from error
+    sample = jax.jit(task.sample, static_argnums=(1, 3))  # compiled as one: many tasks have many small steps
+    batch = jax.device_get(sample(jax.random.key(key), 1, length, length))
     console = Console()
-    title = f"{name}, {length} {task.spec.length_unit}: {task.spec.source}"
+    title = f"{name}, {length} {spec.length_unit}: {spec.source}"
     console.print(title, markup=False, highlight=False, soft_wrap=True)
-    for line in _example_lines(batch, console.width):
-        console.print(line, markup=True, highlight=False)
-    for floor, value in task.floors(length).items():
-        console.print(f"  floor {floor}: {task.spec.metric} {value.metric:.4g}", markup=False, highlight=False)
+    for line in _example_lines(batch, _token_names(TASKS[name]), console.width):
+        console.print(line, soft_wrap=True)
+    for floor, (metric, loss, _) in task.floors(length).items():
+        loss = "no loss" if loss is None else f"loss {loss:.4g}"
+        chance = ", chance" if floor == spec.chance else ""
+        console.print(f"  floor {floor}: {spec.metric} {metric:.4g}, {loss}{chance}", markup=False, highlight=False)
 
 
-def _example_lines(batch: Any, width: int) -> list[str]:
-    """Columns one place wide, broken into as many bands as the terminal's width asks for."""
-    inputs = batch.inputs[0] if batch.inputs.ndim == 2 else np.round(batch.inputs[0, :, 0], 2)
-    scored = batch.scored[0]
-    targets = ["." if not s else str(t) for s, t in zip(scored, batch.targets[0], strict=True)]
-    weights = ["." if w == 0 else f"{w:g}" for w in batch.weights[0]]
-    rows = {"input": [str(x) for x in inputs], "target": targets, "weight": weights}
-    cell = max(len(text) for texts in rows.values() for text in texts) + 1
+def _nearest_names(name: str) -> str:
+    """What may have been meant; all names where nothing is near."""
+    near = difflib.get_close_matches(name, TASKS) or [task for task in TASKS if name in task]
+    return f"did you mean {' or '.join(near)}?" if near else f"wanted one of {', '.join(TASKS)}"
+
+
+def _nearest_lengths(spec: TaskSpec, length: int) -> str:
+    """The next allowed lengths below and above, as far as they are near or among the defaults."""
+    near = {*range(max(0, length - 4), length + 5), *spec.train_lengths, *spec.test_lengths}
+    allowed = [candidate for candidate in near if _is_allowed(spec, candidate)]
+    below = [candidate for candidate in allowed if candidate < length]
+    above = [candidate for candidate in allowed if candidate > length]
+    nearest = [str(found) for found in (max(below, default=None), min(above, default=None)) if found is not None]
+    return f"; try {' or '.join(nearest)}" if nearest else ""
+
+
+def _is_allowed(spec: TaskSpec, length: int) -> bool:
+    try:
+        return bool(spec.lengths(length, length))
+    except ValueError:
+        return False
+
+
+def _token_names(config: TaskConfig) -> Sequence[str] | None:
+    """What a task calls its tokens and classes, if it does: a method `token_names()` is optional."""
+    names = getattr(config, "token_names", None)
+    return None if names is None else names()
+
+
+def _example_lines(batch: Any, names: Sequence[str] | None, width: int) -> list[Text]:
+    """Columns one place wide, broken into as many bands as the terminal's width asks for.
+
+    A target is green where it is scored, dim where it is only trained, and a dot where it is neither.
+    """
+    rows = [("input", [(text, "") for text in texts]) for texts in _texts(batch.inputs[0], names)]
+    styles = np.where(batch.scored[0], "bold green", np.where(batch.weights[0] > 0, "dim", "none"))
+    for texts in _texts(batch.targets[0], names):
+        cells = [(".", "") if style == "none" else (text, style) for text, style in zip(texts, styles, strict=True)]
+        rows.append(("target", cells))
+    rows.append(("weight", [("." if weight == 0 else f"{weight:g}", "") for weight in batch.weights[0]]))
+    cell = max(cell_len(text) for _, cells in rows for text, _ in cells) + 1
     per_band = max(1, (width - 8) // cell)
     lines = []
-    for start in range(0, len(inputs), per_band):
-        for title, texts in rows.items():
-            shown = "".join(_coloured(text.rjust(cell), title) for text in texts[start : start + per_band])
-            lines.append(f"{title:<7}{shown}")
-        lines.append("")
+    for start in range(0, batch.valid.shape[1], per_band):
+        for title, cells in rows:
+            line = Text(f"{title:<7}")
+            for text, style in cells[start : start + per_band]:
+                line.append(" " * (cell - cell_len(text)) + text, style)
+            lines.append(line)
+        lines.append(Text())
     return lines
 
 
-def _coloured(text: str, title: str) -> str:
-    return f"[bold green]{text}[/]" if title == "target" and text.strip() != "." else text
+def _texts(values: np.ndarray, names: Sequence[str] | None) -> list[list[str]]:
+    """One row of texts for tokens or classes [T], one a channel for real numbers [T, C]."""
+    if values.ndim == 1:
+        return [[str(value) if names is None else names[int(value)] for value in values]]
+    return [[f"{value:.3g}" for value in channel] for channel in np.round(values, 3).T.tolist()]
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
@@ -129,5 +201,10 @@ def _cell(value: Any) -> str:
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _first_line(text: str | None) -> str:
+def first_line(text: str | None) -> str:
+    """The first line of a docstring.
+
+    >>> first_line("One. Two. ")
+    'One. Two.'
+    """
     return (text or "").strip().split("\n")[0]

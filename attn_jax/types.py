@@ -26,28 +26,45 @@ class Batch(NamedTuple):
     """Sequences and what is to be said about them; `targets[t]` is the answer after reading `inputs[..t]`."""
 
     inputs: Array  # [B, T] int32 tokens, or [B, T, C] float32 channels
-    targets: Array  # [B, T] int32 classes
+    targets: Array  # [B, T] int32 classes, or [B, T, C] float32 values
     weights: Array  # [B, T] float32: the weight of each place in the loss
     scored: Array  # [B, T] bool: the places that count in the metric
     valid: Array  # [B, T] bool, a prefix of each row: False is padding
 
 
+class Pairs(NamedTuple):
+    """Questions and answers as two strings of one vocabulary, whose last two ids are BOS and EOS."""
+
+    source: Array  # [B, S] int32
+    source_valid: Array  # [B, S] bool, a prefix of each row
+    target_in: Array  # [B, T] int32: BOS, then the target but for its last token
+    target: Array  # [B, T] int32: the answer, EOS, then 0
+    target_valid: Array  # [B, T] bool: the answer and its EOS
+
+
 @dataclass(frozen=True)
 class IO:
-    """What goes into a model and what comes out: tokens or channels in, classes out.
+    """What goes into a model and what comes out: tokens or channels in, classes or channels out.
 
     Args:
-      num_classes: the number of classes of each output.
+      num_classes: the number of classes of each output, or None where `out_channels` real numbers are asked for.
       vocab_size: the number of input tokens, or None where the input is `channels` real numbers a place.
       channels: the number of input channels, or None where the input is a token.
+      out_channels: the number of real numbers of each output, or None where it is a class.
     """
 
-    num_classes: int
+    num_classes: int | None = None
     vocab_size: int | None = None
     channels: int | None = None
+    out_channels: int | None = None
 
     def __post_init__(self):
-        if (self.vocab_size is None) == (self.channels is None):
-            raise ValueError(
-                f"IO wants one of vocab_size and channels, got vocab_size={self.vocab_size}, channels={self.channels}"
-            )
+        for one, other in (("vocab_size", "channels"), ("num_classes", "out_channels")):
+            a, b = getattr(self, one), getattr(self, other)
+            if (a is None) == (b is None):
+                raise ValueError(f"IO wants one of {one} and {other}, got {one}={a}, {other}={b}")
+
+    @property
+    def outputs(self) -> int:
+        """The width of a model's output: logits of `num_classes` classes, or `out_channels` values."""
+        return self.num_classes or self.out_channels or 0

@@ -28,8 +28,8 @@ def run(capsys, *words):
         (["compare", "--config=nowhere.py"], 2, "nowhere.py: no such config file"),
         (["train", f"--config={TINY}", "--model=lstm"], 2, "--model: got 'lstm', wanted one of transformer, gru"),
         (["report", "nowhere"], 2, "nowhere: holds no study"),
-        (["show", "task", "sudoku"], 2, "task: got 'sudoku', wanted one of associative_recall"),
-        (["show", "task", "digits", "--length=3"], 2, "--length: "),
+        (["show", "task", "sudoku"], 2, "task: got 'sudoku', wanted one of "),
+        (["show", "task", "digits", "--length=3"], 2, "--length=3: "),
         (["devices", "--config.train.steps=5"], 2, "only compare and train take overrides"),
         (
             ["compare", f"--config={TINY}", "--config.models.transformer.mixers.0.num-heads=3"],
@@ -105,27 +105,11 @@ def test_a_second_process_on_a_directory_is_told_who_holds_it(capsys, tmp_path):
 
 def test_list_is_the_registries(capsys):
     assert [row["name"] for row in json.loads(run(capsys, "list", "mixers", "--json")[1])] == list(MIXERS)
-    tasks = json.loads(run(capsys, "list", "tasks", "--json")[1])
-    assert [row["name"] for row in tasks] == list(TASKS)
-    recall = tasks[0]
-    assert recall["floors"]["most_frequent_value"] == 0.2879
     everything = json.loads(run(capsys, "list", "--json")[1])
     assert sorted(everything) == ["configs", "mixers", "tasks"]
     assert "configs/quickstart.py" in [row["name"] for row in everything["configs"]]
     for what in ("mixers", "tasks", "configs"):
         assert run(capsys, "list", what)[0] == 0
-
-
-def test_show_lays_input_over_target_over_weight(capsys):
-    code, out, _ = run(capsys, "show", "task", "associative_recall", "--length=2")
-    assert code == 0
-    lines = out.splitlines()
-    inputs, targets, weights = (line.split()[1:] for line in lines[1:4])
-    assert len(inputs) == len(targets) == len(weights) == 6
-    value_of = dict(zip(inputs[0:4:2], inputs[1:4:2], strict=True))
-    assert [str(int(value_of[query]) - 16) for query in inputs[4:]] == targets[4:]
-    assert weights == [".", ".", ".", ".", "1", "1"]
-    assert "most_frequent_value: accuracy 0.5312" in out
 
 
 @pytest.mark.parametrize("name", TASKS)

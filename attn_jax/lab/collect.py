@@ -35,7 +35,8 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         reference=config["reference"] or next(iter(config["models"])),
         metric=task["metric"],
         chance=task["chance"],
-        best=task["best"],
+        best={int(length): best for length, best in task["best"].items()},
+        loss_places=task["loss_places"],
         threshold=task["threshold"],
         length_unit=task["length_unit"],
         train_lengths=tuple(task["train_lengths"]),
@@ -108,4 +109,5 @@ def _normalised(metric: np.ndarray, lengths: np.ndarray, facts: dict[str, Any]) 
     """(metric - chance) / (best - chance), each length by its own floor."""
     task = facts["task"]
     chance = np.array([task["floors"][str(length)][task["chance"]]["metric"] for length in lengths])
-    return (metric - chance) / (task["best"] - chance)
+    best = np.array([task["best"][str(length)] for length in lengths])
+    return (metric - chance) / (best - chance)

@@ -18,8 +18,9 @@ from attn_jax.training.step import batch_loss, train_batch
 
 def study_facts(prepared: Prepared) -> dict[str, Any]:
     """The content of study.json, less how its runs fall into blocks."""
+    prepared.check_batches()
     study, spec = prepared.study, prepared.task.spec
-    shown = sorted({*prepared.curve_lengths, max(prepared.train_lengths)})
+    lengths = sorted({*prepared.curve_lengths, *prepared.train_lengths})
     return {
         "schema": 1,
         "fingerprint": fingerprint(study),
@@ -27,13 +28,14 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
         "task": {
             "metric": spec.metric,
             "chance": spec.chance,
-            "best": spec.best,
+            "best": {str(length): spec.best_metric(prepared.task.floors(length)) for length in lengths},
+            "loss_places": spec.loss_places,
             "threshold": spec.threshold,
             "length_unit": spec.length_unit,
             "train_lengths": [min(prepared.train_lengths), max(prepared.train_lengths)],
             "lengths": list(prepared.curve_lengths),
             "validation_lengths": list(prepared.plan(study.reference_name).validation_lengths),
-            "floors": {str(length): _floors(prepared, length) for length in {*shown, *prepared.train_lengths}},
+            "floors": {str(length): _floors(prepared, length) for length in lengths},
             "source": spec.source,
         },
         "models": {name: _model_facts(prepared, name) for name in study.models},

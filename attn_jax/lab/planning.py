@@ -1,7 +1,9 @@
 """From a study to what is run: matched models, training and evaluation lengths, and how runs fall into blocks."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+
+import jax
 
 from attn_jax.config import Study
 from attn_jax.errors import ConfigError
@@ -35,7 +37,21 @@ class Prepared:
     @cached_property
     def task(self) -> Task:
         """The task's functions."""
-        return self.study.task.make()
+        try:
+            return self.study.task.make()
+        except ValueError as error:  # a text file that is not there
+            raise ConfigError(f"task: {error}") from error
+
+    def check_batches(self) -> None:
+        """Refuses, before a worker meets it, a task that cannot give batches of this size: a text that is too short."""
+        longest = max(self.train_lengths)
+        try:
+            jax.eval_shape(
+                partial(self.task.sample, batch_size=self.study.train.batch_size, length=longest, max_length=longest),
+                jax.random.key(0),
+            )
+        except ValueError as error:
+            raise ConfigError(f"train.batch_size, train.lengths: {error}") from error
 
     @cached_property
     def train_lengths(self) -> tuple[int, ...]:

@@ -39,9 +39,10 @@ class Results:
     study: str
     task: str
     reference: str
-    metric: str  # "accuracy"
+    metric: str  # "accuracy" ...
+    loss_places: str  # "scored" or "all": where the loss was taken
     chance: str  # the floor that is normalised score 0
-    best: float
+    best: dict[int, float]  # length -> the metric that is normalised score 1
     threshold: float | None
     length_unit: str
     train_lengths: tuple[int, int]
@@ -56,3 +57,8 @@ class Results:
     models: dict[str, ModelResult]
     config: dict[str, Any]  # the whole study, as config.to_dict writes it
     environment: dict[str, Any]
+
+    @property
+    def loss_unit(self) -> str:
+        """What the loss is counted in."""
+        return "squared error" if self.metric == "mse" else "nats"

@@ -107,7 +107,7 @@ def init(config: ModelConfig, mixers: tuple[Mixer, ...], io: IO, max_tokens: int
         "embedding": _init_embed(io, config.d_model, keys[0]),
         "layers": [init_block(config, mixer, k) for mixer, k in zip(mixers, keys[3:], strict=True)],
         "norm": init_norm(config.norm, config.d_model),
-        "readout": init_linear(keys[1], config.d_model, io.num_classes),
+        "readout": init_linear(keys[1], config.d_model, io.outputs),
     }
     if config.positions == "learned":
         params["positions"] = init_embedding(keys[2], max_tokens, config.d_model, scale=0.1)

@@ -94,7 +94,7 @@ def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], name
 def _plot_loss(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
     """As the learning curves; zero is where the axis begins."""
     arrays = [reading.at_chosen_rate(results, summary, name, "loss", np.inf) for name in names]
-    axes.set(xlim=(0, results.budget), xlabel="step", ylabel="loss (nats a weighted place)")
+    axes.set(xlim=(0, results.budget), xlabel="step", ylabel=f"loss ({results.loss_unit} a weighted place)")
     _curves(axes, results.steps, arrays)
     _count_ticks(axes.xaxis)
     _count_ticks(axes.yaxis)

@@ -60,7 +60,9 @@ def render_page(results: Results, summary: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(pretty=_pretty, decimal=words.decimal, count=words.count, rate=words.rate)
+    environment.filters.update(
+        pretty=_pretty, decimal=words.decimal, count=words.count, rate=words.rate, plain=words.plain
+    )
     return environment.get_template("report.html.j2").render(page_content(results, summary))
 
 
@@ -181,17 +183,17 @@ def _floor_rows(results: Results, lengths: Sequence[int]) -> list[dict[str, Any]
         {
             "name": name,
             "zero": name == results.chance,
-            "cells": [_floor_cell(results.floors[length].get(name)) for length in lengths],
+            "cells": [_floor_cell(results.floors[length].get(name), results.loss_unit) for length in lengths],
         }
         for name in names
     ]
 
 
-def _floor_cell(floor: Mapping[str, float | None] | None) -> tuple[str, str]:
+def _floor_cell(floor: Mapping[str, float | None] | None, unit: str) -> tuple[str, str]:
     """A floor's metric and loss; it may be missing at a length, and its loss where it puts no mass on an answer."""
     if floor is None or floor["metric"] is None:
         return ("–", "")
-    return (words.decimal(floor["metric"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} nats")
+    return (words.decimal(floor["metric"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} {unit}")
 
 
 def _comparison(row: Mapping[str, Any]) -> dict[str, str]:

@@ -57,7 +57,7 @@ def unit(summary: Mapping[str, Any], name: str, axis: str) -> float:
 
 def floor_metric(results: Results, floor: str) -> str:
     """A floor in the task's metric, at the longest training length."""
-    return f"{results.metric} {words.decimal(_floors(results)[floor]['metric'], 3)}"
+    return f"{words.plain(results.metric)} {words.decimal(_floors(results)[floor]['metric'], 3)}"
 
 
 def _floors(results: Results) -> Mapping[str, Any]:
@@ -68,6 +68,6 @@ def _floors(results: Results) -> Mapping[str, Any]:
 def floors_above_zero(results: Results) -> list[tuple[str, float]]:
     """Floors clearly above the one that is zero, as normalised scores."""
     floors = _floors(results)
-    chance = floors[results.chance]["metric"]
-    heights = {name: (floor["metric"] - chance) / (results.best - chance) for name, floor in floors.items()}
+    chance, best = floors[results.chance]["metric"], results.best[results.train_lengths[1]]
+    heights = {name: (floor["metric"] - chance) / (best - chance) for name, floor in floors.items()}
     return sorted((name, height) for name, height in heights.items() if 0.04 < height < 1)

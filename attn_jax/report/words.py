@@ -59,6 +59,15 @@ def score(estimate: Mapping[str, Any]) -> tuple[str, str]:
     return decimal(estimate["value"], 3), interval(estimate, _thousandths)
 
 
+def plain(name: str) -> str:
+    """A name of the code as words.
+
+    >>> plain("exact_match")
+    'exact match'
+    """
+    return name.replace("_", " ")
+
+
 def steps(estimate: Mapping[str, Any]) -> tuple[str, str]:
     """A number of steps and its interval, in whole steps.
 

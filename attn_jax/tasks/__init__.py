@@ -4,30 +4,151 @@
 A task of your own is one file after the pattern of copy_memory.py; a row here gives it a name for the command.
 """
 
+from attn_jax.tasks.adding import Adding
 from attn_jax.tasks.associative_recall import AssociativeRecall
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.binary_addition import BinaryAddition
+from attn_jax.tasks.binary_multiplication import BinaryMultiplication
 from attn_jax.tasks.copy_memory import CopyMemory
+from attn_jax.tasks.copy_string import Copy
+from attn_jax.tasks.counting import Counting
+from attn_jax.tasks.cycle_navigation import CycleNavigation
+from attn_jax.tasks.digit_addition import DigitAddition
 from attn_jax.tasks.digits import Digits
+from attn_jax.tasks.duplicate import Duplicate
+from attn_jax.tasks.dyck import Dyck
+from attn_jax.tasks.even_pairs import EvenPairs
+from attn_jax.tasks.group_word import GroupWord
+from attn_jax.tasks.h3_recall import H3Recall
+from attn_jax.tasks.induction_heads import InductionHeads
+from attn_jax.tasks.lookup import Lookup
+from attn_jax.tasks.mad_fuzzy_recall import MADFuzzyRecall
+from attn_jax.tasks.mad_memorisation import MADMemorisation
+from attn_jax.tasks.mad_recall import MADRecall
+from attn_jax.tasks.mad_selective_copy import MADSelectiveCopy
+from attn_jax.tasks.majority import Majority
+from attn_jax.tasks.markov import MarkovChain
+from attn_jax.tasks.missing_duplicate import MissingDuplicate
+from attn_jax.tasks.modular_arithmetic import ModularArithmetic
+from attn_jax.tasks.modular_arithmetic_brackets import ModularArithmeticBrackets
+from attn_jax.tasks.modular_sum import ModularSum
+from attn_jax.tasks.modular_table import ModularTable
+from attn_jax.tasks.mqar import MQAR
+from attn_jax.tasks.multiset import Multiset
+from attn_jax.tasks.odds_first import OddsFirst
 from attn_jax.tasks.parity import Parity
+from attn_jax.tasks.selective_copy import SelectiveCopy
+from attn_jax.tasks.solve_equation import SolveEquation
+from attn_jax.tasks.sort import Sort
+from attn_jax.tasks.square_root import SquareRoot
+from attn_jax.tasks.stack_manipulation import StackManipulation
+from attn_jax.tasks.string_copy import StringCopy
+from attn_jax.tasks.text import Text
 
 TASKS: dict[str, TaskConfig] = {
-    "associative_recall": AssociativeRecall(),
-    "copy_memory": CopyMemory(),
+    # regular, context-free and context-sensitive languages: Deletang et al. 2023
+    "even_pairs": EvenPairs(),
+    "modular_arithmetic": ModularArithmetic(),
     "parity": Parity(),
     "parity_running": Parity(labels="running"),
+    "cycle_navigation": CycleNavigation(),
+    "stack_manipulation": StackManipulation(),
+    "reverse": Copy(order="reversed"),
+    "modular_arithmetic_brackets": ModularArithmeticBrackets(),
+    "solve_equation": SolveEquation(),
+    "duplicate": Duplicate(),
+    "missing_duplicate": MissingDuplicate(),
+    "odds_first": OddsFirst(),
+    "binary_addition": BinaryAddition(),
+    "binary_multiplication": BinaryMultiplication(),
+    "square_root": SquareRoot(),
+    "bucket_sort": Sort(),
+    # state tracking
+    "group_z60": GroupWord("z60"),
+    "group_a4xz5": GroupWord("a4xz5"),
+    "group_a5": GroupWord("a5"),
+    "group_s3": GroupWord("s3"),
+    "group_s5": GroupWord("s5"),
+    "modular_sum": ModularSum(),
+    "modular_sum_steps": ModularSum(labels="steps"),
+    "modular_sum_written": ModularSum(labels="written"),
+    # recall and copying
+    "mqar": MQAR(),
+    "induction_heads": InductionHeads(),
+    "associative_recall": AssociativeRecall(),
+    "h3_recall": H3Recall(),
+    "selective_copy": SelectiveCopy(),
+    "string_copy": StringCopy(),
+    "prefix_lookup": Lookup(side="prefix"),
+    "suffix_lookup": Lookup(side="suffix"),
+    "copy_memory": CopyMemory(),
+    "mad_recall": MADRecall(),
+    "mad_noisy_recall": MADRecall.noisy(),
+    "mad_fuzzy_recall": MADFuzzyRecall(),
+    "mad_selective_copy": MADSelectiveCopy(),
+    "mad_memorisation": MADMemorisation(),
+    # numbers, order, language
+    "copy": Copy(),
+    "sort": Sort(alphabet=20),
+    "digit_addition": DigitAddition(),
+    "adding": Adding(),
+    "dyck": Dyck(),
+    "markov": MarkovChain(),
+    "modular_table": ModularTable(),
+    "counting": Counting(),
+    "majority": Majority(),
+    "multiset": Multiset(),
+    # real data
     "digits": Digits(),
     "digits_permuted": Digits(order="permuted"),
+    "digits_rows": Digits(order="rows"),
+    "text": Text(),
 }
 
 __all__ = [
+    "MQAR",
     "TASKS",
+    "Adding",
     "AssociativeRecall",
+    "BinaryAddition",
+    "BinaryMultiplication",
+    "Copy",
     "CopyMemory",
+    "Counting",
+    "CycleNavigation",
+    "DigitAddition",
     "Digits",
+    "Duplicate",
+    "Dyck",
+    "EvenPairs",
     "Floor",
+    "GroupWord",
+    "H3Recall",
+    "InductionHeads",
+    "Lookup",
+    "MADFuzzyRecall",
+    "MADMemorisation",
+    "MADRecall",
+    "MADSelectiveCopy",
+    "Majority",
+    "MarkovChain",
+    "MissingDuplicate",
+    "ModularArithmetic",
+    "ModularArithmeticBrackets",
+    "ModularSum",
+    "ModularTable",
+    "Multiset",
+    "OddsFirst",
     "Parity",
+    "SelectiveCopy",
+    "SolveEquation",
+    "Sort",
     "Split",
+    "SquareRoot",
+    "StackManipulation",
+    "StringCopy",
     "Task",
     "TaskConfig",
     "TaskSpec",
+    "Text",
 ]

@@ -17,6 +17,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.h3_recall import H3Recall
 from attn_jax.tasks.sampling import first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -45,6 +46,15 @@ class AssociativeRecall(TaskConfig):
             if getattr(self, name) < 2:
                 raise ValueError(f"AssociativeRecall: {name} is {getattr(self, name)}, wanted at least 2")
 
+    @classmethod
+    def h3(cls) -> H3Recall:
+        """The task of this name in H3: one query, pairs that come again, every next token trained; a class of its own.
+
+        >>> AssociativeRecall.h3().make().spec.loss_places
+        'all'
+        """
+        return H3Recall()
+
     def make(self) -> Task:
         """The task of this configuration."""
         return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
@@ -54,7 +64,7 @@ def spec(config: AssociativeRecall) -> TaskSpec:
     """What a study must know; 6 pairs are trained on.
 
     >>> spec(AssociativeRecall()).io
-    IO(num_classes=16, vocab_size=32, channels=None)
+    IO(num_classes=16, vocab_size=32, channels=None, out_channels=None)
     """
     trained = min(6, config.num_keys)
     return TaskSpec(

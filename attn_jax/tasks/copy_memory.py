@@ -54,7 +54,7 @@ def spec(config: CopyMemory) -> TaskSpec:
     """What a study must know; a delay of 30 is trained on.
 
     >>> spec(CopyMemory()).io
-    IO(num_classes=9, vocab_size=10, channels=None)
+    IO(num_classes=9, vocab_size=10, channels=None, out_channels=None)
     """
     return TaskSpec(
         io=IO(num_classes=config.num_letters + 1, vocab_size=config.num_letters + 2),
@@ -68,6 +68,7 @@ def spec(config: CopyMemory) -> TaskSpec:
         lengths=length_range,
         num_tokens=partial(num_tokens, config),
         source="Hochreiter & Schmidhuber 1997; Arjovsky et al. 2015, arXiv 1511.06464",
+        loss_places="all",
     )
 
 

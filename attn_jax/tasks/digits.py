@@ -1,8 +1,14 @@
-"""Digits: real images, read one pixel after the other, and named at the last."""
+"""Digits: real images, read one pixel or one row after the other, and named at the last.
+
+    inputs    p1 p2 ... p64            or  row1 row2 ... row8  (8 channels)
+    targets    .  . ... digit               .    .  ... digit
+
+Real data without a download: short enough for a laptop, and by rows or permuted the same images at another distance.
+"""
 
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -13,31 +19,40 @@ from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.sampling import first_places, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
+Order: TypeAlias = Literal["sequential", "permuted", "rows"]
+
 _NUM_PIXELS = 64
+_SIDE = 8
 _SPLITS: dict[Split, tuple[int, int]] = {"train": (0, 1077), "validation": (1077, 1437), "test": (1437, 1797)}
 
 
 @dataclass(frozen=True)
 class Digits(TaskConfig):
-    """The 1797 images of 8 x 8 pixels that come with scikit-learn, as 64 real numbers in [0, 1]; ten classes.
+    """The 1797 images of 8 x 8 pixels that come with scikit-learn, as real numbers in [0, 1]; ten classes.
 
     The images are shuffled once, always in the same way, and cut into 1077 to train, 360 to validate and 360 to test;
-    a batch draws from its split with replacement. The answer is asked at the last pixel only. Every sequence has 64
-    pixels. There is no threshold that counts as solved: models rank by their final score.
+    a batch draws from its split with replacement. The answer is asked at the last place only. Every sequence has 64
+    pixels, or 8 rows. There is no threshold that counts as solved: models rank by their final score.
 
     Args:
-      order: "sequential", row by row from the top left, or "permuted", in one fixed random order, which takes away
-        what neighbouring pixels say about each other.
+      order: "sequential", one pixel a place, row by row from the top left; "permuted", in one fixed random order, which
+        takes away what neighbouring pixels say about each other; or "rows", from the top, 8 pixels a place, which takes
+        away most of the distance.
 
     Raises:
-      ValueError: `order` is neither.
+      ValueError: `order` is none of these.
     """
 
-    order: Literal["sequential", "permuted"] = "sequential"
+    order: Order = "sequential"
 
     def __post_init__(self):
-        if self.order not in ("sequential", "permuted"):
-            raise ValueError(f"Digits: order is {self.order!r}, wanted 'sequential' or 'permuted'")
+        if self.order not in get_args(Order):
+            raise ValueError(f"Digits: order is {self.order!r}, wanted one of {', '.join(map(repr, get_args(Order)))}")
+
+    @property
+    def num_places(self) -> int:
+        """64 pixels or 8 rows, the only length there is."""
+        return _SIDE if self.order == "rows" else _NUM_PIXELS
 
     def make(self) -> Task:
         """The task of this configuration; there is no oracle, the label is no function of the pixels."""
@@ -48,39 +63,41 @@ def spec(config: Digits) -> TaskSpec:
     """What a study must know.
 
     >>> spec(Digits()).io
-    IO(num_classes=10, vocab_size=None, channels=1)
+    IO(num_classes=10, vocab_size=None, channels=1, out_channels=None)
     """
     return TaskSpec(
-        io=IO(num_classes=10, channels=1),
+        io=IO(num_classes=10, channels=_NUM_PIXELS // config.num_places),
         metric="accuracy",
         chance="uniform",
         best=1.0,
         threshold=None,
-        train_lengths=(_NUM_PIXELS, _NUM_PIXELS),
-        test_lengths=(_NUM_PIXELS,),
-        length_unit="pixels",
-        lengths=lengths,
+        train_lengths=(config.num_places, config.num_places),
+        test_lengths=(config.num_places,),
+        length_unit="rows" if config.order == "rows" else "pixels",
+        lengths=partial(lengths, config),
         num_tokens=num_tokens,
         source="Alpaydin 1998, UCI optical recognition of handwritten digits: its test set",
+        finite=True,
     )
 
 
-def lengths(low: int, high: int) -> tuple[int, ...]:
-    """64, the only length there is.
+def lengths(config: Digits, low: int, high: int) -> tuple[int, ...]:
+    """64 pixels or 8 rows, the only length there is.
 
     Raises:
-      ValueError: 64 does not lie between `low` and `high`.
+      ValueError: it does not lie between `low` and `high`.
 
-    >>> lengths(1, 100)
+    >>> lengths(Digits(), 1, 100)
     (64,)
     """
-    if not low <= _NUM_PIXELS <= high:
-        raise ValueError(f"lengths: got low={low}, high={high}, wanted a range that holds {_NUM_PIXELS}, the only one")
-    return (_NUM_PIXELS,)
+    only = config.num_places
+    if not low <= only <= high:
+        raise ValueError(f"lengths: got low={low}, high={high}, wanted a range that holds {only}, the only one")
+    return (only,)
 
 
 def num_tokens(length: int) -> int:
-    """One place a pixel.
+    """One place a pixel or row.
 
     >>> num_tokens(64)
     64
@@ -103,36 +120,38 @@ def sample(
       config: the task.
       key: a typed key.
       batch_size: B.
-      length: 64; may be traced, and is then trusted.
-      max_length: static, 64.
+      length: 64, or 8 rows; may be traced, and is then trusted.
+      max_length: static, the same.
       split: picks the images.
 
     Returns:
-      A batch of inputs [B, 64, 1] float32 in [0, 1] and targets [B, 64] int32, the digit at the last place.
+      A batch of inputs [B, 64, 1] or [B, 8, 8] float32 in [0, 1] and targets [B, T] int32, the digit at the last
+      place.
 
     Raises:
-      ValueError: `max_length` is not 64, or `split` is unknown.
+      ValueError: `max_length` is another length, or `split` is unknown.
       ImportError: scikit-learn is not installed.
 
     >>> sample(Digits(), jax.random.key(0), 2, 64, 64).inputs.shape
     (2, 64, 1)
     """
-    lengths(max_length, max_length)
+    lengths(config, max_length, max_length)
+    shape = (batch_size, max_length)
     stream = split_key(key, split)
     pixels, labels = _load(config.order)
     rows = jax.random.randint(stream, (batch_size,), *_SPLITS[split])
-    scored = jnp.broadcast_to(jnp.arange(_NUM_PIXELS) == _NUM_PIXELS - 1, (batch_size, _NUM_PIXELS))
+    scored = jnp.broadcast_to(jnp.arange(max_length) == max_length - 1, shape)
     return Batch(
-        inputs=jnp.asarray(pixels)[rows][..., None].astype(jnp.float32) / 16,
+        inputs=jnp.asarray(pixels)[rows].reshape(*shape, -1).astype(jnp.float32) / 16,
         targets=jnp.where(scored, jnp.asarray(labels)[rows][:, None], 0),
         weights=scored.astype(jnp.float32),
         scored=scored,
-        valid=first_places(batch_size, _NUM_PIXELS, length),
+        valid=first_places(*shape, length),
     )
 
 
 @cache
-def _load(order: Literal["sequential", "permuted"]) -> tuple[np.ndarray, np.ndarray]:
+def _load(order: Order) -> tuple[np.ndarray, np.ndarray]:
     """(pixels [1797, 64] uint8 of 0 .. 16, labels [1797] int32), splits one after the other; read once a process."""
     try:
         from sklearn.datasets import load_digits
@@ -150,19 +169,19 @@ def floors(config: Digits, length: int) -> dict[str, Floor]:
 
     Args:
       config: the task.
-      length: 64.
+      length: 64, or 8 rows.
 
     Returns:
       The floors by name; both hold for the test split.
 
     Raises:
-      ValueError: `length` is not 64.
+      ValueError: `length` is another.
       ImportError: scikit-learn is not installed.
 
     >>> floors(Digits(), 64)["uniform"].metric
     0.1
     """
-    lengths(length, length)
+    lengths(config, length, length)
     _, labels = _load(config.order)
     majority = int(np.bincount(labels[slice(*_SPLITS["train"])]).argmax())
     share = float(np.mean(labels[slice(*_SPLITS["test"])] == majority))

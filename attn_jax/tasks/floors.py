@@ -1,4 +1,4 @@
-"""The floor that every task has: all classes alike."""
+"""The floors that tasks share: all classes alike, one fixed guess, and the best guess from place and length."""
 
 import math
 from functools import partial
@@ -20,13 +20,63 @@ def uniform_floor(num_classes: int) -> Floor:
     >>> uniform_floor(4).metric
     0.25
     """
-    return Floor(1 / num_classes, math.log(num_classes), partial(uniform_probabilities, num_classes))
+    return Floor(1 / num_classes, math.log(num_classes), partial(constant, np.full(num_classes, 1 / num_classes)))
 
 
-def uniform_probabilities(num_classes: int, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """1 / V for each class, [B, T, V] float64.
+def constant_floor(probabilities: np.ndarray, frequencies: np.ndarray) -> Floor:
+    """The predictor that says the same everywhere: accuracy sum_v p_v q_v, loss -sum_v q_v ln p_v.
 
-    >>> uniform_probabilities(2, np.zeros((1, 1)), np.ones((1, 1), bool)).tolist()
+    Args:
+      probabilities: p, [V] float64, what is said.
+      frequencies: q, [V] float64, how often each class is the answer.
+
+    Returns:
+      The floor; its loss is None where p gives some answer no mass.
+
+    >>> constant_floor(np.array([1.0, 0.0]), np.array([0.75, 0.25]))[:2]
+    (0.75, None)
+    """
+    asked = frequencies > 0
+    loss = -float(frequencies[asked] @ np.log(probabilities[asked])) if (probabilities[asked] > 0).all() else None
+    return Floor(float(probabilities @ frequencies), loss, partial(constant, probabilities))
+
+
+def guess_floor(table: np.ndarray, start: int) -> Floor:
+    """The best guess of a predictor that sees length and place only: accuracy sum_y max_v table[y, v] / sum table.
+
+    Args:
+      table: [Y, V] float64: the probability that answer place y is scored and its class is v.
+      start: the place of y = 0 in a sequence.
+
+    Returns:
+      The floor; classes that are equally likely are guessed alike, and other places are guessed uniformly. No loss,
+      for the other classes get no mass.
+
+    >>> guess_floor(np.array([[0.75, 0.25], [0.5, 0.5]]), 3).metric
+    0.625
+    """
+    likeliest = np.isclose(table, table.max(axis=1, keepdims=True), rtol=1e-12, atol=0)
+    guesses = likeliest / likeliest.sum(axis=1, keepdims=True)
+    metric = float((guesses * table).sum() / table.sum())
+    return Floor(metric, None, partial(guess_by_place, guesses, start))
+
+
+def constant(probabilities: np.ndarray, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The same class probabilities everywhere, [B, T, V] float64.
+
+    >>> constant(np.array([0.5, 0.5]), np.zeros((1, 1)), np.ones((1, 1), bool)).tolist()
     [[[0.5, 0.5]]]
     """
-    return np.broadcast_to(1 / num_classes, (*valid.shape, num_classes))
+    return np.broadcast_to(probabilities, (*valid.shape, len(probabilities)))
+
+
+def guess_by_place(guesses: np.ndarray, start: int, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """`guesses` [Y, V] from place `start` on, uniform elsewhere, [B, T, V] float64.
+
+    >>> guess_by_place(np.array([[1.0, 0.0]]), 1, np.zeros((1, 2)), np.ones((1, 2), bool)).tolist()
+    [[[0.5, 0.5], [1.0, 0.0]]]
+    """
+    num_guesses, num_classes = guesses.shape
+    rows = np.full((max(valid.shape[1], start + num_guesses), num_classes), 1 / num_classes)
+    rows[start : start + num_guesses] = guesses
+    return np.broadcast_to(rows[: valid.shape[1]], (*valid.shape, num_classes))

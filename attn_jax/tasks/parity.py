@@ -57,7 +57,7 @@ def spec(config: Parity) -> TaskSpec:
     """What a study must know; 2 to 20 bits are trained on, and 100 asked for.
 
     >>> spec(Parity()).io, spec(Parity(labels="running")).chance
-    (IO(num_classes=2, vocab_size=3, channels=None), 'memoryless')
+    (IO(num_classes=2, vocab_size=3, channels=None, out_channels=None), 'memoryless')
     """
     running = config.labels == "running"
     return TaskSpec(

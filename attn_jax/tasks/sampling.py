@@ -40,23 +40,34 @@ def first_places(batch_size: int, num_places: int, end: int | Array) -> Array:
     return jnp.broadcast_to(jnp.arange(num_places) < end, (batch_size, num_places))
 
 
-def length_range(low: int, high: int, *, smallest: int = 1, largest: int | None = None) -> tuple[int, ...]:
-    """Every length from `low` to `high`, both included, where a task allows each of them.
+def length_range(
+    low: int, high: int, *, smallest: int = 1, largest: int | None = None, step: int = 1
+) -> tuple[int, ...]:
+    """The lengths from `low` to `high`, both included, that a task allows.
 
     Args:
       low, high: what is asked for.
       smallest, largest: what the task allows; `largest` None where nothing bounds it.
+      step: the distance of allowed lengths, counted from `smallest`: 2 from 1 are the odd ones.
 
     Returns:
-      (low, low + 1, ..., high).
+      The allowed lengths, ascending.
 
     Raises:
-      ValueError: the range is empty or leaves the allowed one.
+      ValueError: the range is empty, leaves what is allowed, or holds no allowed length.
 
     >>> length_range(2, 5)
     (2, 3, 4, 5)
+    >>> length_range(2, 5, step=2)
+    (3, 5)
     """
     if not smallest <= low <= high or (largest is not None and high > largest):
         bound = "" if largest is None else f" <= {largest}"
         raise ValueError(f"lengths: got low={low}, high={high}, wanted {smallest} <= low <= high{bound}")
-    return tuple(range(low, high + 1))
+    allowed = tuple(range(low + (smallest - low) % step, high + 1, step))
+    if not allowed:
+        raise ValueError(
+            f"lengths: got low={low}, high={high}, wanted a range with one of {smallest}, "
+            f"{smallest + step}, {smallest + 2 * step} ..."
+        )
+    return allowed

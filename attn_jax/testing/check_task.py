@@ -6,12 +6,14 @@ from typing import get_args
 import jax
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Metric, Split, TaskConfig, TaskSpec
+from attn_jax.tasks.base import LossPlaces, Metric, Split, TaskConfig, TaskSpec
+from attn_jax.testing.check_floors import check_floors
+from attn_jax.testing.check_pairs import check_pairs
 from attn_jax.testing.draws import Arrays, Draws
+from attn_jax.testing.require import require
 
 _NUM_LENGTHS = 4
 _NUM_PLACES = 16  # scored places at which causality is tried
-_STANDARD_ERRORS = 4
 _ROUNDING = 1e-6
 _PAIRS: tuple[tuple[Split, Split], ...] = (("train", "validation"), ("train", "test"), ("validation", "test"))
 
@@ -23,12 +25,13 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
     scored); targets against `solve`, whole and on prefixes that end at an answer; floors against what their predictors
     score. All lengths run in one compiled program and give what they give untraced. Key and split pick the data.
 
-    Splits of a finite set share no sequence. A set is taken for finite where there is no `solve` and most of a new
-    batch was drawn before: with an oracle, sequences that come again are as likely short ones drawn afresh.
+    Splits of a finite set (`spec.finite`) share no sequence. Where there is no `solve`, a set of which most of a new
+    batch was drawn before must be said to be finite; with an oracle, sequences that come again may be short ones drawn
+    afresh. Pairs, where there are any, are the strings of `sample`.
 
-    A predictor's score is the mean probability that it gives to the right answer at the scored places, and its loss
-    the mean of -ln of it over the weights: what an answer drawn from its probabilities scores. Both must lie within
-    four standard errors of the floor, on the test split; where no row differs, the floor must be exact.
+    A predictor's score is what answers drawn from its probabilities score in the task's metric, and its loss the mean
+    of -ln of them over the weights; of real answers both are squared errors. Both must lie within four standard errors
+    of the floor, on the test split; where no row differs, the floor must be exact.
 
     Args:
       config: the task's configuration.
@@ -53,32 +56,29 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
     for length, batch in batches.items():
         _check_untraced(draws, batch, length)
     _check_vmap(draws, lengths[-1])
-    if task.solve is None:
-        _check_splits(draws, lengths[-1])
+    _check_splits(draws, lengths[-1])
     for length, batch in batches.items():
         if task.solve is not None:
             _check_solve(task.solve, batch, length)
             _check_causal(task.solve, batch, length)
-        _check_floors(draws, length)
-
-
-def _require(condition: bool | np.bool_, message: str) -> None:
-    """`assert`, which python -O would leave out."""
-    if not condition:
-        raise AssertionError(message)
+        check_floors(draws, length)
+        if task.pairs is not None or task.spec.pairs_vocab_size is not None:
+            check_pairs(draws, length)
 
 
 def _check_spec(spec: TaskSpec) -> tuple[int, ...]:
     """The default lengths are allowed ones; gives four of them, ascending, the extremes among them."""
-    _require(spec.metric in get_args(Metric), f"spec.metric is {spec.metric!r}, wanted one of {get_args(Metric)}")
-    _require(0 < spec.best <= 1, f"spec.best is {spec.best}, wanted an accuracy, at most 1")
+    require(spec.metric in get_args(Metric), f"spec.metric is {spec.metric!r}, wanted one of {get_args(Metric)}")
+    require(spec.loss_places in get_args(LossPlaces), f"spec.loss_places is {spec.loss_places!r}, wanted scored or all")
+    if spec.metric in ("accuracy", "exact_match") and not isinstance(spec.best, str):
+        require(0 < spec.best <= 1, f"spec.best is {spec.best}, wanted a share, at most 1")
     threshold = spec.threshold
-    _require(threshold is None or 0 < threshold <= 1, f"spec.threshold is {threshold}, wanted None or a share of 1")
+    require(threshold is None or 0 < threshold <= 1, f"spec.threshold is {threshold}, wanted None or a share of 1")
     rising = list(spec.test_lengths) == sorted(set(spec.test_lengths))
-    _require(rising, f"spec.test_lengths are {spec.test_lengths}, wanted ascending lengths")
+    require(rising, f"spec.test_lengths are {spec.test_lengths}, wanted ascending lengths")
     trained = _allowed(spec, *spec.train_lengths)
     for length in spec.test_lengths:
-        _require(_allowed(spec, length, length) == (length,), f"test length {length} is not an allowed length")
+        require(_allowed(spec, length, length) == (length,), f"test length {length} is not an allowed length")
     every = sorted({*trained, *spec.test_lengths})
     places = np.linspace(0, len(every) - 1, min(_NUM_LENGTHS, len(every))).round().astype(int)
     return tuple(every[place] for place in places)
@@ -92,7 +92,7 @@ def _allowed(spec: TaskSpec, low: int, high: int) -> tuple[int, ...]:
         raise AssertionError(f"a default length is not an allowed length: {error}") from error
     inside = sorted({length for length in lengths if low <= length <= high})
     message = f"spec.lengths({low}, {high}) is {lengths}, wanted allowed lengths between both, ascending"
-    _require(bool(lengths) and list(lengths) == inside, message)
+    require(bool(lengths) and list(lengths) == inside, message)
     return lengths
 
 
@@ -112,32 +112,35 @@ def _check_untraced(draws: Draws, batch: Arrays, length: int) -> None:
     plain = draws.untraced(draws.key(0), length, "train")
     for name, traced, untraced in zip(Arrays._fields, batch, plain, strict=True):
         same = traced.shape == untraced.shape and np.allclose(traced, untraced, rtol=0, atol=_ROUNDING)
-        _require(same, f"length {length}: {name} differs between a traced and a plain length")
+        require(same, f"length {length}: {name} differs between a traced and a plain length")
 
 
 def _check_shapes(spec: TaskSpec, batch: Arrays, shape: tuple[int, int], length: int) -> None:
     """Shapes, dtypes, and the range of classes and tokens."""
     io = spec.io
     first = (shape, "int32") if io.channels is None else ((*shape, io.channels), "float32")
-    wanted = (first, (shape, "int32"), (shape, "float32"), (shape, "bool"), (shape, "bool"))
+    second = (shape, "int32") if io.out_channels is None else ((*shape, io.out_channels), "float32")
+    wanted = (first, second, (shape, "float32"), (shape, "bool"), (shape, "bool"))
     for name, values, (size, dtype) in zip(Arrays._fields, batch, wanted, strict=True):
-        _require(values.shape == size, f"length {length}: {name} has shape {values.shape}, wanted {size}")
-        _require(values.dtype == dtype, f"length {length}: {name} has dtype {values.dtype}, wanted {dtype}")
+        require(values.shape == size, f"length {length}: {name} has shape {values.shape}, wanted {size}")
+        require(values.dtype == dtype, f"length {length}: {name} has dtype {values.dtype}, wanted {dtype}")
     for name, values, size in (("inputs", batch.inputs, io.vocab_size), ("targets", batch.targets, io.num_classes)):
         outside = size is not None and ((values < 0) | (values >= size)).any()
-        _require(
+        require(
             not outside, f"length {length}: {name} lie in {values.min()} .. {values.max()}, wanted 0 .. below {size}"
         )
 
 
 def _check_places(spec: TaskSpec, batch: Arrays, length: int) -> None:
     """Which places are in use, and that padding carries nothing."""
-    inputs, _, weights, scored, valid = batch
+    inputs, targets, weights, scored, valid = batch
+    elsewhere = ((weights > 0) & ~scored).any()
     used = spec.num_tokens(length)
     in_use = np.arange(valid.shape[1]) < used
     for holds, sentence in (
         ((valid == in_use).all(), f"valid is not the first num_tokens = {used} places of each row"),
         (np.isfinite(inputs).all(), "inputs are not finite"),
+        (np.isfinite(targets).all(), "targets are not finite"),
         (not inputs[:, used:].any(), "inputs at padding are not 0"),
         (np.isfinite(weights).all() and (weights >= 0).all(), "weights are negative or not finite"),
         (not weights[:, used:].any(), "weights on padding: the loss would be averaged over it"),
@@ -145,26 +148,27 @@ def _check_places(spec: TaskSpec, batch: Arrays, length: int) -> None:
         (weights.any(axis=1).all(), "a row has no place with a weight"),
         (scored.any(axis=1).all(), "a row has no scored place"),
         ((weights[scored] > 0).all(), "a scored place has no weight: its answer is never trained"),
+        (elsewhere == (spec.loss_places == "all"), f"weights contradict spec.loss_places, {spec.loss_places!r}"),
     ):
-        _require(holds, f"length {length}: {sentence}")
+        require(holds, f"length {length}: {sentence}")
 
 
 def _check_streams(draws: Draws, length: int) -> None:
     """The key decides the batch, and nothing else does; rows, keys and splits differ."""
     first, second = draws.batch(0, length), draws.batch(1, length)
-    _require(_equal(first, draws.batch(0, length)), "the same key gives different batches")
-    _require(not _equal(first, second), "different keys give the same batch: the key is ignored")
-    _require((first.inputs != first.inputs[0]).any(), "all rows of a batch are the same sequence")
+    require(_equal(first, draws.batch(0, length)), "the same key gives different batches")
+    require(not _equal(first, second), "different keys give the same batch: the key is ignored")
+    require((first.inputs != first.inputs[0]).any(), "all rows of a batch are the same sequence")
     streams = {split: draws.untraced(draws.key(0), length, split) for split in get_args(Split)}
     for a, b in _PAIRS:
-        _require(not _equal(streams[a], streams[b]), f"splits {a!r} and {b!r} give the same batch: split is ignored")
+        require(not _equal(streams[a], streams[b]), f"splits {a!r} and {b!r} give the same batch: split is ignored")
 
 
 def _check_vmap(draws: Draws, length: int) -> None:
     """A key gives the same batch among others and alone."""
     alone = draws.untraced(draws.keys()[0], length, "test")
     same = _equal(next(draws.several(length, "test")), alone)
-    _require(same, "vmap over keys gives another batch than the key alone")
+    require(same, "vmap over keys gives another batch than the key alone")
 
 
 def _equal(a: Arrays, b: Arrays) -> bool:
@@ -176,9 +180,9 @@ def _check_solve(solve: Callable[..., np.ndarray], batch: Arrays, length: int) -
     """The oracle says the same wherever an answer is scored or trained."""
     answers = np.asarray(solve(batch.inputs, batch.valid))
     wanted = batch.targets.shape
-    _require(answers.shape == wanted, f"length {length}: solve gives shape {answers.shape}, wanted {wanted}")
+    require(answers.shape == wanted, f"length {length}: solve gives shape {answers.shape}, wanted {wanted}")
     counted = batch.scored | (batch.weights > 0)
-    wrong = np.argwhere(counted & (answers != batch.targets))
+    wrong = np.argwhere(counted & _differ(answers, batch.targets))
     if len(wrong):
         row, place = wrong[0]
         raise AssertionError(
@@ -187,70 +191,38 @@ def _check_solve(solve: Callable[..., np.ndarray], batch: Arrays, length: int) -
         )
 
 
+def _differ(answers: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Where classes differ, or real answers by more than rounding."""
+    differ = np.abs(answers.astype(np.float64) - targets) > _ROUNDING
+    return differ if targets.dtype == np.int32 else np.any(differ, axis=-1)
+
+
 def _check_causal(solve: Callable[..., np.ndarray], batch: Arrays, length: int) -> None:
     """`targets[t]` follows from `inputs[..t]`: the oracle finds it where nothing after t is there."""
     places = np.flatnonzero(batch.scored.any(axis=0))
     for place in places[np.linspace(0, len(places) - 1, min(_NUM_PLACES, len(places))).round().astype(int)]:
         answers = np.asarray(solve(batch.inputs[:, : place + 1], batch.valid[:, : place + 1]))[:, place]
-        _require(
-            (answers == batch.targets[:, place])[batch.scored[:, place]].all(),
+        require(
+            not _differ(answers, batch.targets[:, place])[batch.scored[:, place]].any(),
             f"length {length}: the target at place {place} depends on later inputs: "
             "solve does not find it in the prefix that ends there",
         )
 
 
-def _check_floors(draws: Draws, length: int) -> None:
-    """Chance is a floor below the best, and each predictor scores what its floor says."""
-    floors, spec = draws.task.floors(length), draws.task.spec
-    _require(spec.chance in floors, f"spec.chance is {spec.chance!r}, the floors are {', '.join(floors)}")
-    below = floors[spec.chance].metric != spec.best
-    _require(below, f"length {length}: chance {spec.chance!r} is as good as the best, scores cannot be normalised")
-    sums: dict[str, list[np.ndarray]] = {name: [] for name in floors}
-    for batch in draws.several(length, "test"):
-        used = Arrays(*(values[:, : spec.num_tokens(length)] for values in batch))  # padding only costs time
-        for name, floor in floors.items():
-            sums[name].append(_row_sums(f"length {length}: floor {name!r}", floor, used, spec.io.num_classes))
-    for name, floor in floors.items():
-        right, scored, loss, weight = np.concatenate(sums[name]).T
-        _check_claim(f"length {length}: metric of floor {name!r}", floor.metric, right, scored)
-        if floor.loss is not None:
-            _check_claim(f"length {length}: loss of floor {name!r}", floor.loss, loss, weight)
-
-
-def _row_sums(what: str, floor: Floor, batch: Arrays, num_classes: int) -> np.ndarray:
-    """[B, 4]: expected right answers, scored places, loss and weight of each row."""
-    probabilities = np.asarray(floor.predict(batch.inputs, batch.valid))
-    wanted = (*batch.targets.shape, num_classes)
-    _require(probabilities.shape == wanted, f"{what} predicts shape {probabilities.shape}, wanted {wanted}")
-    is_mass = (probabilities >= 0).all() and np.allclose(probabilities.sum(axis=-1), 1)
-    _require(is_mass, f"{what} predicts no probabilities: they are below 0 or their sum is not 1")
-    right = np.take_along_axis(probabilities, batch.targets[..., None], axis=-1)[..., 0]
-    with np.errstate(divide="ignore"):
-        loss = -np.log(np.where(batch.weights > 0, right, 1))
-    columns = (right * batch.scored, batch.scored, loss * batch.weights, batch.weights)
-    return np.stack([column.sum(axis=1, dtype=np.float64) for column in columns], axis=1)
-
-
-def _check_claim(what: str, claimed: float, parts: np.ndarray, wholes: np.ndarray) -> None:
-    """`claimed` lies within four standard errors of sum(parts) / sum(wholes), rows being independent."""
-    _require(np.isfinite(parts).all(), f"{what}: {claimed:.5f} is claimed, but its predictor gives some answer no mass")
-    measured = parts.sum() / wholes.sum()
-    error = np.std(parts - measured * wholes) / np.sqrt(len(parts)) / wholes.mean()
-    _require(
-        abs(measured - claimed) <= _STANDARD_ERRORS * error + _ROUNDING,
-        f"{what}: {claimed:.5f} is claimed, its predictor scores {measured:.5f} (standard error {error:.5f})",
-    )
-
-
 def _check_splits(draws: Draws, length: int) -> None:
-    """Where the data are a finite set, no sequence lies in two splits."""
-    seen = {split: _sequences(draws.several(length, split)) for split in get_args(Split)}
-    again = _sequences([draws.batch(0, length)])
-    if len(again & seen["train"]) < len(again) / 2:
-        return  # fresh sequences by key: there is nothing to be disjoint
+    """A finite set is called finite, and no sequence of it lies in two splits."""
+    finite = draws.task.spec.finite
+    if not finite and draws.task.solve is not None:
+        return
+    seen = {split: _sequences(draws.several(length, split)) for split in get_args(Split)[: 3 if finite else 1]}
+    if not finite:
+        again = _sequences([draws.batch(0, length)])
+        fresh = len(again & seen["train"]) < len(again) / 2
+        require(fresh, "most sequences of a new batch were drawn before: a finite set, but spec.finite is False")
+        return
     for a, b in _PAIRS:
         shared = len(seen[a] & seen[b])
-        _require(not shared, f"the data are a finite set, and splits {a!r} and {b!r} overlap in {shared} sequences")
+        require(not shared, f"the data are a finite set, and splits {a!r} and {b!r} overlap in {shared} sequences")
 
 
 def _sequences(batches: Iterator[Arrays] | list[Arrays]) -> set[bytes]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,6 +20,16 @@ class Arrays(NamedTuple):
     weights: np.ndarray
     scored: np.ndarray
     valid: np.ndarray
+
+
+class PairArrays(NamedTuple):
+    """`Pairs` on the host."""
+
+    source: np.ndarray
+    source_valid: np.ndarray
+    target_in: np.ndarray
+    target: np.ndarray
+    target_valid: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,12 @@ class Draws:
         """The batch of a plain call."""
         return _to_host(self.sampler(split)(key, length))
 
+    def pairs(self, stream: int, length: int) -> PairArrays:
+        """The training pairs of one key, drawn with a traced length."""
+        assert self.task.pairs is not None
+        draw = jax.jit(partial(_sample, self.task.pairs, self.num_samples, self.max_length, "train"))
+        return PairArrays(*map(np.asarray, draw(self.key(stream), np.int32(length))))
+
     def _run(self, name: str, sampler: Callable[..., Batch], key: jax.Array, length: int) -> Batch:
         """Calls the compiled `sampler` with a traced length."""
         if name not in self.programs:
@@ -66,7 +82,7 @@ class Draws:
         return jax.random.split(self.key(2), self.num_batches)
 
 
-def _sample(sample: Callable[..., Batch], num_samples: int, max_length: int, split: Split, key, length) -> Batch:
+def _sample(sample: Callable[..., Any], num_samples: int, max_length: int, split: Split, key, length) -> Any:
     """`sample` with its static arguments first."""
     return sample(key, num_samples, length, max_length, split=split)
 

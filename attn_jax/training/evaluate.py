@@ -8,10 +8,11 @@ import numpy as np
 from jax import lax
 
 from attn_jax.tasks.base import Split
-from attn_jax.training.losses import cross_entropy
-from attn_jax.training.metrics import Tally, accuracy, exact_match
+from attn_jax.training.losses import loss
+from attn_jax.training.metrics import METRICS, exact_match
 from attn_jax.training.step import Setup
 from attn_jax.training.streams import stream_key
+from attn_jax.training.tally import Tally
 from attn_jax.types import Array, Params
 
 
@@ -51,13 +52,13 @@ def evaluate(
     """
     assert split != "train"  # fresh data only
     key = stream_key(split, seed)
-    longest = max(lengths)
+    longest, metric = max(lengths), METRICS[setup.task.spec.metric]
 
     def score(item: tuple[Array, Array]) -> Evaluation:
         index, length = item
         batch = setup.task.sample(jax.random.fold_in(key, index), batch_size, length, longest, split=split)
         valid = batch.valid if len(set(lengths)) > 1 else None
-        logits = setup.model.apply(params, batch.inputs, valid)
-        return Evaluation(cross_entropy(logits, batch), accuracy(logits, batch), exact_match(logits, batch))
+        outputs = setup.model.apply(params, batch.inputs, valid)
+        return Evaluation(loss(outputs, batch), metric(outputs, batch), exact_match(outputs, batch))
 
     return lax.map(score, (jnp.arange(len(lengths)), jnp.array(lengths)))

@@ -4,8 +4,23 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from attn_jax.training.metrics import Tally
+from attn_jax.training.tally import Tally
 from attn_jax.types import Array, Batch
+
+
+def loss(outputs: Array, batch: Batch) -> Tally:
+    """The loss that a batch is trained on: cross entropy of classes, squared error of real answers.
+
+    >>> some = jnp.ones((1, 1))
+    >>> float(loss(jnp.zeros((1, 1, 1)), Batch(some, some[..., None] * 3, some, some > 0, some > 0)).mean)
+    9.0
+    """
+    return squared_error(outputs, batch) if is_real(batch) else cross_entropy(outputs, batch)
+
+
+def is_real(batch: Batch) -> bool:
+    """Whether the answers are real numbers, not classes."""
+    return bool(jnp.issubdtype(batch.targets.dtype, jnp.floating))
 
 
 def cross_entropy(logits: Array, batch: Batch) -> Tally:
@@ -29,7 +44,36 @@ def cross_entropy(logits: Array, batch: Batch) -> Tally:
     1.3863
     """
     chex.assert_shape(logits, (*batch.targets.shape, None))
-    counted = batch.weights > 0
-    logits = jnp.where(counted[..., None], logits, 0).astype(jnp.promote_types(logits.dtype, jnp.float32))
-    log_p = jnp.take_along_axis(jax.nn.log_softmax(logits), batch.targets[..., None], -1)[..., 0]
+    log_p = jnp.take_along_axis(jax.nn.log_softmax(_counted(logits, batch)), batch.targets[..., None], -1)[..., 0]
     return Tally(-jnp.sum(batch.weights * log_p), jnp.sum(batch.weights))
+
+
+def squared_error(outputs: Array, batch: Batch) -> Tally:
+    """The squared error of real answers, summed over their channels, weighted.
+
+    total = sum over b, t of weights[b, t] |outputs[b, t] - targets[b, t]|^2;    number = sum of weights
+
+    Args:
+      outputs: [B, T, C] floating; the difference is taken in at least float32.
+      batch: its targets [B, T, C] and weights; places of weight 0 count nothing, whatever their outputs.
+
+    Returns:
+      The sum and the total weight.
+
+    Raises:
+      AssertionError: outputs and targets differ in shape.
+
+    >>> some = jnp.ones((1, 1))
+    >>> batch = Batch(some, some[..., None], some, some > 0, some > 0)
+    >>> float(squared_error(jnp.full((1, 1, 1), 3.0), batch).mean)
+    4.0
+    """
+    chex.assert_equal_shape([outputs, batch.targets])
+    error = jnp.sum((_counted(outputs, batch) - batch.targets) ** 2, -1)
+    return Tally(jnp.sum(batch.weights * error), jnp.sum(batch.weights))
+
+
+def _counted(outputs: Array, batch: Batch) -> Array:
+    """0 at places of weight 0, so that nothing there reaches a gradient; at least float32."""
+    outputs = jnp.where((batch.weights > 0)[..., None], outputs, 0)
+    return outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))

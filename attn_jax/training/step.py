@@ -8,7 +8,7 @@ import optax
 
 from attn_jax.models.base import Model
 from attn_jax.tasks.base import Task
-from attn_jax.training.losses import cross_entropy
+from attn_jax.training.losses import loss
 from attn_jax.training.state import RunState
 from attn_jax.training.streams import stream_key
 from attn_jax.types import Array, Batch, Key, Params
@@ -28,9 +28,9 @@ class Setup:
 
 
 def batch_loss(setup: Setup, params: Params, batch: Batch, key: Key | None) -> Array:
-    """The mean loss of a batch, nats per counted place."""
+    """The mean loss of a batch per counted place: nats, or squared error of real answers."""
     valid = batch.valid if len(setup.lengths) > 1 else None  # one length: nothing is padding
-    return cross_entropy(setup.model.apply(params, batch.inputs, valid, key=key), batch).mean
+    return loss(setup.model.apply(params, batch.inputs, valid, key=key), batch).mean
 
 
 def train_batch(setup: Setup, seed: Array, step: Array) -> Batch:
@@ -49,14 +49,14 @@ def train_step(setup: Setup, state: RunState, step: Array) -> tuple[RunState, Ar
     """
     batch = train_batch(setup, state.seed, step)
     key = stream_key("dropout", state.seed, step)
-    loss, gradient = jax.value_and_grad(batch_loss, argnums=1)(setup, state.params, batch, key)
+    value, gradient = jax.value_and_grad(batch_loss, argnums=1)(setup, state.params, batch, key)
     update, opt_state = setup.optimizer.update(gradient, state.opt_state, state.params)
     params = jax.tree.map(lambda p, u: p - state.learning_rate * u, state.params, update)
-    initial_loss = jnp.where(step == 0, loss, state.initial_loss)
-    sound = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradient)) & (loss <= DIVERGED_AT * initial_loss)
+    initial_loss = jnp.where(step == 0, value, state.initial_loss)
+    sound = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient)) & (value <= DIVERGED_AT * initial_loss)
     diverged = state.diverged | ~sound
     params, opt_state = jax.tree.map(
         lambda new, old: jnp.where(diverged, old, new), (params, opt_state), (state.params, state.opt_state)
     )
     state = replace(state, params=params, opt_state=opt_state, initial_loss=initial_loss, diverged=diverged)
-    return state, jnp.where(diverged, jnp.nan, loss)
+    return state, jnp.where(diverged, jnp.nan, value)

@@ -12,7 +12,7 @@ from attn_jax.lab.matching import count_parameters, match_parameters, parameter_
 from attn_jax.lab.planning import Prepared, block_width
 from attn_jax.mixers import GRU, LSTM, RNN, Attention
 from attn_jax.models import ModelConfig, classic
-from attn_jax.tasks import AssociativeRecall, Digits, Parity
+from attn_jax.tasks import AssociativeRecall, Digits, Parity, Text
 from attn_jax.types import IO
 
 IO_TOKENS = IO(num_classes=16, vocab_size=32)
@@ -117,6 +117,16 @@ def test_lengths_the_task_does_not_have_are_refused(changes, sentence):
     prepared = Prepared(study(**changes))
     with pytest.raises(ConfigError, match=sentence):
         _ = (prepared.train_lengths, prepared.curve_lengths)
+
+
+def test_a_task_that_cannot_be_made_or_drawn_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"^task: Text: path is '.*nowhere\.txt': No such file"):
+        study_facts(Prepared(study(task=Text(str(tmp_path / "nowhere.txt")))))
+    short = tmp_path / "short.txt"
+    short.write_text("to be or not to be " * 20)
+    train = TrainConfig(200, batch_size=512, lengths=(20, 20))
+    with pytest.raises(ConfigError, match=r"^train\.batch_size, train\.lengths: batch_size: got 512, but a tenth of"):
+        study_facts(Prepared(study(task=Text(str(short)), train=train, evaluate=EvaluateConfig(lengths=(20,)))))
 
 
 def test_facts_of_a_study():

@@ -63,6 +63,12 @@ def future(task):
     return changed._replace(solve=lambda x, v: np.where(v, x.sum(1, keepdims=True) % 2, 0))
 
 
+def trained_elsewhere(task):
+    """A place that is trained, wrongly, and not scored."""
+    change = lambda b, k, n: {"scored": b.scored.at[:, 1].set(False), "targets": b.targets.at[:, 1].set(0)}  # noqa: E731
+    return respec(edit(change, task), loss_places="all")
+
+
 def int_of_length(b, k, n):
     return {"valid": b.valid & (jnp.arange(b.valid.shape[1]) < int(n))}
 
@@ -142,10 +148,15 @@ FAULTS = {
         partial(edit, lambda b, k, n: {"weights": b.weights.at[:, 0].set(0)}),
         "a scored place has no weight",
     ),
-    "trained on what is no answer": (
-        partial(edit, lambda b, k, n: {"scored": b.scored.at[:, 1].set(False), "targets": b.targets.at[:, 1].set(0)}),
-        "targets differ from solve at",
+    "trained on what is no answer": (trained_elsewhere, "targets differ from solve at"),
+    "trained elsewhere, unsaid": (
+        partial(edit, lambda b, k, n: {"scored": b.scored.at[:, 1].set(False)}),
+        "weights contradict spec.loss_places, 'scored'",
     ),
+    "said to be trained elsewhere": (partial(respec, loss_places="all"), "weights contradict spec.loss_places, 'all'"),
+    "unknown loss places": (partial(respec, loss_places="some"), "spec.loss_places is 'some'"),
+    "unknown best": (partial(respec, best="bayes"), "spec.best is 'bayes', the floors are uniform, memoryless"),
+    "best as low as chance": (partial(respec, best="memoryless"), "as good as the best"),
     "unknown metric": (partial(respec, metric="luck"), "spec.metric is 'luck'"),
     "best above 1": (partial(respec, best=2.0), "spec.best is 2.0"),
     "threshold above 1": (partial(respec, threshold=7.0), "spec.threshold is 7.0"),
@@ -171,6 +182,11 @@ def test_the_sound_twin_passes(base):
 def test_overlapping_splits_are_refused():
     with pytest.raises(AssertionError, match=r"splits 'train' and 'validation' overlap in .* sequences"):
         check_task(Twin(partial(resample, in_other_split), Digits()), num_samples=64, floor_samples=4096)
+
+
+def test_a_finite_set_must_be_called_finite():
+    with pytest.raises(AssertionError, match=r"a finite set, but spec\.finite is False"):
+        check_task(Twin(partial(respec, finite=False), Digits()), num_samples=64, floor_samples=4096)
 
 
 def test_inputs_must_be_finite():

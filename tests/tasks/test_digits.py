@@ -13,6 +13,7 @@ from attn_jax.tasks.digits import _load, floors, sample
 from attn_jax.testing.check_task import check_task
 
 PERMUTED = Digits(order="permuted")
+ROWS = Digits(order="rows")
 
 
 def rows_of(config, split, batch_size=4096):
@@ -23,6 +24,17 @@ def rows_of(config, split, batch_size=4096):
 @pytest.mark.parametrize("order", ["sequential", "permuted"])
 def test_contract(order):
     check_task(Digits(order=order), floor_samples=10_000)
+
+
+def test_rows_are_the_same_images_eight_pixels_a_place():
+    check_task(ROWS, floor_samples=10_000)
+    rows = sample(ROWS, jax.random.key(0), 64, 8, 8, split="test")
+    pixels, targets = rows_of(Digits(), "test", 64)
+    assert (np.asarray(rows.inputs).reshape(64, 64) * 16 == pixels).all()
+    assert (np.asarray(rows.targets)[:, -1] == targets[:, -1]).all()
+    assert (np.asarray(rows.scored) == (np.arange(8) == 7)).all()
+    assert ROWS.make().spec.lengths(1, 64) == (8,)
+    assert floors(ROWS, 8)["majority"].metric == floors(Digits(), 64)["majority"].metric
 
 
 def test_every_image_lies_in_one_split_with_its_label():
@@ -90,7 +102,9 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="order is 'rows', wanted 'sequential' or 'permuted'"):
-        Digits(order="rows")
+    with pytest.raises(ValueError, match="order is 'spiral', wanted one of 'sequential', 'permuted', 'rows'"):
+        Digits(order="spiral")
+    with pytest.raises(ValueError, match="low=64, high=64, wanted a range that holds 8"):
+        sample(ROWS, jax.random.key(0), 2, 64, 64)
     with pytest.raises(ValueError, match="low=32, high=32, wanted a range that holds 64"):
         sample(Digits(), jax.random.key(0), 2, 32, 32)

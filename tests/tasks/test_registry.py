@@ -1,4 +1,4 @@
-"""The names of the tasks, and what importing them costs."""
+"""The names of the tasks, what each must have, and what importing them costs."""
 
 import subprocess
 import sys
@@ -9,27 +9,41 @@ import pytest
 from attn_jax.tasks import TASKS, TaskConfig
 from attn_jax.tasks.sampling import first_places, split_key
 
+FAMILIES = {
+    "languages": """even_pairs modular_arithmetic parity parity_running cycle_navigation stack_manipulation reverse
+        modular_arithmetic_brackets solve_equation duplicate missing_duplicate odds_first binary_addition
+        binary_multiplication square_root bucket_sort""",
+    "state": "group_z60 group_a4xz5 group_a5 group_s3 group_s5 modular_sum modular_sum_steps modular_sum_written",
+    "recall": """mqar induction_heads associative_recall h3_recall selective_copy string_copy prefix_lookup
+        suffix_lookup copy_memory mad_recall mad_noisy_recall mad_fuzzy_recall mad_selective_copy mad_memorisation""",
+    "numbers": "copy sort digit_addition adding dyck markov modular_table counting majority multiset",
+    "data": "digits digits_permuted digits_rows text",
+}
+STRINGS = """stack_manipulation reverse duplicate odds_first binary_addition binary_multiplication square_root
+    bucket_sort modular_sum_written selective_copy string_copy prefix_lookup suffix_lookup mad_selective_copy copy sort
+    digit_addition"""
+
 
 def test_names():
-    assert list(TASKS) == [
-        "associative_recall",
-        "copy_memory",
-        "parity",
-        "parity_running",
-        "digits",
-        "digits_permuted",
-    ]
+    assert list(TASKS) == [name for names in FAMILIES.values() for name in names.split()]
     assert all(isinstance(config, TaskConfig) for config in TASKS.values())
     assert len(set(TASKS.values())) == len(TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_spec_is_whole(name):
-    spec = TASKS[name].make().spec
+    task = TASKS[name].make()
+    spec, longest = task.spec, task.spec.train_lengths[1]
     assert spec.length_unit
     assert spec.source
-    assert spec.chance in TASKS[name].make().floors(spec.train_lengths[0])
-    assert spec.threshold == (None if name.startswith("digits") else 0.95)
+    assert spec.chance in task.floors(longest)
+    assert (spec.threshold is None) == (name in FAMILIES["data"].split())
+    assert spec.num_tokens(longest) <= 64  # what a small model trains on a laptop
+    assert spec.num_tokens(spec.test_lengths[-1]) <= 256
+
+
+def test_tasks_whose_answers_are_strings_give_pairs():
+    assert [name for name, config in TASKS.items() if config.make().pairs is not None] == STRINGS.split()
 
 
 def test_importing_starts_no_device_and_reads_no_data():

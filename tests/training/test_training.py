@@ -1,5 +1,7 @@
 """Losses, metrics, streams and the optimiser against hand counts."""
 
+from typing import get_args
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,8 +9,9 @@ import numpy as np
 import optax
 import pytest
 
-from attn_jax.training.losses import cross_entropy
-from attn_jax.training.metrics import accuracy, exact_match
+from attn_jax.tasks.base import Metric
+from attn_jax.training.losses import cross_entropy, loss, squared_error
+from attn_jax.training.metrics import METRICS, accuracy, bits_per_token, exact_match, mse
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
 from attn_jax.training.streams import stream_key
 from attn_jax.types import Batch
@@ -48,6 +51,43 @@ def test_accuracy_and_exact_match_count():
 
 def test_nan_is_never_right():
     assert float(accuracy(jnp.full_like(LOGITS, jnp.nan), BATCH).total) == 0
+
+
+VALUES = jnp.array([[[1.0, 2.0], [0.0, 0.0], [3.0, 3.0]], [[0.0, 1.0], [2.0, 2.0], [1.0, 1.0]]])
+REAL = BATCH._replace(targets=VALUES)
+
+
+def test_real_answers_are_trained_by_their_squared_error():
+    outputs = VALUES + jnp.array([0.5, 1.0])  # 1.25 a place, .625 a channel
+    assert [float(x) for x in squared_error(outputs, REAL)] == [1.25 * 4.5, 4.5]
+    assert [float(x) for x in loss(outputs, REAL)] == [1.25 * 4.5, 4.5]
+    assert [float(x) for x in mse(outputs, REAL)] == [0.625 * 4, 4]
+    assert [float(x) for x in loss(LOGITS, BATCH)] == [float(x) for x in cross_entropy(LOGITS, BATCH)]
+
+
+def test_what_is_not_counted_reaches_no_real_loss():
+    spoilt = VALUES.at[0, 2].set(jnp.nan)  # neither weighted nor scored
+    value, gradient = jax.value_and_grad(lambda outputs: squared_error(outputs, REAL).mean)(spoilt)
+    assert value == 0
+    chex.assert_tree_all_finite(gradient)
+    assert float(mse(spoilt, REAL).total) == 0
+    with pytest.raises(AssertionError, match="shape"):
+        squared_error(VALUES[..., :1], REAL)
+
+
+def test_real_answers_are_right_when_close():
+    outputs = VALUES.at[0, 0, 0].add(0.03).at[1, 1, 0].add(0.05).at[0, 2].add(9.0)
+    assert [float(x) for x in exact_match(outputs, REAL)] == [1, 2]
+    assert float(exact_match(jnp.full_like(VALUES, jnp.nan), REAL).total) == 0
+
+
+def test_bits_are_nats_over_ln_2():
+    bits, nats = bits_per_token(LOGITS, BATCH), cross_entropy(LOGITS, BATCH)
+    np.testing.assert_allclose(bits.mean, nats.mean / np.log(2), rtol=1e-6)
+
+
+def test_every_metric_has_its_function():
+    assert set(METRICS) == set(get_args(Metric))
 
 
 def test_streams_share_no_key():

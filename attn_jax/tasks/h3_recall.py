@@ -1,0 +1,283 @@
+"""Associative recall as H3 asks it: pairs that come again and again, then one key, to be answered with its value.
+
+    inputs              k1 v1 k2 v2 ... kD vD | => k
+    loss="all"          v1 k2 v2 k3 ... vD => | k  v      (every next token is trained, the last one scored)
+    loss="answers"       .  .  .  . ...  .  . | .  v
+
+The map from keys to values is fresh in every sequence, and a pair read twice is a pair rehearsed.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.counts import as_commonest, as_shares, at_last_place
+from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.types import IO, Array, Batch, Key
+
+_SMALLEST = 2
+
+
+@dataclass(frozen=True)
+class H3Recall(TaskConfig):
+    """D pairs of a uniform key and its value, then the arrow and a key that was seen: 2 D + 2 tokens, D >= 2.
+
+    Tokens and classes: keys 0 .. num_keys - 1, values from num_keys on, the arrow num_keys + num_values, and one more
+    that never comes (the source's "."), so that the vocabulary is 10 as published. Each key's value is uniform, values
+    may be shared; the key asked for is uniform among those seen. Scored at the last place only.
+
+    As in the source every next token is trained (loss="all"); loss="answers" trains the last only, with which a
+    recurrence is reported not to learn what it learns with "all" (state-spaces/mamba issue 62). The source draws 5,000
+    sequences once; here they are fresh.
+
+    The published chance of 25 % is "memoryless", any value. Who counts values does better, and is chance here.
+
+    Args:
+      num_keys: how many keys there are, from 2 to 8: floors are enumerated.
+      num_values: how many values there are.
+      loss: which places are trained, "all" (every next token) or "answers" (the last).
+
+    Raises:
+      ValueError: `num_keys` is not in 2 .. 8, `num_values` below 2, or `loss` is neither.
+    """
+
+    num_keys: int = 4
+    num_values: int = 4
+    loss: Literal["answers", "all"] = "all"
+
+    def __post_init__(self):
+        if not 2 <= self.num_keys <= 8:
+            raise ValueError(f"H3Recall: num_keys is {self.num_keys}, wanted 2 to 8: its floors are enumerated")
+        if self.num_values < 2:
+            raise ValueError(f"H3Recall: num_values is {self.num_values}, wanted at least 2")
+        if self.loss not in ("answers", "all"):
+            raise ValueError(f"H3Recall: loss is {self.loss!r}, wanted 'answers' or 'all'")
+
+    @property
+    def arrow(self) -> int:
+        """The token before the key that is asked for."""
+        return self.num_keys + self.num_values
+
+    @property
+    def vocab_size(self) -> int:
+        """Keys, values, the arrow, and one token that never comes."""
+        return self.arrow + 2
+
+    def make(self) -> Task:
+        """The task of this configuration."""
+        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+
+
+def spec(config: H3Recall) -> TaskSpec:
+    """What a study must know; 10 pairs, as published, are trained on.
+
+    >>> spec(H3Recall()).io.vocab_size, spec(H3Recall()).num_tokens(10)
+    (10, 22)
+    """
+    return TaskSpec(
+        io=IO(num_classes=config.vocab_size, vocab_size=config.vocab_size),
+        metric="accuracy",
+        chance="most_frequent_value",
+        best=1.0,
+        threshold=0.95,
+        train_lengths=(10, 10),
+        test_lengths=(2, 4, 6, 10, 16, 24, 40),
+        length_unit="pairs",
+        lengths=partial(length_range, smallest=_SMALLEST),
+        num_tokens=num_tokens,
+        source="Fu et al. 2022, arXiv 2212.14052, and its code",
+        loss_places="all" if config.loss == "all" else "scored",
+    )
+
+
+def num_tokens(length: int) -> int:
+    """2 D + 2: the pairs, the arrow and the key.
+
+    >>> num_tokens(10)
+    22
+    """
+    return 2 * length + 2
+
+
+def sample(
+    config: H3Recall,
+    key: Key,
+    batch_size: int,
+    length: int | Array,
+    max_length: int,
+    *,
+    split: Split = "train",
+) -> Batch:
+    """Draws sequences of `length` pairs and a query, padded to those of `max_length`.
+
+    Args:
+      config: the task.
+      key: a typed key.
+      batch_size: B.
+      length: D, 2 <= D <= max_length; may be traced, and is then trusted.
+      max_length: static; T = 2 max_length + 2.
+      split: picks the stream.
+
+    Returns:
+      A batch of inputs and targets [B, T] int32 in [0, vocab_size).
+
+    Raises:
+      ValueError: `max_length` is below 2, or `split` is unknown.
+
+    >>> sample(H3Recall(), jax.random.key(0), 2, 3, 4).inputs.shape
+    (2, 10)
+
+    Reference: Fu et al. 2022, arXiv 2212.14052, section 3.1.
+    """
+    length_range(max_length, max_length, smallest=_SMALLEST)
+    sizes = (max_length, config.num_keys, config.num_keys)
+    drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
+    for_keys, for_map, for_query = jnp.split(drawn, np.cumsum(sizes)[:-1], axis=1)
+    keys = (for_keys * config.num_keys).astype(jnp.int32)
+    value_of = config.num_keys + (for_map * config.num_values).astype(jnp.int32)
+    is_used = jnp.arange(max_length) < length
+    seen = (is_used[:, None] & (keys[..., None] == jnp.arange(config.num_keys))).any(axis=1)
+    query = jnp.where(seen, for_query, -1.0).argmax(axis=1)[:, None].astype(jnp.int32)
+    pairs = jnp.stack([keys, jnp.take_along_axis(value_of, keys, axis=1)], axis=-1).reshape(batch_size, -1)
+    place = jnp.arange(num_tokens(max_length))
+    inputs = jnp.pad(pairs, ((0, 0), (0, 2)))
+    inputs = jnp.where(place == 2 * length, config.arrow, jnp.where(place == 2 * length + 1, query, inputs))
+    valid = first_places(batch_size, len(place), 2 * length + 2)
+    scored = valid & (place == 2 * length + 1)
+    trained = valid if config.loss == "all" else scored
+    targets = jnp.where(scored, jnp.take_along_axis(value_of, query, axis=1), jnp.roll(inputs, -1, axis=1))
+    return Batch(
+        inputs=jnp.where(valid, inputs, 0),
+        targets=jnp.where(trained, targets, 0),
+        weights=trained.astype(jnp.float32),
+        scored=scored,
+        valid=valid,
+    )
+
+
+def solve(config: H3Recall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Keeps a dictionary of the pairs, and opens it at the key after the arrow.
+
+    Args:
+      config: the task.
+      inputs: [B, T] int, whole sequences or prefixes.
+      valid: [B, T] bool.
+
+    Returns:
+      [B, T] int32 classes; elsewhere the next token with loss="all", else 0.
+
+    >>> solve(H3Recall(), np.array([[3, 5, 0, 7, 8, 3]]), np.ones((1, 6), bool)).tolist()
+    [[5, 0, 7, 8, 3, 5]]
+    """
+    targets = np.zeros(inputs.shape, np.int32)
+    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid, strict=True)):
+        tokens = tokens[: int(in_use.sum())]
+        if config.loss == "all":
+            targets[row, : len(tokens) - 1] = tokens[1:]
+        if len(tokens) > 1 and tokens[-2] == config.arrow:
+            known = dict(zip(tokens[:-2:2], tokens[1:-2:2], strict=True))
+            targets[row, len(tokens) - 1] = known[tokens[-1]]
+    return targets
+
+
+def floors(config: H3Recall, length: int) -> dict[str, Floor]:
+    """What is reached without keys, for D pairs, of which c_v hold the value v.
+
+    uniform: 1 / vocab_size. memoryless: any value, 1 / V: the published 25 %. value_in_context: v with c_v / D.
+    most_frequent_value: the largest c_v, ties alike; no loss. The last two are summed over every way in which keys
+    come and share values. The last three say all classes alike before the last place, which with loss="all" makes
+    (T - 1) ln(vocab_size) + loss over T places.
+
+    Args:
+      config: the task.
+      length: D, pairs.
+
+    Returns:
+      The floors by name.
+
+    >>> {name: round(floor.metric, 3) for name, floor in floors(H3Recall(), 10).items()}
+    {'uniform': 0.1, 'memoryless': 0.25, 'value_in_context': 0.452, 'most_frequent_value': 0.505}
+    """
+    share, loss, commonest = count_scores(length, config.num_keys, config.num_values)
+    any_value = _mean_loss(config, length, math.log(config.num_values))
+    values = np.arange(config.num_keys, config.arrow)
+    predictor = {
+        say: partial(at_last_place, say, values, config.vocab_size) for say in (np.ones_like, as_shares, as_commonest)
+    }
+    return {
+        "uniform": uniform_floor(config.vocab_size),
+        "memoryless": Floor(1 / config.num_values, any_value, predictor[np.ones_like]),
+        "value_in_context": Floor(share, _mean_loss(config, length, loss), predictor[as_shares]),
+        "most_frequent_value": Floor(commonest, None, predictor[as_commonest]),
+    }
+
+
+def _mean_loss(config: H3Recall, length: int, at_answer: float) -> float:
+    """The loss a unit of weight of who says all classes alike before the answer."""
+    if config.loss == "answers":
+        return at_answer
+    others = num_tokens(length) - 1
+    return (others * math.log(config.vocab_size) + at_answer) / (others + 1)
+
+
+@cache
+def count_scores(num_pairs: int, num_keys: int, num_values: int) -> tuple[float, float, float]:
+    """What counting values scores where one of the keys seen is asked for.
+
+    Args:
+      num_pairs: D, uniform draws of a key.
+      num_keys: K.
+      num_values: V; each key has a uniform one.
+
+    Returns:
+      (accuracy of c_v / D, its loss in nats, accuracy of the largest c_v).
+
+    >>> count_scores(1, 4, 4)
+    (1.0, 0.0, 1.0)
+    """
+    totals = np.zeros(3)
+    for counts in _partitions(num_pairs, num_pairs, num_keys):
+        num_seen = len(counts)
+        draws = math.factorial(num_pairs) // math.prod(map(math.factorial, counts))
+        alike = math.prod(map(math.factorial, Counter(counts).values()))
+        chance = draws * math.perm(num_keys, num_seen) // alike / num_keys**num_pairs
+        for owners in _groupings(num_seen):
+            num_groups = max(owners) + 1
+            mass = chance * math.perm(num_values, num_groups) / num_values**num_seen
+            sums = np.bincount(owners, weights=counts)
+            asked = np.bincount(owners) / num_seen
+            said = as_commonest(sums)
+            totals += mass * np.array(
+                [asked @ sums / num_pairs, -(asked @ np.log(sums / num_pairs)) + 0.0, asked @ said]
+            )
+    share, loss, commonest = totals.tolist()
+    return share, loss, commonest
+
+
+def _partitions(total: int, largest: int, num_parts: int) -> Iterator[tuple[int, ...]]:
+    """`total` as a falling sum of at most `num_parts` whole numbers up to `largest`: how often each key seen comes."""
+    if total == 0:
+        yield ()
+    elif num_parts:
+        for first in range(min(total, largest), 0, -1):
+            for rest in _partitions(total - first, first, num_parts - 1):
+                yield (first, *rest)
+
+
+def _groupings(num_keys: int) -> Iterator[tuple[int, ...]]:
+    """Every way in which keys can share values, values numbered as they first come."""
+    if num_keys == 1:
+        yield (0,)
+        return
+    for owners in _groupings(num_keys - 1):
+        for last in range(max(owners) + 2):
+            yield (*owners, last)

@@ -1,0 +1,245 @@
+"""Looking up an n-gram: what follows it in a string? It is given before the string, or after it.
+
+    side="prefix"   inputs   $ g1 ... gn | s1 ... sL  | a1 ... ak      targets from the last bar on   a1 ... ak .
+    side="suffix"   inputs   $ s1 ... sL | g1 ...    gn a1 ... ak      targets from gn on             a1 ... ak .
+
+A mirror pair: given before, a recurrence has only to watch for it; given after, it must have stored the whole string,
+while attention looks back. Read both, or neither.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.string_copy import read_back, stop_in_time
+from attn_jax.tasks.strings import Strings, strings_pairs
+from attn_jax.types import IO, Array, Batch, Key, Pairs
+
+
+@dataclass(frozen=True)
+class Lookup(TaskConfig):
+    """A string s of L uniform letters, an n-gram g of it, and the k letters after g: trained and scored with the end.
+
+    Tokens: letters 0 .. V - 1, the end "." V, the bar V + 1, the start "$" V + 2. Classes: letters and the end, which
+    is never read. L + n + k + 3 tokens with the prefix, one less with the suffix; L >= n + k. The letters of the answer
+    are read back as they are asked, as in `StringCopy`.
+
+    g is taken from a uniform one of the L - n - k + 1 places after which k letters follow. Where it stands in s more
+    than once, the first place counts, as in the source's code. There the answer is what follows up to the end of s, or
+    k letters by an option; here it is k, so that one batch has one length.
+
+    `pairs` gives `g | s |` or `s | g` as source and the answer as target.
+
+    Chance is "position_and_length", any letter and the end in time. Who says the commonest letter of s does better,
+    about (k E[max c] / L + 1) / (k + 1), .33 against .23 at L = 20, but by no amount that can be written down exactly:
+    n-grams that come again make some places of s likelier than others. Read a score below .15 as nothing learned.
+
+    Args:
+      side: where g is given, "prefix" (before s) or "suffix" (after it).
+      ngram: n.
+      num_answered: k.
+      num_letters: V.
+
+    Raises:
+      ValueError: `side` is neither, a count is below 1, or `num_letters` is below 2.
+    """
+
+    side: Literal["prefix", "suffix"] = "prefix"
+    ngram: int = 3
+    num_answered: int = 4
+    num_letters: int = 26
+
+    def __post_init__(self):
+        if self.side not in ("prefix", "suffix"):
+            raise ValueError(f"Lookup: side is {self.side!r}, wanted 'prefix' or 'suffix'")
+        for name, least in (("ngram", 1), ("num_answered", 1), ("num_letters", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"Lookup: {name} is {getattr(self, name)}, wanted at least {least}")
+
+    @property
+    def smallest(self) -> int:
+        """The shortest string: an n-gram and what follows it."""
+        return self.ngram + self.num_answered
+
+    def make(self) -> Task:
+        """The task of this configuration."""
+        return Task(
+            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        )
+
+
+def spec(config: Lookup) -> TaskSpec:
+    """What a study must know; strings of 10 to 30 letters are trained on, and of 90 asked for.
+
+    >>> spec(Lookup()).io, spec(Lookup()).pairs_vocab_size
+    (IO(num_classes=27, vocab_size=29, channels=None, out_channels=None), 30)
+    """
+    shortest = max(10, config.smallest)
+    return TaskSpec(
+        io=IO(num_classes=config.num_letters + 1, vocab_size=config.num_letters + 3),
+        metric="accuracy",
+        chance="position_and_length",
+        best=1.0,
+        threshold=0.95,
+        train_lengths=(shortest, max(30, shortest)),
+        test_lengths=tuple(sorted({shortest, *(n for n in (15, 20, 30, 40, 60, 90) if n > shortest)})),
+        length_unit="letters",
+        lengths=partial(length_range, smallest=config.smallest),
+        num_tokens=partial(num_tokens, config),
+        source="Jelassi et al. 2024, arXiv 2402.01032",
+        pairs_vocab_size=config.num_letters + 4,
+    )
+
+
+def num_tokens(config: Lookup, length: int) -> int:
+    """L + n + k and the start, and one bar or two.
+
+    >>> num_tokens(Lookup(), 30), num_tokens(Lookup(side="suffix"), 30)
+    (40, 39)
+    """
+    return length + config.ngram + config.num_answered + 2 + (config.side == "prefix")
+
+
+def sample(
+    config: Lookup,
+    key: Key,
+    batch_size: int,
+    length: int | Array,
+    max_length: int,
+    *,
+    split: Split = "train",
+) -> Batch:
+    """Draws strings of `length` letters with a query and its answer, padded to those of `max_length`.
+
+    Args:
+      config: the task.
+      key: a typed key.
+      batch_size: B.
+      length: L, ngram + num_answered <= L <= max_length; may be traced, and is then trusted.
+      max_length: static; T = num_tokens(max_length).
+      split: picks the stream.
+
+    Returns:
+      A batch of inputs [B, T] int32 in [0, num_letters + 3) and targets [B, T] int32 in [0, num_letters].
+
+    Raises:
+      ValueError: `max_length` is below ngram + num_answered, or `split` is unknown.
+
+    >>> sample(Lookup(), jax.random.key(0), 2, 8, 10).inputs.shape
+    (2, 20)
+
+    Reference: Jelassi et al. 2024, arXiv 2402.01032, section 3.
+    """
+    return read_back(_draw(config, key, batch_size, length, max_length, split), config.num_letters)
+
+
+def pairs(
+    config: Lookup,
+    key: Key,
+    batch_size: int,
+    length: int | Array,
+    max_length: int,
+    *,
+    split: Split = "train",
+) -> Pairs:
+    """The strings of `sample` with the same key: `g | s |` or `s | g` as source; BOS is num_letters + 2.
+
+    Args:
+      config: the task.
+      key, batch_size, length, max_length, split: as for `sample`.
+
+    Returns:
+      Pairs with T = num_answered + 1.
+
+    Raises:
+      ValueError: `max_length` is below ngram + num_answered, or `split` is unknown.
+
+    >>> pairs(Lookup(side="suffix"), jax.random.key(0), 2, 8, 10).source.shape
+    (2, 14)
+    """
+    return strings_pairs(_draw(config, key, batch_size, length, max_length, split), bos=config.num_letters + 2)
+
+
+def _draw(config: Lookup, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+    """`g | s |` or `s | g`, and what follows the first g in s."""
+    length_range(max_length, max_length, smallest=config.smallest)
+    ngram, bar = config.ngram, config.num_letters + 1
+    drawn = jax.random.uniform(split_key(key, split), (batch_size, max_length + 1))
+    string = (drawn[:, :-1] * config.num_letters).astype(jnp.int32)
+    start = (drawn[:, -1:] * (length - config.smallest + 1)).astype(jnp.int32)
+    gram = jnp.take_along_axis(string, start + jnp.arange(ngram), axis=1)
+    num_windows = max_length - config.smallest + 1
+    windows = jnp.stack([string[:, i : i + num_windows] for i in range(ngram)], axis=-1)
+    first = (windows == gram[:, None]).all(axis=-1).argmax(axis=1)[:, None]  # at most `start`, so within `length`
+    answer = jnp.take_along_axis(string, first + ngram + jnp.arange(config.num_answered), axis=1)
+    bars = jnp.full((batch_size, 1), bar, jnp.int32)
+    if config.side == "prefix":
+        question = jnp.concatenate([gram, bars, string, bars], axis=1)
+        is_end = jnp.arange(question.shape[1]) == ngram + 1 + length
+        return Strings(jnp.where(is_end, bar, question), length + ngram + 2, answer, config.num_answered)
+    # s, the bar and g fill a row of max_length: where s is shorter they stand earlier, and the slice fits.
+    room = jnp.pad(string, ((0, 0), (0, ngram + 1)))
+    question = jax.lax.dynamic_update_slice_in_dim(room, jnp.concatenate([bars, gram], axis=1), length, axis=1)
+    return Strings(question, length + ngram + 1, answer, config.num_answered)
+
+
+def solve(config: Lookup, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Cuts each row at its bars, and searches the string for the n-gram as Python searches text.
+
+    Args:
+      config: the task.
+      inputs: [B, T] int, whole sequences or prefixes.
+      valid: [B, T] bool.
+
+    Returns:
+      [B, T] int32 classes, 0 where nothing is asked.
+
+    >>> config = Lookup(ngram=1, num_answered=1)
+    >>> solve(config, np.array([[28, 7, 27, 3, 7, 5, 27, 5]]), np.ones((1, 8), bool)).tolist()
+    [[0, 0, 0, 0, 0, 0, 5, 26]]
+    """
+    targets = np.zeros(inputs.shape, np.int32)
+    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid, strict=True)):
+        text = "".join(map(chr, tokens[1 : int(in_use.sum())]))
+        parts = text.split(chr(config.num_letters + 1))
+        if config.side == "suffix" and len(parts) == 2 and len(parts[1]) >= config.ngram:
+            string, gram, said = parts[0], parts[1][: config.ngram], parts[1][config.ngram :]
+        elif config.side == "prefix" and len(parts) == 3:
+            gram, string, said = parts
+        else:
+            continue
+        after = string.index(gram) + config.ngram
+        answer = string[after : after + config.num_answered] + chr(config.num_letters)
+        asked = len(text) - len(said)  # the start is not in the text: the place of the last token before the answer
+        targets[row, asked : asked + len(said) + 1] = list(map(ord, answer))[: len(said) + 1]
+    return targets
+
+
+def floors(config: Lookup, length: int) -> dict[str, Floor]:
+    """What is reached without looking up, for k letters of V kinds and the end, at every length.
+
+    uniform: 1 / (V + 1). position_and_length, any letter and the end in time: (k / V + 1) / (k + 1), loss
+    k ln(V) / (k + 1): a letter is right in 1 / V and costs ln V, 3.258 for 26.
+
+    Args:
+      config: the task.
+      length: L, letters: it moves the place of the answer only.
+
+    Returns:
+      The floors by name.
+
+    >>> {name: round(floor.metric, 3) for name, floor in floors(Lookup(), 20).items()}
+    {'uniform': 0.037, 'position_and_length': 0.231}
+    """
+    start = num_tokens(config, length) - config.num_answered - 1
+    return {
+        "uniform": uniform_floor(config.num_letters + 1),
+        "position_and_length": stop_in_time(config.num_letters, config.num_answered, start),
+    }

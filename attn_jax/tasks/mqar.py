@@ -1,0 +1,314 @@
+"""Multi-query associative recall (MQAR): pairs of a key and a value, then each key once more, at a place of its own.
+
+    inputs    k1 v1 k2 v2 ... kD vD | . . k2 . . . k1 . . . . . k3 . ...     (. filler)
+    targets    .  .  .  . ...  .  . | . . v2 . . . v1 . . . . . v3 . ...     (at the query itself)
+
+Zoology's measure of recall: a recurrence needs a state that grows with D, attention does not.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.floors import constant_floor, uniform_floor
+from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.types import IO, Array, Batch, Key
+
+_PUBLISHED = ((64, 4), (128, 8), (256, 16), (512, 64))
+_SMALLEST = 2
+
+
+@dataclass(frozen=True)
+class MQAR(TaskConfig):
+    """D pairs, then D queries in slots of two tokens: D tokens_per_pair tokens, scored and trained at queries only.
+
+    Tokens and classes: 0 the filler, keys 1 .. V / 2 - 1, values V / 2 .. V - 1, V the `vocab_size`. Keys and values
+    of a sequence are distinct. After the 2 D tokens of the pairs there are D (tokens_per_pair / 2 - 1) slots; each key
+    takes one, and stands on its first token. Keys choose in the order of their pairs, slot i with a probability
+    proportional to (i + 1)^(power - 1) among those still free: 1 is uniform, the published .01 puts queries early.
+
+    Lengths go from 2 pairs to V / 2 - 1, which is the number of keys. In the source D and the number of tokens are
+    set apart; here their ratio is: 16 in its first three sizes, 8 in the last.
+
+    That keys choose in order, as in the source, gives a little away: the first pair is asked for early. Chance is the
+    best predictor that knows the values and the place but no key, "likeliest_pair"; 1 / D is "value_in_context".
+
+    Args:
+      vocab_size: V, even. The published 8,192 makes the readout most of a small model; 64 does not.
+      tokens_per_pair: tokens of a sequence for each pair, even, at least 4.
+      power: the exponent of the power law, above 0.
+      fill: what stands elsewhere: "zeros", as in the published runs, or "uniform" tokens of the whole vocabulary,
+        among which keys may be that ask for nothing.
+      train_lengths: the fewest and the most pairs trained on by default.
+      test_lengths: the pairs asked for by default.
+
+    Raises:
+      ValueError: a size is too small or odd, `power` is not above 0, or `fill` is neither.
+    """
+
+    vocab_size: int = 64
+    tokens_per_pair: int = 6
+    power: float = 0.01
+    fill: Literal["zeros", "uniform"] = "zeros"
+    train_lengths: tuple[int, int] = (6, 6)
+    test_lengths: tuple[int, ...] = (2, 3, 4, 6, 8, 12, 16)
+
+    def __post_init__(self):
+        for name, least in (("vocab_size", 6), ("tokens_per_pair", 4)):
+            value = getattr(self, name)
+            if value < least or value % 2:
+                raise ValueError(f"MQAR: {name} is {value}, wanted an even number of at least {least}")
+        if self.power <= 0:
+            raise ValueError(f"MQAR: power is {self.power}, wanted a number above 0")
+        if self.fill not in ("zeros", "uniform"):
+            raise ValueError(f"MQAR: fill is {self.fill!r}, wanted 'zeros' or 'uniform'")
+
+    @classmethod
+    def published(cls, num_tokens: int, num_pairs: int) -> "MQAR":
+        """A size of Arora et al. 2023, figure 2, with V = 8192: (64, 4), (128, 8), (256, 16) or (512, 64).
+
+        >>> spec(MQAR.published(256, 16)).num_tokens(16)
+        256
+        """
+        if (num_tokens, num_pairs) not in _PUBLISHED:
+            sizes = ", ".join(map(str, _PUBLISHED))
+            raise ValueError(f"MQAR.published: got ({num_tokens}, {num_pairs}), wanted one of {sizes}")
+        return cls(
+            vocab_size=8192,
+            tokens_per_pair=num_tokens // num_pairs,
+            train_lengths=(num_pairs, num_pairs),
+            test_lengths=(num_pairs,),
+        )
+
+    @property
+    def num_keys(self) -> int:
+        """V / 2 - 1: the filler 0 takes one place of the lower half."""
+        return self.vocab_size // 2 - 1
+
+    def make(self) -> Task:
+        """The task of this configuration."""
+        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+
+
+def spec(config: MQAR) -> TaskSpec:
+    """What a study must know; 6 pairs in 36 tokens are trained on.
+
+    >>> spec(MQAR()).io.vocab_size, spec(MQAR()).num_tokens(6)
+    (64, 36)
+    """
+    return TaskSpec(
+        io=IO(num_classes=config.vocab_size, vocab_size=config.vocab_size),
+        metric="accuracy",
+        chance="likeliest_pair",
+        best=1.0,
+        threshold=0.95,
+        train_lengths=config.train_lengths,
+        test_lengths=config.test_lengths,
+        length_unit="pairs",
+        lengths=partial(length_range, smallest=_SMALLEST, largest=config.num_keys),
+        num_tokens=partial(num_tokens, config),
+        source="Arora et al. 2023, arXiv 2312.04927",
+    )
+
+
+def num_tokens(config: MQAR, length: int) -> int:
+    """D tokens_per_pair.
+
+    >>> num_tokens(MQAR(), 6)
+    36
+    """
+    return length * config.tokens_per_pair
+
+
+def num_slots(config: MQAR, length: int | Array) -> int | Array:
+    """(T - 2 D) / 2: slots of two tokens after the pairs.
+
+    >>> num_slots(MQAR(), 6)
+    12
+    """
+    return length * (config.tokens_per_pair // 2 - 1)
+
+
+def sample(
+    config: MQAR,
+    key: Key,
+    batch_size: int,
+    length: int | Array,
+    max_length: int,
+    *,
+    split: Split = "train",
+) -> Batch:
+    """Draws sequences of `length` pairs, padded to those of `max_length`.
+
+    Args:
+      config: the task.
+      key: a typed key.
+      batch_size: B.
+      length: D, the number of pairs, 2 <= D <= max_length; may be traced, and is then trusted.
+      max_length: static; T = max_length tokens_per_pair.
+      split: picks the stream.
+
+    Returns:
+      A batch of inputs and targets [B, T] int32 in [0, vocab_size).
+
+    Raises:
+      ValueError: `max_length` exceeds the number of keys, or `split` is unknown.
+
+    >>> sample(MQAR(), jax.random.key(0), 2, 3, 4).inputs.shape
+    (2, 24)
+
+    Reference: Arora et al. 2023, arXiv 2312.04927, section 3 and appendix E.
+    """
+    length_range(max_length, max_length, smallest=_SMALLEST, largest=config.num_keys)
+    num_places, half = num_tokens(config, max_length), config.vocab_size // 2
+    sizes = (config.num_keys, half, int(num_slots(config, max_length)), num_places)
+    # One flat draw for all four: each draw of its own costs a compiled program .2 to .5 s.
+    drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
+    for_keys, for_values, for_slots, for_fill = jnp.split(drawn, np.cumsum(sizes)[:-1], axis=1)
+    keys = 1 + jax.lax.top_k(for_keys, max_length)[1]
+    values = half + jax.lax.top_k(for_values, max_length)[1]
+    pairs = jnp.stack([keys, values], axis=-1).reshape(batch_size, -1)
+    slots = _choose_slots(config, for_slots, length, max_length)
+    place, is_pair = jnp.arange(num_places), jnp.arange(max_length) < length
+    queries = jnp.where(is_pair, 2 * (length + slots), num_places)  # beyond the end: dropped
+    row = jnp.arange(batch_size)[:, None]
+    filler = (for_fill * config.vocab_size).astype(jnp.int32) if config.fill == "uniform" else 0
+    context = jnp.pad(pairs, ((0, 0), (0, num_places - 2 * max_length)))
+    valid = first_places(batch_size, num_places, length * config.tokens_per_pair)
+    inputs = jnp.where(place < 2 * length, context, filler)
+    targets = jnp.zeros_like(inputs).at[row, queries].set(values, mode="drop")
+    scored = targets > 0  # a value is at least V / 2
+    return Batch(
+        inputs=jnp.where(valid, inputs.at[row, queries].set(keys, mode="drop"), 0),
+        targets=targets,
+        weights=scored.astype(jnp.float32),
+        scored=scored,
+        valid=valid,
+    )
+
+
+def _choose_slots(config: MQAR, numbers: Array, length: int | Array, max_length: int) -> Array:
+    """[B, max_length]: a free slot for each key in turn, i with weight (i + 1)^(power - 1); `length` of them count."""
+    # Gumbel top-k: log weights plus Gumbel noise, in falling order, are draws one by one without replacement.
+    slot = jnp.arange(numbers.shape[1])
+    scores = (config.power - 1) * jnp.log1p(slot.astype(jnp.float32)) - jnp.log(-jnp.log(numbers))
+    return jax.lax.top_k(jnp.where(slot < num_slots(config, length), scores, -jnp.inf), max_length)[1]
+
+
+def solve(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Looks every key up where it first stood: the token after it is its value.
+
+    Args:
+      config: the task.
+      inputs: [B, T] int, whole sequences or prefixes.
+      valid: [B, T] bool.
+
+    Returns:
+      [B, T] int32 classes, 0 where no key comes again.
+
+    >>> solve(MQAR(), np.array([[3, 40, 5, 33, 0, 0, 5, 0, 3, 0]]), np.ones((1, 10), bool)).tolist()
+    [[0, 0, 0, 0, 0, 0, 33, 0, 40, 0]]
+    """
+    targets = np.zeros(inputs.shape, np.int32)
+    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid.tolist(), strict=True)):
+        first: dict[int, int] = {}
+        for t, (token, used) in enumerate(zip(tokens, in_use, strict=True)):
+            if used and 0 < token <= config.num_keys:
+                if token in first:
+                    targets[row, t] = tokens[first[token] + 1]
+                else:
+                    first[token] = t
+    return targets
+
+
+def floors(config: MQAR, length: int) -> dict[str, Floor]:
+    """What is reached without keys, for D pairs.
+
+    uniform: 1 / V, ln V. value_half, any value: 2 / V, ln(V / 2). value_in_context: 1 / D, ln D, for values are
+    distinct. likeliest_pair: in each slot the value of the pair whose key most often chooses it,
+    sum_i max_j P(key j takes slot i) / D; no loss.
+
+    Args:
+      config: the task.
+      length: D, pairs.
+
+    Returns:
+      The floors by name.
+
+    >>> {name: round(floor.metric, 3) for name, floor in floors(MQAR(), 6).items()}
+    {'uniform': 0.016, 'value_half': 0.031, 'value_in_context': 0.167, 'likeliest_pair': 0.227}
+    """
+    half = np.arange(config.vocab_size) >= config.vocab_size // 2
+    any_value = half / half.sum()
+    choices = slot_choices(int(num_slots(config, length)), length, config.power)
+    likeliest = float(choices.max(axis=1).sum() / length)
+    return {
+        "uniform": uniform_floor(config.vocab_size),
+        "value_half": constant_floor(any_value, any_value),
+        "value_in_context": Floor(1 / length, math.log(length), partial(_value_in_context, config)),
+        "likeliest_pair": Floor(likeliest, None, partial(_likeliest_pair, config)),
+    }
+
+
+@cache
+def slot_choices(num_slots: int, num_keys: int, power: float) -> np.ndarray:
+    """The probability that key j takes slot i, [num_slots, num_keys] float64, keys choosing one after the other.
+
+    Draws without replacement are a race: slot i is reached at an exponential time of rate w_i = (i + 1)^(power - 1),
+    and the j-th to be reached goes to key j. So P = integral of w_i e^(-w_i t) P(j of the others are reached by t) dt;
+    the trapezoidal rule over y = ln t converges exponentially (to 1e-12 here).
+
+    Args:
+      num_slots: how many there are, at least `num_keys`.
+      num_keys: D.
+      power: of the power law.
+
+    Returns:
+      A table whose columns sum to 1.
+
+    >>> slot_choices(2, 2, 1.0).round(9).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    rates = np.arange(1, num_slots + 1) ** (power - 1.0)
+    step = 0.1
+    times = np.exp(np.arange(-40, math.log(800 / rates.min()), step))
+    reached = -np.expm1(-np.outer(rates, times))  # [slots, nodes]
+    density = np.exp(-np.outer(rates, times)) * rates[:, None] * times * step
+    choices = np.empty((num_slots, num_keys))
+    for slot in range(num_slots):
+        count = np.zeros((num_keys, len(times)))  # how many of the others are reached, as far as num_keys - 1
+        count[0] = 1
+        for other in np.delete(np.arange(num_slots), slot):
+            count[1:] += (count[:-1] - count[1:]) * reached[other]
+            count[0] *= 1 - reached[other]
+        choices[slot] = count @ density[slot]
+    return choices
+
+
+def _pairs_values(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """[B, D]: the values of the pairs, in their order; a batch has one length."""
+    length = int(valid[0].sum()) // config.tokens_per_pair
+    return inputs[:, 1 : 2 * length : 2]
+
+
+def _value_in_context(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Each value of the sequence alike."""
+    values = _pairs_values(config, inputs, valid)
+    said = (values[..., None] == np.arange(config.vocab_size)).mean(axis=1)
+    return np.broadcast_to(said[:, None], (*inputs.shape, config.vocab_size))
+
+
+def _likeliest_pair(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """In each slot the value of the pair that most often stands there; in pairs and at padding the first filler."""
+    values = _pairs_values(config, inputs, valid)
+    length = values.shape[1]
+    likeliest = slot_choices(int(num_slots(config, length)), length, config.power).argmax(axis=1)
+    said = np.zeros(inputs.shape, np.int64)
+    said[:, 2 * length : config.tokens_per_pair * length : 2] = values[:, likeliest]
+    return np.eye(config.vocab_size)[said]

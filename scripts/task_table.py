@@ -1,0 +1,114 @@
+"""The table of tasks in docs/tasks.md, from the registry.
+
+    python scripts/task_table.py [--check] [--page FILE]
+
+Writes the table between its two marks. `--check` writes nothing, and ends with 1 where the page is stale. A row made
+from data that differ between Python versions holds their sha256: with other data here, it is not compared.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from attn_jax.listing import list_tasks
+
+PAGE = Path(__file__).parent.parent / "docs" / "tasks.md"
+MARKS = ("<!-- the table: python scripts/task_table.py -->\n", "<!-- the table ends -->")
+DATA = re.compile(r"of Python \S+, sha256 (\w{12})")
+
+
+def table_of(rows: list[dict[str, Any]]) -> str:
+    """The table in markdown, one line a task."""
+    cells = [_cells(row) for row in rows]
+    titles = list(cells[0])
+    lines = [titles, ["---"] * len(titles), *([row[title] for title in titles] for row in cells)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """Column by column."""
+    low, high = row["train_lengths"]
+    trained = str(low) if low == high else f"{low} to {high}"
+    inputs = row["vocabulary"] or f"{row['channels']} ch."
+    outputs = row["classes"] or f"{row['out_channels']} ch."
+    cells = {
+        "task": f"`{row['name']}`<br>`{row['config']}`",
+        "asked": row["about"],
+        "source": re.sub(r"(sha256 \w{12})\w*", r"\1", row["source"]),
+        "metric": row["metric"] + _best(row["best"]),
+        "solved at": "" if row["threshold"] is None else f"{row['threshold']:g}",
+        "loss at": row["loss_places"],
+        "trained on": f"{trained} {row['length_unit']}",
+        "tested on": ", ".join(map(str, row["test_lengths"])),
+        "tokens": f"{inputs} &rarr; {outputs}",
+        "floors": "<br>".join(_floor(name, floor["metric"], row) for name, floor in row["floors"].items()),
+        "pairs": "yes" if row["pairs"] else "",
+    }
+    return {title: text.replace("|", "\\|") for title, text in cells.items()}
+
+
+def _best(best: float | str) -> str:
+    """Where it is not 1."""
+    return "" if best == 1 else f", best {best if isinstance(best, str) else format(best, 'g')}"
+
+
+def _floor(name: str, metric: float, row: dict[str, Any]) -> str:
+    """A floor; the one that is normalised score 0 in bold."""
+    return f"**{name} {metric:.3g}**" if name == row["chance"] else f"{name} {metric:.3g}"
+
+
+def with_table(page: str, table: str) -> str:
+    """The page with this table between its marks.
+
+    Raises:
+      ValueError: a mark is missing.
+    """
+    before, mark, rest = page.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (mark and end):
+        raise ValueError(f"the page wants both marks, {MARKS[0].strip()} and {MARKS[1]}")
+    return before + mark + table + end + after
+
+
+def is_stale(page: str, table: str) -> bool:
+    """Whether the page holds another table, but for rows from other data than are here."""
+    wanted = with_table(page, table).splitlines()
+    lines = page.splitlines()
+    return len(lines) != len(wanted) or not all(map(_same, lines, wanted))
+
+
+def _same(line: str, wanted: str) -> bool:
+    """Equal, or made from other data."""
+    there, here = DATA.search(line), DATA.search(wanted)
+    if there and here:
+        same_row = line.split("|")[1] == wanted.split("|")[1]
+        return same_row and (there[1] != here[1] or DATA.sub("", line) == DATA.sub("", wanted))
+    return line == wanted
+
+
+def main(words: list[str]) -> int:
+    """Writes, or checks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where the page is stale")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page; docs/tasks.md by default")
+    arguments = parser.parse_args(words)
+    rows = list_tasks()
+    if missing := {row["missing"] for row in rows} - {None}:
+        print(*missing, sep="\n", file=sys.stderr)
+        return 2
+    page, table = arguments.page.read_text(encoding="utf-8"), table_of(rows)
+    if not is_stale(page, table):
+        print(f"{arguments.page} is up to date")
+        return 0
+    if arguments.check:
+        print(f"{arguments.page} is stale: python scripts/task_table.py", file=sys.stderr)
+        return 1
+    arguments.page.write_text(with_table(page, table), encoding="utf-8")
+    print(f"{arguments.page} written, {len(rows)} tasks")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

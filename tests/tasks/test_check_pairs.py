@@ -1,0 +1,106 @@
+"""Every promise of pairs is broken once, and seen to be refused in words that name it."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from attn_jax.tasks.base import Task, TaskConfig, TaskSpec
+from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
+from attn_jax.testing.check_task import check_task
+from attn_jax.types import IO
+
+BOS = 3
+
+
+def draw(key, batch_size, length, max_length, split):
+    bits = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, 2, jnp.int32)
+    return Strings(bits, length, bits, length)
+
+
+def sample(key, batch_size, length, max_length, *, split="train"):
+    return strings_batch(draw(key, batch_size, length, max_length, split), 2 * max_length, length, empty=2)
+
+
+def pairs(key, batch_size, length, max_length, *, split="train"):
+    return strings_pairs(draw(key, batch_size, length, max_length, split), bos=BOS)
+
+
+def solve(inputs, valid):
+    answers = jnp.zeros(inputs.shape, int)
+    length = (inputs[0] != 2)[valid[0]].sum()
+    return answers.at[:, length:].set(inputs[:, : inputs.shape[1] - length])
+
+
+@dataclass(frozen=True)
+class Echo(TaskConfig):
+    """Copies bits; `change` puts a fault into the task."""
+
+    change: object = None
+
+    def make(self):
+        lengths = (4, 9)
+        io = IO(num_classes=2, vocab_size=3)
+        spec = TaskSpec(
+            io, "accuracy", "uniform", 1.0, 0.95, lengths, lengths, "bits", length_range, lambda n: 2 * n, "-"
+        )
+        spec = dataclasses.replace(spec, pairs_vocab_size=BOS + 2)
+        task = Task(sample, lambda n: {"uniform": uniform_floor(2)}, solve, spec, pairs)
+        return task if self.change is None else self.change(task)
+
+
+def edit(change, task):
+    """The task whose pairs `change(pairs)` has passed over."""
+
+    def edited(*args, **kwargs):
+        drawn = pairs(*args, **kwargs)
+        return drawn._replace(**change(drawn))
+
+    return task._replace(pairs=edited)
+
+
+FAULTS = {
+    "no vocabulary": (
+        lambda t: t._replace(spec=dataclasses.replace(t.spec, pairs_vocab_size=None)),
+        "pairs want both",
+    ),
+    "no pairs": (lambda t: t._replace(pairs=None), "pairs want both"),
+    "other answers": (
+        partial(edit, lambda p: {"target": p.target.at[0, 0].set(1 - p.target[0, 0])}),
+        "target_in is not",
+    ),
+    "answers of another key": (
+        lambda t: t._replace(pairs=lambda k, *a, **kw: pairs(jax.random.fold_in(k, 1), *a, **kw)),
+        "wanted the same, but for a terminator",
+    ),
+    "no BOS": (partial(edit, lambda p: {"target_in": p.target}), "target_in does not begin with BOS = 3"),
+    "no EOS": (partial(edit, lambda p: {"target": p.target.at[:].set(p.target % 4)}), "does not end with EOS = 4"),
+    "not shifted": (
+        partial(edit, lambda p: {"target_in": p.target_in.at[:, 1:3].set(0)}),
+        "target_in is not BOS and then",
+    ),
+    "letters in padding": (partial(edit, lambda p: {"source": p.source + 1}), "source is not 0 after its end"),
+    "BOS among letters": (partial(edit, lambda p: {"source": 3 * p.source}), "source has tokens outside 0 .. 2"),
+    "dtype": (partial(edit, lambda p: {"target": p.target * 1.0}), "target has dtype float32"),
+    "shape": (partial(edit, lambda p: {"source_valid": p.source_valid[:, 1:]}), "source_valid has shape"),
+    "padding on the left": (
+        partial(edit, lambda p: {"source_valid": p.source_valid[:, ::-1], "source": p.source[:, ::-1]}),
+        "valid places of source are no prefix",
+    ),
+}
+
+
+def test_the_sound_task_passes():
+    check_task(Echo(), num_samples=32, floor_samples=64)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_refused(fault):
+    change, sentence = FAULTS[fault]
+    with pytest.raises(AssertionError, match=sentence):
+        check_task(Echo(change), num_samples=32, floor_samples=64)
