@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 
@@ -98,7 +98,7 @@ def sample(
 
     Reference: Le et al. 2015, arXiv 1504.00941, section 4.1; Arjovsky et al. 2015, arXiv 1511.06464, section 5.
     """
-    length_range(max_length, max_length, smallest=2)
+    check_max_length(max_length, smallest=2)
     # One flat draw for numbers and places: each draw of its own costs a compiled program .2 to .5 s.
     drawn = jax.random.uniform(split_key(key, split), (batch_size * (max_length + 2),)).reshape(batch_size, -1)
     valid = first_places(batch_size, max_length, length)

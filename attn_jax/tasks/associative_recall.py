@@ -16,10 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.counts import as_commonest, as_shares, counted_so_far
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.h3_recall import H3Recall
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
+
+_SMALLEST = 2
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,27 @@ def spec(config: AssociativeRecall) -> TaskSpec:
         train_lengths=(trained, trained),
         test_lengths=tuple(length for length in (2, 3, 4, 6, 8, 12, 16) if length <= config.num_keys),
         length_unit="pairs",
-        lengths=partial(length_range, smallest=2, largest=config.num_keys),
+        lengths=partial(lengths, config),
         num_tokens=num_tokens,
         source="Arora et al. 2023, arXiv 2312.04927, with repeated values and the queries at the end",
     )
+
+
+def lengths(config: AssociativeRecall, low: int, high: int) -> tuple[int, ...]:
+    """From 2 pairs to as many as there are keys.
+
+    Raises:
+      ValueError: the range is empty or leaves the allowed one.
+
+    >>> lengths(AssociativeRecall(num_keys=4), 2, 4)
+    (2, 3, 4)
+    """
+    return length_range(low, high, smallest=_SMALLEST, largest=config.num_keys, beyond=_beyond(config, high))
+
+
+def _beyond(config: AssociativeRecall, num_pairs: int) -> str:
+    """What more pairs than keys would want."""
+    return f"num_keys is {config.num_keys}, {num_pairs} pairs want as many keys"
 
 
 def num_tokens(length: int) -> int:
@@ -121,7 +141,8 @@ def sample(
 
     Reference: Arora et al. 2023, arXiv 2312.04927 (the multi-query form); Fu et al. 2022, arXiv 2212.14052.
     """
-    length_range(max_length, max_length, smallest=2, largest=config.num_keys)
+    beyond = _beyond(config, max_length)
+    check_max_length(max_length, smallest=_SMALLEST, largest=config.num_keys, beyond=beyond)
     sizes = (config.num_keys, max_length, max_length)
     # One flat draw for all three: each draw of its own costs a compiled program .2 to .5 s.
     drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
@@ -201,11 +222,12 @@ def floors(config: AssociativeRecall, length: int) -> dict[str, Floor]:
     mass = [math.comb(length - 1, j) * share**j * (1 - share) ** (length - 1 - j) for j in others]
     metric = sum(p * (1 + j) / length for j, p in zip(others, mass, strict=True))
     loss = -sum(p * math.log((1 + j) / length) for j, p in zip(others, mass, strict=True))
+    values = config.num_keys + np.arange(config.num_values)
     most = float(expected_max_count(length, config.num_values) / length)
     return {
         "uniform": uniform_floor(config.num_values),
-        "value_in_context": Floor(metric, loss, partial(_value_in_context, config)),
-        "most_frequent_value": Floor(most, None, partial(_most_frequent_value, config)),
+        "value_in_context": Floor(metric, loss, partial(counted_so_far, as_shares, values)),
+        "most_frequent_value": Floor(most, None, partial(counted_so_far, as_commonest, values)),
     }
 
 
@@ -236,23 +258,3 @@ def _num_sequences(num_draws: int, num_values: int, most: int) -> int:
     for _ in range(num_values):
         ways = [sum(math.comb(n, c) * ways[n - c] for c in range(min(most, n) + 1)) for n in range(num_draws + 1)]
     return ways[num_draws]
-
-
-def _counts(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """[B, T, V]: how often each value has been read up to each place."""
-    is_value = inputs[..., None] == config.num_keys + np.arange(config.num_values)
-    return np.cumsum(is_value & valid[..., None], axis=1, dtype=np.int32)
-
-
-def _value_in_context(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The value of a pair drawn uniformly from those read; all values alike before the first."""
-    counts = _counts(config, inputs, valid)
-    counts = np.where(counts.any(axis=-1, keepdims=True), counts, 1)
-    return counts / counts.sum(axis=-1, keepdims=True)
-
-
-def _most_frequent_value(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The value read most often, ties alike."""
-    counts = _counts(config, inputs, valid)
-    most = counts == counts.max(axis=-1, keepdims=True)
-    return most / most.sum(axis=-1, keepdims=True)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Split
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, split_key
 from attn_jax.types import Array, Key
 
 SMALLEST = 4  # at 3 the only question is "1 2 1", and a guess from the place is perfect
@@ -46,7 +46,7 @@ def draw_operands(key: Key, batch_size: int, length: int | Array, max_length: in
     >>> draw_operands(jax.random.key(0), 2, 5, 7, "train").question.shape
     (2, 7)
     """
-    length_range(max_length, max_length, smallest=SMALLEST)
+    check_max_length(max_length, smallest=SMALLEST)
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
     words = jax.random.bits(split_key(key, split), (batch_size, 3 + -(-max_length // _WORD)), jnp.uint32)
     length_a = 1 + (words[:, :1] % jnp.asarray(length - 2).astype(jnp.uint32)).astype(jnp.int32)

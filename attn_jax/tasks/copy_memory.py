@@ -7,6 +7,7 @@ The classic test of how long a recurrence can hold what it read: nothing in the 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.counts import as_commonest, commonest_share, counted_answer
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
-from attn_jax.types import IO, Array, Batch, Key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.strings import Strings, strings_pairs
+from attn_jax.types import IO, Array, Batch, Key, Pairs
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class CopyMemory(TaskConfig):
     and the blank. As in the source the loss is taken over *all* places, blanks included, so that the plateau of a model
     without memory is at num_copied ln(num_letters) / (length + 2 num_copied); the metric counts the answers only (its
     plateau is 1 / num_letters), because blanks are right from the first steps on.
+
+    Chance is "memoryless", as in the source and in the results published of `configs/copy_memory.py`. It is not the
+    strongest: "most_frequent_letter", where a model rests that holds the letters but not their order, has the score
+    .20 on this scale by default. Read no score below as copying.
+
+    `pairs` gives everything up to the signal as source and the letters as target.
 
     Args:
       num_letters: how many letters there are.
@@ -47,14 +56,16 @@ class CopyMemory(TaskConfig):
 
     def make(self) -> Task:
         """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        return Task(
+            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        )
 
 
 def spec(config: CopyMemory) -> TaskSpec:
     """What a study must know; a delay of 30 is trained on.
 
-    >>> spec(CopyMemory()).io
-    IO(num_classes=9, vocab_size=10, channels=None, out_channels=None)
+    >>> spec(CopyMemory()).io, spec(CopyMemory()).pairs_vocab_size
+    (IO(num_classes=9, vocab_size=10, channels=None, out_channels=None), 12)
     """
     return TaskSpec(
         io=IO(num_classes=config.num_letters + 1, vocab_size=config.num_letters + 2),
@@ -69,6 +80,7 @@ def spec(config: CopyMemory) -> TaskSpec:
         num_tokens=partial(num_tokens, config),
         source="Hochreiter & Schmidhuber 1997; Arjovsky et al. 2015, arXiv 1511.06464",
         loss_places="all",
+        pairs_vocab_size=config.num_letters + 4,
     )
 
 
@@ -111,7 +123,7 @@ def sample(
 
     Reference: Arjovsky et al. 2015, arXiv 1511.06464.
     """
-    length_range(max_length, max_length)
+    check_max_length(max_length)
     num_places = num_tokens(config, max_length)
     letters = jax.random.randint(
         split_key(key, split), (batch_size, config.num_copied), 0, config.num_letters, jnp.int32
@@ -130,6 +142,37 @@ def sample(
         scored=scored,
         valid=valid,
     )
+
+
+def pairs(
+    config: CopyMemory,
+    key: Key,
+    batch_size: int,
+    length: int | Array,
+    max_length: int,
+    *,
+    split: Split = "train",
+) -> Pairs:
+    """The sequences of `sample` with the same key: letters, blanks and signal, and the letters; BOS is num_letters + 2.
+
+    Args:
+      config: the task.
+      key, batch_size, length, max_length, split: as for `sample`.
+
+    Returns:
+      Pairs with S = max_length + num_copied and T = num_copied + 1.
+
+    Raises:
+      ValueError: `max_length` is below 1, or `split` is unknown.
+
+    >>> pairs(CopyMemory(), jax.random.key(0), 2, 5, 7).source.shape
+    (2, 17)
+    """
+    inputs = sample(config, key, batch_size, length, max_length, split=split).inputs
+    letters = inputs[:, : config.num_copied]
+    read = inputs[:, : config.num_copied + max_length]
+    strings = Strings(read, config.num_copied + length, letters, config.num_copied)
+    return strings_pairs(strings, bos=config.num_letters + 2)
 
 
 def solve(config: CopyMemory, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -155,10 +198,11 @@ def solve(config: CopyMemory, inputs: np.ndarray, valid: np.ndarray) -> np.ndarr
 
 
 def floors(config: CopyMemory, length: int) -> dict[str, Floor]:
-    """What is reached without memory: blanks until the signal, then any letter.
+    """What is reached without order: all but uniform say blanks until the signal has come, then a letter.
 
     memoryless: accuracy 1 / num_letters at the answers; loss num_copied ln(num_letters) / (length + 2 num_copied) a
-    place: .2971 at a delay of 50, .1733 at 100, .0945 at 200. uniform: all num_letters + 1 classes alike everywhere.
+    place: .2971 at a delay of 50, .1733 at 100, .0945 at 200. most_frequent_letter, of those read, ties alike:
+    E[max c] / num_copied, .302 for 10 of 8; no loss. uniform: all num_letters + 1 classes alike everywhere.
 
     Args:
       config: the task.
@@ -169,20 +213,26 @@ def floors(config: CopyMemory, length: int) -> dict[str, Floor]:
 
     >>> round(floors(CopyMemory(), 50)["memoryless"].loss, 4)
     0.2971
+    >>> {name: round(floor.metric, 3) for name, floor in floors(CopyMemory(), 50).items()}
+    {'uniform': 0.111, 'memoryless': 0.125, 'most_frequent_letter': 0.302}
 
     Reference: Arjovsky et al. 2015, arXiv 1511.06464.
     """
     loss = config.num_copied * math.log(config.num_letters) / num_tokens(config, length)
+    commonest = commonest_share(config.num_copied, config.num_letters)
     return {
         "uniform": uniform_floor(config.num_letters + 1),
-        "memoryless": Floor(1 / config.num_letters, loss, partial(_memoryless, config)),
+        "memoryless": Floor(1 / config.num_letters, loss, partial(_after_signal, config, np.ones_like)),
+        "most_frequent_letter": Floor(commonest, None, partial(_after_signal, config, as_commonest)),
     }
 
 
-def _memoryless(config: CopyMemory, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The blank up to the signal, then all letters alike."""
+def _after_signal(
+    config: CopyMemory, say: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray, valid: np.ndarray
+) -> np.ndarray:
+    """The blank up to the signal, then what `say` makes of the counts of the letters."""
     is_signal = valid & (inputs == config.num_letters + 1)
     after = np.cumsum(is_signal, axis=1) - is_signal > 0
     blank = np.eye(config.num_letters + 1)[config.num_letters]
-    letter = (1 - blank) / config.num_letters
-    return np.where(after[..., None], letter, blank)
+    letter = counted_answer(say, np.arange(config.num_letters), config.num_letters + 1, inputs, valid)
+    return np.where(after[..., None], letter[:, None], blank)

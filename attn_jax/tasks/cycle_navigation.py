@@ -16,7 +16,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -109,7 +109,7 @@ def sample(
 
     Reference: Deletang et al. 2023, arXiv 2207.02098.
     """
-    length_range(max_length, max_length)
+    check_max_length(max_length)
     steps = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, 3, jnp.int32)
     gone = jnp.where(jnp.arange(max_length) < length, steps - 1, 0).sum(axis=1, keepdims=True, dtype=jnp.int32)
     walk = Strings(steps, length, gone % config.num_positions, 1)

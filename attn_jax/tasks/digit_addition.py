@@ -17,7 +17,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.carry import add
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
 from attn_jax.tasks.sum_digits import answer_table
 from attn_jax.types import IO, Array, Batch, Key, Pairs
@@ -163,7 +163,7 @@ def _draw(
     config: DigitAddition, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split
 ) -> Strings:
     """Two numbers as they are asked, and the digits of their sum in the same order."""
-    length_range(max_length, max_length, smallest=_SMALLEST)
+    check_max_length(max_length, smallest=_SMALLEST)
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
     drawn = jax.random.uniform(split_key(key, split), (batch_size, max_length + 1))
     length_a = 1 + (drawn[:, :1] * (length - 2)).astype(jnp.int32)

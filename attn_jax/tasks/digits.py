@@ -16,7 +16,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 Order: TypeAlias = Literal["sequential", "permuted", "rows"]
@@ -135,7 +135,7 @@ def sample(
     >>> sample(Digits(), jax.random.key(0), 2, 64, 64).inputs.shape
     (2, 64, 1)
     """
-    lengths(config, max_length, max_length)
+    check_max_length(max_length, smallest=config.num_places, largest=config.num_places)
     shape = (batch_size, max_length)
     stream = split_key(key, split)
     pixels, labels = _load(config.order)

@@ -19,7 +19,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _PUBLISHED_LONGEST = {3: 84, 5: 180}  # max_depth: the longest string trained on
@@ -136,7 +136,7 @@ def sample(
 
     Reference: Hewitt et al. 2020, arXiv 2010.07515.
     """
-    length_range(max_length, max_length, smallest=4, step=2)
+    check_max_length(max_length, smallest=4, step=2)
     drawn = jax.random.uniform(split_key(key, split), (2 * max_length * batch_size,)).reshape(2, max_length, batch_size)
     kinds = (drawn[1] * config.num_kinds).astype(jnp.int32)
     remaining = jnp.maximum(length - jnp.arange(max_length), 0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -96,7 +96,7 @@ def sample(
 
     Reference: Deletang et al. 2023, arXiv 2207.02098.
     """
-    length_range(max_length, max_length, smallest=2)
+    check_max_length(max_length, smallest=2)
     bits = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, 2, jnp.int32)
     last = jax.lax.dynamic_slice_in_dim(bits, length - 1, 1, axis=1)
     differ = (bits[:, :1] != last).astype(jnp.int32)

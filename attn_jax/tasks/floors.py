@@ -1,4 +1,4 @@
-"""The floors that tasks share: all classes alike, one fixed guess, and the best guess from place and length."""
+"""The floors that tasks share: all classes alike, one fixed guess, the best by place and length, the first token."""
 
 import math
 from functools import partial
@@ -61,6 +61,24 @@ def guess_floor(table: np.ndarray, start: int) -> Floor:
     return Floor(metric, None, partial(guess_by_place, guesses, start))
 
 
+def first_token_floor(num_classes: int, length: int) -> Floor:
+    """The first token copied, the rest guessed: accuracy (1 + (L - 1) / V) / L, loss (L - 1) ln(V) / L.
+
+    Args:
+      num_classes: V; the class of a token is the token.
+      length: L, the number of places, all of which are asked.
+
+    Returns:
+      The best floor without memory where answers are running products of uniform elements of a group: the first is the
+      first token, every later one is independent of its own.
+
+    >>> first_token_floor(2, 4).metric
+    0.625
+    """
+    metric, loss = (1 + (length - 1) / num_classes) / length, (1 - 1 / length) * math.log(num_classes)
+    return Floor(metric, loss, partial(copy_first, num_classes))
+
+
 def constant(probabilities: np.ndarray, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """The same class probabilities everywhere, [B, T, V] float64.
 
@@ -80,3 +98,14 @@ def guess_by_place(guesses: np.ndarray, start: int, inputs: np.ndarray, valid: n
     rows = np.full((max(valid.shape[1], start + num_guesses), num_classes), 1 / num_classes)
     rows[start : start + num_guesses] = guesses
     return np.broadcast_to(rows[: valid.shape[1]], (*valid.shape, num_classes))
+
+
+def copy_first(num_classes: int, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The token itself at the first place, all classes alike at every other, [B, T, V] float64.
+
+    >>> copy_first(2, np.array([[1, 1]]), np.ones((1, 2), bool)).tolist()
+    [[[0.0, 1.0], [0.5, 0.5]]]
+    """
+    probabilities = np.full((*valid.shape, num_classes), 1 / num_classes)
+    probabilities[:, 0] = np.eye(num_classes)[inputs[:, 0]]
+    return probabilities

@@ -8,7 +8,6 @@ solvable, attention and diagonal linear recurrences of a fixed depth cannot at e
 A4 x Z5 and A5 have 60 elements each, and so the same floors: abelian, solvable, and neither.
 """
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
@@ -18,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.floors import first_token_floor, uniform_floor
 from attn_jax.tasks.groups import Group, division_table, permutations
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 
@@ -124,7 +123,7 @@ def sample(
 
     Reference: Merrill et al. 2024, arXiv 2404.08819, section 5.
     """
-    length_range(max_length, max_length, smallest=2)
+    check_max_length(max_length, smallest=2)
     divide = jnp.asarray(division_table(config.group))
     products = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, len(divide), jnp.int32)
     before = jnp.pad(products[:, :-1], ((0, 0), (1, 0)))  # 0 is the identity, with which a word begins
@@ -183,18 +182,8 @@ def floors(config: GroupWord, length: int) -> dict[str, Floor]:
     0.2133
     """
     order = len(permutations(config.group))
-    uniform = uniform_floor(order)
+    uniform, memoryless = uniform_floor(order), first_token_floor(order, length)
     if config.metric == "exact_match":
         uniform = uniform._replace(metric=float(order) ** -length)
-        right = float(order) ** (1 - length)
-    else:
-        right = (1 + (length - 1) / order) / length
-    loss = (1 - 1 / length) * math.log(order)
-    return {"uniform": uniform, "memoryless": Floor(right, loss, partial(_memoryless, order))}
-
-
-def _memoryless(order: int, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The token itself at the first place, all elements alike at every other."""
-    probabilities = np.full((*inputs.shape, order), 1 / order)
-    probabilities[:, 0] = np.eye(order)[inputs[:, 0]]
-    return probabilities
+        memoryless = memoryless._replace(metric=float(order) ** (1 - length))
+    return {"uniform": uniform, "memoryless": memoryless}

@@ -8,8 +8,6 @@ The map from keys to values is fresh in every sequence, and a pair read twice is
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Literal
@@ -21,7 +19,8 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.counts import as_commonest, as_shares, at_last_place
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.recall_law import RecallLaw
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _SMALLEST = 2
@@ -42,12 +41,12 @@ class H3Recall(TaskConfig):
     The published chance of 25 % is "memoryless", any value. Who counts values does better, and is chance here.
 
     Args:
-      num_keys: how many keys there are, from 2 to 8: floors are enumerated.
+      num_keys: how many keys there are.
       num_values: how many values there are.
       loss: which places are trained, "all" (every next token) or "answers" (the last).
 
     Raises:
-      ValueError: `num_keys` is not in 2 .. 8, `num_values` below 2, or `loss` is neither.
+      ValueError: `num_keys` or `num_values` is below 2, or `loss` is neither.
     """
 
     num_keys: int = 4
@@ -55,10 +54,9 @@ class H3Recall(TaskConfig):
     loss: Literal["answers", "all"] = "all"
 
     def __post_init__(self):
-        if not 2 <= self.num_keys <= 8:
-            raise ValueError(f"H3Recall: num_keys is {self.num_keys}, wanted 2 to 8: its floors are enumerated")
-        if self.num_values < 2:
-            raise ValueError(f"H3Recall: num_values is {self.num_values}, wanted at least 2")
+        for name in ("num_keys", "num_values"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"H3Recall: {name} is {getattr(self, name)}, wanted at least 2")
         if self.loss not in ("answers", "all"):
             raise ValueError(f"H3Recall: loss is {self.loss!r}, wanted 'answers' or 'all'")
 
@@ -138,7 +136,7 @@ def sample(
 
     Reference: Fu et al. 2022, arXiv 2212.14052, section 3.1.
     """
-    length_range(max_length, max_length, smallest=_SMALLEST)
+    check_max_length(max_length, smallest=_SMALLEST)
     sizes = (max_length, config.num_keys, config.num_keys)
     drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
     for_keys, for_map, for_query = jnp.split(drawn, np.cumsum(sizes)[:-1], axis=1)
@@ -193,8 +191,8 @@ def floors(config: H3Recall, length: int) -> dict[str, Floor]:
     """What is reached without keys, for D pairs, of which c_v hold the value v.
 
     uniform: 1 / vocab_size. memoryless: any value, 1 / V: the published 25 %. value_in_context: v with c_v / D.
-    most_frequent_value: the largest c_v, ties alike; no loss. The last two are summed over every way in which keys
-    come and share values. The last three say all classes alike before the last place, which with loss="all" makes
+    most_frequent_value: the largest c_v, ties alike; no loss. The last two are exact, by `RecallLaw`, for
+    a key that was seen. The last three say all classes alike before the last place, which with loss="all" makes
     (T - 1) ln(vocab_size) + loss over T places.
 
     Args:
@@ -207,7 +205,7 @@ def floors(config: H3Recall, length: int) -> dict[str, Floor]:
     >>> {name: round(floor.metric, 3) for name, floor in floors(H3Recall(), 10).items()}
     {'uniform': 0.1, 'memoryless': 0.25, 'value_in_context': 0.452, 'most_frequent_value': 0.505}
     """
-    share, loss, commonest = count_scores(length, config.num_keys, config.num_values)
+    share, loss, commonest = _count_scores(config.num_keys, config.num_values, length)
     any_value = _mean_loss(config, length, math.log(config.num_values))
     values = np.arange(config.num_keys, config.arrow)
     predictor = {
@@ -221,63 +219,17 @@ def floors(config: H3Recall, length: int) -> dict[str, Floor]:
     }
 
 
+@cache
+def _count_scores(num_keys: int, num_values: int, num_pairs: int) -> tuple[float, float, float]:
+    """Accuracy of c_v / D, its loss, and accuracy of the largest c_v, asked for one of the keys seen."""
+    law = RecallLaw(num_keys, num_values, num_pairs)
+    share, loss, commonest = (float(seen[-1]) for _, seen in (*law.context_share(), law.commonest_share()))
+    return share, loss, commonest
+
+
 def _mean_loss(config: H3Recall, length: int, at_answer: float) -> float:
     """The loss a unit of weight of who says all classes alike before the answer."""
     if config.loss == "answers":
         return at_answer
     others = num_tokens(length) - 1
     return (others * math.log(config.vocab_size) + at_answer) / (others + 1)
-
-
-@cache
-def count_scores(num_pairs: int, num_keys: int, num_values: int) -> tuple[float, float, float]:
-    """What counting values scores where one of the keys seen is asked for.
-
-    Args:
-      num_pairs: D, uniform draws of a key.
-      num_keys: K.
-      num_values: V; each key has a uniform one.
-
-    Returns:
-      (accuracy of c_v / D, its loss in nats, accuracy of the largest c_v).
-
-    >>> count_scores(1, 4, 4)
-    (1.0, 0.0, 1.0)
-    """
-    totals = np.zeros(3)
-    for counts in _partitions(num_pairs, num_pairs, num_keys):
-        num_seen = len(counts)
-        draws = math.factorial(num_pairs) // math.prod(map(math.factorial, counts))
-        alike = math.prod(map(math.factorial, Counter(counts).values()))
-        chance = draws * math.perm(num_keys, num_seen) // alike / num_keys**num_pairs
-        for owners in _groupings(num_seen):
-            num_groups = max(owners) + 1
-            mass = chance * math.perm(num_values, num_groups) / num_values**num_seen
-            sums = np.bincount(owners, weights=counts)
-            asked = np.bincount(owners) / num_seen
-            said = as_commonest(sums)
-            totals += mass * np.array(
-                [asked @ sums / num_pairs, -(asked @ np.log(sums / num_pairs)) + 0.0, asked @ said]
-            )
-    share, loss, commonest = totals.tolist()
-    return share, loss, commonest
-
-
-def _partitions(total: int, largest: int, num_parts: int) -> Iterator[tuple[int, ...]]:
-    """`total` as a falling sum of at most `num_parts` whole numbers up to `largest`: how often each key seen comes."""
-    if total == 0:
-        yield ()
-    elif num_parts:
-        for first in range(min(total, largest), 0, -1):
-            for rest in _partitions(total - first, first, num_parts - 1):
-                yield (first, *rest)
-
-
-def _groupings(num_keys: int) -> Iterator[tuple[int, ...]]:
-    """Every way in which keys can share values, values numbered as they first come."""
-    if num_keys == 1:
-        yield (0,)
-        return
-    for owners in _groupings(num_keys - 1):
-        for last in range(max(owners) + 2):
-            yield (*owners, last)

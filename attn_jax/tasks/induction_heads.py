@@ -18,7 +18,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.counts import as_commonest, as_shares, at_last_place, commonest_share, drawn_share
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, check_train_lengths, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _SMALLEST = 3
@@ -47,7 +47,7 @@ class InductionHeads(TaskConfig):
       test_lengths: the L asked for by default.
 
     Raises:
-      ValueError: `num_symbols` is below 2, `num_unused` below 0, or `loss` is neither.
+      ValueError: `num_symbols` is below 2, `num_unused` below 0, `loss` is neither, or `train_lengths` are not allowed.
     """
 
     num_symbols: int = 15
@@ -62,6 +62,7 @@ class InductionHeads(TaskConfig):
                 raise ValueError(f"InductionHeads: {name} is {getattr(self, name)}, wanted at least {least}")
         if self.loss not in ("answers", "all"):
             raise ValueError(f"InductionHeads: loss is {self.loss!r}, wanted 'answers' or 'all'")
+        check_train_lengths("InductionHeads", self.train_lengths, smallest=_SMALLEST)
 
     @classmethod
     def h3(cls) -> "InductionHeads":
@@ -144,7 +145,7 @@ def sample(
 
     Reference: Fu et al. 2022, arXiv 2212.14052, section 3.1; Gu & Dao 2023, arXiv 2312.00752, section 4.1.
     """
-    length_range(max_length, max_length, smallest=_SMALLEST)
+    check_max_length(max_length, smallest=_SMALLEST)
     num_places = num_tokens(max_length)
     drawn = jax.random.uniform(split_key(key, split), (batch_size, num_places))
     place = jnp.arange(num_places)

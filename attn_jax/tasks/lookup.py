@@ -17,7 +17,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.string_copy import read_back, stop_in_time
 from attn_jax.tasks.strings import Strings, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
@@ -35,6 +35,8 @@ class Lookup(TaskConfig):
     than once, the first place counts, as in the source's code. There the answer is what follows up to the end of s, or
     k letters by an option; here it is k, so that one batch has one length.
 
+    metric="exact_match" counts the answers right at every place, their end included; "accuracy" the characters.
+
     `pairs` gives `g | s |` or `s | g` as source and the answer as target.
 
     Chance is "position_and_length", any letter and the end in time. Who says the commonest letter of s does better,
@@ -46,15 +48,17 @@ class Lookup(TaskConfig):
       ngram: n.
       num_answered: k.
       num_letters: V.
+      metric: "accuracy", characters, or "exact_match", whole answers.
 
     Raises:
-      ValueError: `side` is neither, a count is below 1, or `num_letters` is below 2.
+      ValueError: `side` or `metric` is neither, a count is below 1, or `num_letters` is below 2.
     """
 
     side: Literal["prefix", "suffix"] = "prefix"
     ngram: int = 3
     num_answered: int = 4
     num_letters: int = 26
+    metric: Literal["accuracy", "exact_match"] = "accuracy"
 
     def __post_init__(self):
         if self.side not in ("prefix", "suffix"):
@@ -62,6 +66,8 @@ class Lookup(TaskConfig):
         for name, least in (("ngram", 1), ("num_answered", 1), ("num_letters", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"Lookup: {name} is {getattr(self, name)}, wanted at least {least}")
+        if self.metric not in ("accuracy", "exact_match"):
+            raise ValueError(f"Lookup: metric is {self.metric!r}, wanted 'accuracy' or 'exact_match'")
 
     @property
     def smallest(self) -> int:
@@ -84,7 +90,7 @@ def spec(config: Lookup) -> TaskSpec:
     shortest = max(10, config.smallest)
     return TaskSpec(
         io=IO(num_classes=config.num_letters + 1, vocab_size=config.num_letters + 3),
-        metric="accuracy",
+        metric=config.metric,
         chance="position_and_length",
         best=1.0,
         threshold=0.95,
@@ -169,7 +175,7 @@ def pairs(
 
 def _draw(config: Lookup, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
     """`g | s |` or `s | g`, and what follows the first g in s."""
-    length_range(max_length, max_length, smallest=config.smallest)
+    check_max_length(max_length, smallest=config.smallest)
     ngram, bar = config.ngram, config.num_letters + 1
     drawn = jax.random.uniform(split_key(key, split), (batch_size, max_length + 1))
     string = (drawn[:, :-1] * config.num_letters).astype(jnp.int32)
@@ -226,7 +232,8 @@ def floors(config: Lookup, length: int) -> dict[str, Floor]:
     """What is reached without looking up, for k letters of V kinds and the end, at every length.
 
     uniform: 1 / (V + 1). position_and_length, any letter and the end in time: (k / V + 1) / (k + 1), loss
-    k ln(V) / (k + 1): a letter is right in 1 / V and costs ln V, 3.258 for 26.
+    k ln(V) / (k + 1): a letter is right in 1 / V and costs ln V, 3.258 for 26. Whole answers are right with
+    (V + 1)^-(k + 1) and V^-k, whatever they are: each is guessed as often as any other.
 
     Args:
       config: the task.
@@ -238,8 +245,10 @@ def floors(config: Lookup, length: int) -> dict[str, Floor]:
     >>> {name: round(floor.metric, 3) for name, floor in floors(Lookup(), 20).items()}
     {'uniform': 0.037, 'position_and_length': 0.231}
     """
-    start = num_tokens(config, length) - config.num_answered - 1
-    return {
-        "uniform": uniform_floor(config.num_letters + 1),
-        "position_and_length": stop_in_time(config.num_letters, config.num_answered, start),
-    }
+    num_letters, answered = config.num_letters, config.num_answered
+    uniform = uniform_floor(num_letters + 1)
+    stop = stop_in_time(num_letters, answered, num_tokens(config, length) - answered - 1)
+    if config.metric == "exact_match":
+        uniform = uniform._replace(metric=(num_letters + 1.0) ** -(answered + 1))
+        stop = stop._replace(metric=float(num_letters) ** -answered)
+    return {"uniform": uniform, "position_and_length": stop}

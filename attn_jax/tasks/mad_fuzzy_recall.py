@@ -19,7 +19,7 @@ from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.counts import as_shares
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.fuzzy_law import fuzzy_law
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _MOTIF = 3  # the most tokens of a key or a value
@@ -41,8 +41,8 @@ class MADFuzzyRecall(TaskConfig):
 
     The source asks for keys of three tokens only in its test, and trains on the next token everywhere; here sizes are
     the same in all splits, and loss and metric are at the same places. It draws the pair that comes last beforehand,
-    and plants it; here it is one of those read. Classes are symmetric, so that the source's average of accuracy over
-    classes and the plain one agree in expectation.
+    and plants it; here it is one of those read. It trains on 12,800 fixed examples; here they are fresh by key. Classes
+    are symmetric, so that the source's average of accuracy over classes and the plain one agree in expectation.
 
     Lengths go from 12 to 256. Chance is "value_in_context".
 
@@ -139,7 +139,7 @@ def sample(
 
     Reference: Poli et al. 2024, arXiv 2403.17844, section 3.1 and github.com/athms/mad-lab.
     """
-    length_range(max_length, max_length, smallest=_SMALLEST, largest=_LARGEST)
+    check_max_length(max_length, smallest=_SMALLEST, largest=_LARGEST)
     num_pairs = (max_length - 2 * _MOTIF) // 2
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
     drawn = jax.random.uniform(split_key(key, split), (batch_size * (8 * num_pairs + 1),)).reshape(batch_size, -1)

@@ -16,7 +16,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 
@@ -30,7 +30,8 @@ class MADMemorisation(TaskConfig):
     token; values are never read, and are no input here.
 
     The map is a part of the task: `map_seed` fixes it, and it is the same in all splits, for what has never been shown
-    cannot be known. So the examples are no finite set with a part held out; splits are streams of fresh sequences.
+    cannot be known. So the examples are no finite set with a part held out; splits are streams of fresh sequences. The
+    source trains on 12,800 fixed examples; here they are fresh by key.
 
     Lengths are even, from 2 on.
 
@@ -137,7 +138,7 @@ def sample(
 
     Reference: Poli et al. 2024, arXiv 2403.17844, section 3.1 and github.com/athms/mad-lab.
     """
-    length_range(max_length, max_length, smallest=2, step=2)
+    check_max_length(max_length, smallest=2, step=2)
     keys = jax.random.randint(split_key(key, split), (batch_size, max_length // 2), 0, config.num_keys, jnp.int32)
     values = jnp.asarray(config.values())[keys]
     asking = jnp.full_like(keys, config.num_keys)

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.counts import as_commonest, as_shares
+from attn_jax.tasks.counts import as_commonest, as_shares, counted_so_far
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.recall_law import RecallLaw
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _SMALLEST = 6  # three pairs: at two, the only value read is the answer
@@ -33,9 +33,9 @@ class MADRecall(TaskConfig):
     every sequence asks at least once. The value of each key is uniform, values may be shared. With noise, each pair but
     the last is two uniform noise tokens with probability `noise_share`, except for one pair at a random place.
 
-    The source trains on the next token everywhere and scores the known values; here both are at the known values. The
-    source averages accuracy over classes: all are asked equally often, for maps are uniform, so that this average and
-    the plain one agree in expectation.
+    The source trains on 12,800 fixed examples, here they are fresh by key; it trains on the next token everywhere and
+    scores the known values, here both are at the known values. The source averages accuracy over classes: all are asked
+    equally often, for maps are uniform, so that this average and the plain one agree in expectation.
 
     Lengths are even, from 6 tokens on (with two pairs the only value read is the answer). Chance is
     "most_frequent_value", where a model rests that has read the values and lost the keys.
@@ -149,7 +149,7 @@ def sample(
 
     Reference: Poli et al. 2024, arXiv 2403.17844, section 3.1 and github.com/athms/mad-lab.
     """
-    length_range(max_length, max_length, smallest=_SMALLEST, step=2)
+    check_max_length(max_length, smallest=_SMALLEST, step=2)
     num_pairs, last = max_length // 2, length // 2 - 1
     sizes = (num_pairs, config.num_keys, config.num_keys) + ((num_pairs, 1, 2 * num_pairs) if config.num_noise else ())
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
@@ -237,6 +237,7 @@ def floors(config: MADRecall, length: int) -> dict[str, Floor]:
     >>> {name: round(floor.metric, 3) for name, floor in floors(MADRecall(), 40).items()}
     {'uniform': 0.125, 'value_in_context': 0.29, 'most_frequent_value': 0.346}
     """
+    values = config.num_keys + np.arange(config.num_values)
     before, at_last = _pairs_before(config, length // 2)
     law = RecallLaw(config.num_keys, config.num_values, len(at_last) - 1)
     asked = before @ law.seen_share() + 1
@@ -245,8 +246,8 @@ def floors(config: MADRecall, length: int) -> dict[str, Floor]:
     metric, loss, most = ((before @ each + at_last @ last) / asked for each, last in (shares, losses, commonest))
     return {
         "uniform": uniform_floor(config.num_values),
-        "value_in_context": Floor(float(metric), float(loss), partial(_say, config, as_shares)),
-        "most_frequent_value": Floor(float(most), None, partial(_say, config, as_commonest)),
+        "value_in_context": Floor(float(metric), float(loss), partial(counted_so_far, as_shares, values)),
+        "most_frequent_value": Floor(float(most), None, partial(counted_so_far, as_commonest, values)),
     }
 
 
@@ -262,9 +263,3 @@ def _pairs_before(config: MADRecall, num_pairs: int) -> tuple[np.ndarray, np.nda
         shifted = np.roll(binomial, 1)
         binomial = binomial * (1 - keep) + shifted * keep
     return before, shifted
-
-
-def _say(config: MADRecall, say, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """What is said of the counts of the values read up to each place."""
-    is_value = inputs[..., None] == config.num_keys + np.arange(config.num_values)
-    return say(np.cumsum(is_value & valid[..., None], axis=1, dtype=np.int32))

@@ -17,7 +17,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.counts import as_commonest, as_shares, commonest_share, counted_answer, drawn_share
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
 
@@ -30,9 +30,9 @@ class MADSelectiveCopy(TaskConfig):
     are uniform. As in the source every blank chooses one of the k gaps before the letters, uniformly, so that the last
     letter stands before the signal; Mamba's `selective_copy` takes a uniform choice of places instead.
 
-    All letters are asked equally often, so that the source's average of accuracy over classes and the plain one agree
-    in expectation. Lengths start at 2k + 2, one blank. Chance is "most_frequent_letter", where a model rests that
-    holds the letters but not their order.
+    The source trains on 12,800 fixed examples; here they are fresh by key. All letters are asked equally often, so that
+    the source's average of accuracy over classes and the plain one agree in expectation. Lengths start at 2k + 2, one
+    blank. Chance is "most_frequent_letter", where a model rests that holds the letters but not their order.
 
     Args:
       num_copied: k.
@@ -174,7 +174,7 @@ def _draw(
     config: MADSelectiveCopy, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split
 ) -> Strings:
     """Letters among blanks, and the signal; the i-th letter stands after the i before it and the blanks before it."""
-    length_range(max_length, max_length, smallest=config.smallest)
+    check_max_length(max_length, smallest=config.smallest)
     num_copied, num_blanks = config.num_copied, max_length - 2 * config.num_copied - 1
     shape = (batch_size * (num_copied + num_blanks),)
     drawn = jax.random.uniform(split_key(key, split), shape).reshape(batch_size, -1)

@@ -18,7 +18,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.markov_law import expected_losses
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _SMALLEST = 4
@@ -37,6 +37,10 @@ class MarkovChain(TaskConfig):
 
     For two states the floors are exact. For more they are means over a lattice of chains, exact given the chain: right
     to about 2e-3 nats (`markov_law`); no closed form is known, and a sum over all counts is too long.
+
+    No score counts as solved: chains differ so much in their entropy that the mean over 128 sequences of 40 lies .015
+    nats off its expectation, three tenths of the way from chance to best, and a validation set is the same at every
+    evaluation. Models see the same sequences, so their order is not touched by it.
 
     There is no oracle: the next state is no function of those before. Lengths start at 4.
 
@@ -82,7 +86,7 @@ def spec(config: MarkovChain) -> TaskSpec:
         metric="cross_entropy",
         chance="unigram" if config.num_states < 4 else "uniform",
         best="bayes",
-        threshold=0.95,
+        threshold=None,
         train_lengths=config.train_lengths,
         test_lengths=config.test_lengths,
         length_unit="states",
@@ -131,7 +135,7 @@ def sample(
 
     Reference: Edelman et al. 2024, arXiv 2402.11004, section 2.
     """
-    length_range(max_length, max_length, smallest=_SMALLEST)
+    check_max_length(max_length, smallest=_SMALLEST)
     num_rows = config.num_states**2
     shape = (batch_size * (num_rows + max_length + 1),)
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.

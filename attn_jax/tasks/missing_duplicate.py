@@ -16,7 +16,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -103,7 +103,7 @@ def sample(
 
     Reference: Deletang et al. 2023, arXiv 2207.02098.
     """
-    length_range(max_length, max_length, smallest=4, step=2)
+    check_max_length(max_length, smallest=4, step=2)
     numbers = jax.random.uniform(split_key(key, split), (batch_size, max_length // 2 + 1))
     half, place = length // 2, jnp.arange(max_length)
     doubled = jnp.take((numbers[:, :-1] < 0.5).astype(jnp.int32), place % half, axis=1)

@@ -16,7 +16,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.expressions import check_modulus
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -117,7 +117,7 @@ def sample(
 
     Reference: Deletang et al. 2023, arXiv 2207.02098.
     """
-    length_range(max_length, max_length, step=2)
+    check_max_length(max_length, step=2)
     numbers = jax.random.uniform(split_key(key, split), (max_length, batch_size))
     place = jnp.arange(max_length)[:, None]
     is_digit = place % 2 == 0

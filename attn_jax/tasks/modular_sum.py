@@ -9,7 +9,6 @@ recurrence shares one step among all of them; attention gets along with the writ
 """
 
 import itertools
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
@@ -19,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.floors import first_token_floor, uniform_floor
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
 
@@ -167,7 +166,7 @@ def sample(
 
 def _draw(config: ModularSum, key: Key, batch_size: int, max_length: int, split: Split) -> tuple[Array, Array]:
     """Numbers and the sums of their prefixes, [B, max_length] each."""
-    length_range(max_length, max_length, smallest=_smallest(config))
+    check_max_length(max_length, smallest=_smallest(config))
     numbers = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, config.modulus, jnp.int32)
     return numbers, jnp.cumsum(numbers, axis=1) % config.modulus
 
@@ -253,14 +252,5 @@ def floors(config: ModularSum, length: int) -> dict[str, Floor]:
     """
     found = {"uniform": uniform_floor(config.modulus)}
     if config.labels == "steps":
-        accuracy = (1 + (length - 1) / config.modulus) / length
-        loss = (1 - 1 / length) * math.log(config.modulus)
-        found["memoryless"] = Floor(accuracy, loss, partial(_memoryless, config.modulus))
+        found["memoryless"] = first_token_floor(config.modulus, length)
     return found
-
-
-def _memoryless(modulus: int, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The number itself at the first place, all alike at every other."""
-    probabilities = np.full((*inputs.shape, modulus), 1 / modulus)
-    probabilities[:, 0] = np.eye(modulus)[inputs[:, 0]]
-    return probabilities

@@ -17,7 +17,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import constant_floor, uniform_floor
-from attn_jax.tasks.sampling import first_places, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 Operation: TypeAlias = Literal["+", "-", "x", "/"]
@@ -158,7 +158,7 @@ def sample(
 
     Reference: Power et al. 2022, arXiv 2201.02177; the split as in github.com/openai/grok, with a test part.
     """
-    lengths(max_length, max_length)
+    check_max_length(max_length, smallest=_NUM_TOKENS, largest=_NUM_TOKENS)
     stream = split_key(key, split)
     drawn = jnp.asarray(_equations(config, split))[jax.random.randint(stream, (batch_size,), 0, _size(config, split))]
     tokens = jnp.array([0, config.modulus, 0, config.modulus + 1], jnp.int32)

@@ -8,7 +8,7 @@ Zoology's measure of recall: a recurrence needs a state that grows with D, atten
 
 import math
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Literal
 
 import jax
@@ -17,7 +17,8 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import constant_floor, uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.mqar_law import slot_choices
+from attn_jax.tasks.sampling import check_max_length, check_train_lengths, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _PUBLISHED = ((64, 4), (128, 8), (256, 16), (512, 64))
@@ -49,7 +50,8 @@ class MQAR(TaskConfig):
       test_lengths: the pairs asked for by default.
 
     Raises:
-      ValueError: a size is too small or odd, `power` is not above 0, or `fill` is neither.
+      ValueError: a size is too small or odd, `power` is not above 0, `fill` is neither, or `train_lengths` are not
+        allowed.
     """
 
     vocab_size: int = 64
@@ -68,6 +70,8 @@ class MQAR(TaskConfig):
             raise ValueError(f"MQAR: power is {self.power}, wanted a number above 0")
         if self.fill not in ("zeros", "uniform"):
             raise ValueError(f"MQAR: fill is {self.fill!r}, wanted 'zeros' or 'uniform'")
+        because = f"vocab_size is {self.vocab_size} and holds {self.num_keys} keys"
+        check_train_lengths("MQAR", self.train_lengths, smallest=_SMALLEST, largest=self.num_keys, because=because)
 
     @classmethod
     def published(cls, num_tokens: int, num_pairs: int) -> "MQAR":
@@ -111,10 +115,28 @@ def spec(config: MQAR) -> TaskSpec:
         train_lengths=config.train_lengths,
         test_lengths=config.test_lengths,
         length_unit="pairs",
-        lengths=partial(length_range, smallest=_SMALLEST, largest=config.num_keys),
+        lengths=partial(lengths, config),
         num_tokens=partial(num_tokens, config),
         source="Arora et al. 2023, arXiv 2312.04927",
     )
+
+
+def lengths(config: MQAR, low: int, high: int) -> tuple[int, ...]:
+    """From 2 pairs to as many as there are keys.
+
+    Raises:
+      ValueError: the range is empty or leaves the allowed one.
+
+    >>> lengths(MQAR(vocab_size=10, train_lengths=(2, 2)), 2, 4)
+    (2, 3, 4)
+    """
+    return length_range(low, high, smallest=_SMALLEST, largest=config.num_keys, beyond=_beyond(config, high))
+
+
+def _beyond(config: MQAR, num_pairs: int) -> str:
+    """What more pairs than keys would want."""
+    held = f"vocab_size is {config.vocab_size} and holds {config.num_keys} keys"
+    return f"{held}, {num_pairs} pairs want {2 * num_pairs + 2}"
 
 
 def num_tokens(config: MQAR, length: int) -> int:
@@ -165,7 +187,8 @@ def sample(
 
     Reference: Arora et al. 2023, arXiv 2312.04927, section 3 and appendix E.
     """
-    length_range(max_length, max_length, smallest=_SMALLEST, largest=config.num_keys)
+    beyond = _beyond(config, max_length)
+    check_max_length(max_length, smallest=_SMALLEST, largest=config.num_keys, beyond=beyond)
     num_places, half = num_tokens(config, max_length), config.vocab_size // 2
     sizes = (config.num_keys, half, int(num_slots(config, max_length)), num_places)
     # One flat draw for all four: each draw of its own costs a compiled program .2 to .5 s.
@@ -247,68 +270,28 @@ def floors(config: MQAR, length: int) -> dict[str, Floor]:
     half = np.arange(config.vocab_size) >= config.vocab_size // 2
     any_value = half / half.sum()
     choices = slot_choices(int(num_slots(config, length)), length, config.power)
-    likeliest = float(choices.max(axis=1).sum() / length)
+    share, likeliest = float(choices.max(axis=1).sum() / length), choices.argmax(axis=1)
+    size = config.vocab_size
     return {
-        "uniform": uniform_floor(config.vocab_size),
+        "uniform": uniform_floor(size),
         "value_half": constant_floor(any_value, any_value),
-        "value_in_context": Floor(1 / length, math.log(length), partial(_value_in_context, config)),
-        "likeliest_pair": Floor(likeliest, None, partial(_likeliest_pair, config)),
+        "value_in_context": Floor(1 / length, math.log(length), partial(_value_in_context, size, length)),
+        "likeliest_pair": Floor(share, None, partial(_likeliest_pair, size, length, likeliest)),
     }
 
 
-@cache
-def slot_choices(num_slots: int, num_keys: int, power: float) -> np.ndarray:
-    """The probability that key j takes slot i, [num_slots, num_keys] float64, keys choosing one after the other.
-
-    Draws without replacement are a race: slot i is reached at an exponential time of rate w_i = (i + 1)^(power - 1),
-    and the j-th to be reached goes to key j. So P = integral of w_i e^(-w_i t) P(j of the others are reached by t) dt;
-    the trapezoidal rule over y = ln t converges exponentially (to 1e-12 here).
-
-    Args:
-      num_slots: how many there are, at least `num_keys`.
-      num_keys: D.
-      power: of the power law.
-
-    Returns:
-      A table whose columns sum to 1.
-
-    >>> slot_choices(2, 2, 1.0).round(9).tolist()
-    [[0.5, 0.5], [0.5, 0.5]]
-    """
-    rates = np.arange(1, num_slots + 1) ** (power - 1.0)
-    step = 0.1
-    times = np.exp(np.arange(-40, math.log(800 / rates.min()), step))
-    reached = -np.expm1(-np.outer(rates, times))  # [slots, nodes]
-    density = np.exp(-np.outer(rates, times)) * rates[:, None] * times * step
-    choices = np.empty((num_slots, num_keys))
-    for slot in range(num_slots):
-        count = np.zeros((num_keys, len(times)))  # how many of the others are reached, as far as num_keys - 1
-        count[0] = 1
-        for other in np.delete(np.arange(num_slots), slot):
-            count[1:] += (count[:-1] - count[1:]) * reached[other]
-            count[0] *= 1 - reached[other]
-        choices[slot] = count @ density[slot]
-    return choices
-
-
-def _pairs_values(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """[B, D]: the values of the pairs, in their order; a batch has one length."""
-    length = int(valid[0].sum()) // config.tokens_per_pair
-    return inputs[:, 1 : 2 * length : 2]
-
-
-def _value_in_context(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _value_in_context(vocab_size: int, num_pairs: int, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Each value of the sequence alike."""
-    values = _pairs_values(config, inputs, valid)
-    said = (values[..., None] == np.arange(config.vocab_size)).mean(axis=1)
-    return np.broadcast_to(said[:, None], (*inputs.shape, config.vocab_size))
+    values = inputs[:, 1 : 2 * num_pairs : 2]
+    said = (values[..., None] == np.arange(vocab_size)).mean(axis=1)
+    return np.broadcast_to(said[:, None], (*inputs.shape, vocab_size))
 
 
-def _likeliest_pair(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _likeliest_pair(
+    vocab_size: int, num_pairs: int, likeliest: np.ndarray, inputs: np.ndarray, valid: np.ndarray
+) -> np.ndarray:
     """In each slot the value of the pair that most often stands there; in pairs and at padding the first filler."""
-    values = _pairs_values(config, inputs, valid)
-    length = values.shape[1]
-    likeliest = slot_choices(int(num_slots(config, length)), length, config.power).argmax(axis=1)
+    values = inputs[:, 1 : 2 * num_pairs : 2]
     said = np.zeros(inputs.shape, np.int64)
-    said[:, 2 * length : config.tokens_per_pair * length : 2] = values[:, likeliest]
-    return np.eye(config.vocab_size)[said]
+    said[:, 2 * num_pairs : 2 * (num_pairs + len(likeliest)) : 2] = values[:, likeliest]
+    return np.eye(vocab_size)[said]

@@ -6,7 +6,6 @@
 One bit of state that every input flips: a recurrence has it, attention of a fixed depth must count.
 """
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -16,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.floors import first_token_floor, uniform_floor
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _EMPTY = 2  # the token at which the answer is read, labels="end"
@@ -119,7 +118,7 @@ def sample(
 
     Reference: Deletang et al. 2023, arXiv 2207.02098.
     """
-    length_range(max_length, max_length, smallest=_smallest(config))
+    check_max_length(max_length, smallest=_smallest(config))
     num_places = num_tokens(config, max_length)
     is_bit = first_places(batch_size, num_places, length)
     valid = first_places(batch_size, num_places, length + (num_places - max_length))
@@ -173,12 +172,5 @@ def floors(config: Parity, length: int) -> dict[str, Floor]:
     """
     found = {"uniform": uniform_floor(2)}
     if config.labels == "running":
-        found["memoryless"] = Floor(0.5 + 0.5 / length, (1 - 1 / length) * math.log(2), _memoryless)
+        found["memoryless"] = first_token_floor(2, length)
     return found
-
-
-def _memoryless(inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The token itself at the first place, a coin at every other."""
-    probabilities = np.full((*inputs.shape, 2), 0.5)
-    probabilities[:, 0] = np.eye(2)[inputs[:, 0]]
-    return probabilities

@@ -18,7 +18,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.counts import as_commonest, as_shares, commonest_share, counted_answer, drawn_share
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, check_train_lengths, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
 
@@ -41,7 +41,7 @@ class SelectiveCopy(TaskConfig):
       test_lengths: the L asked for by default.
 
     Raises:
-      ValueError: `num_copied` or `num_symbols` is below 2.
+      ValueError: `num_copied` or `num_symbols` is below 2, or `train_lengths` start below `num_copied`.
     """
 
     num_copied: int = 6
@@ -53,6 +53,8 @@ class SelectiveCopy(TaskConfig):
         for name in ("num_copied", "num_symbols"):
             if getattr(self, name) < 2:
                 raise ValueError(f"SelectiveCopy: {name} is {getattr(self, name)}, wanted at least 2")
+        because = f"num_copied is {self.num_copied}, and as many places are the fewest"
+        check_train_lengths("SelectiveCopy", self.train_lengths, smallest=self.num_copied, because=because)
 
     @classmethod
     def published(cls) -> "SelectiveCopy":
@@ -171,7 +173,7 @@ def _draw(
     config: SelectiveCopy, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split
 ) -> Strings:
     """The data among blanks, and the data."""
-    length_range(max_length, max_length, smallest=config.num_copied)
+    check_max_length(max_length, smallest=config.num_copied)
     sizes = (max_length, config.num_copied)
     drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
     for_places, for_data = jnp.split(drawn, sizes[:1], axis=1)

@@ -16,7 +16,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.expressions import check_modulus, draw_expressions, evaluate
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -116,7 +116,7 @@ def sample(
 
     Reference: Deletang et al. 2023, arXiv 2207.02098.
     """
-    length_range(max_length, max_length, smallest=3)
+    check_max_length(max_length, smallest=3)
     # The last row says where the unknown is sought; one flat draw, for each costs a compiled program .2 to .5 s.
     numbers = jax.random.uniform(split_key(key, split), (max_length - 1, batch_size))
     tokens, values = draw_expressions(numbers[:-1], length - 2, config.modulus, _NUM_OPERATORS)

@@ -17,7 +17,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
 
@@ -155,7 +155,7 @@ def pairs(
 
 def _draw(config: Sort, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
     """The letters, and the same sorted."""
-    length_range(max_length, max_length)
+    check_max_length(max_length)
     letters = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, config.alphabet, jnp.int32)
     # Letters beyond the length are made larger than all others, so that they come last, where they are ignored.
     answer = jnp.sort(jnp.where(jnp.arange(max_length) < length, letters, config.alphabet), axis=1)

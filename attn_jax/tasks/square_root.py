@@ -18,7 +18,7 @@ from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.binary_operands import nonzero_bits, random_bits
 from attn_jax.tasks.carry import carries_out
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
 
@@ -143,7 +143,7 @@ def pairs(
 
 def _draw(key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
     """The number and its root."""
-    length_range(max_length, max_length, smallest=_SMALLEST)
+    check_max_length(max_length, smallest=_SMALLEST)
     words = jax.random.bits(split_key(key, split), (batch_size, 1 + -(-max_length // 32)), jnp.uint32)
     bits = random_bits(words[:, 1:], max_length)
     length = jnp.asarray(length)

@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
 
@@ -142,7 +142,7 @@ def pairs(
 
 def _draw(key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
     """Bits and actions, and the stack that they leave, from the top."""
-    length_range(max_length, max_length)
+    check_max_length(max_length)
     # One flat draw for all three: each draw of its own costs a compiled program .2 to .5 s.
     drawn = jax.random.uniform(split_key(key, split), (batch_size, max_length + 1))
     num_bits = 1 + (drawn[:, :1] * (length - 1)).astype(jnp.int32)

@@ -19,7 +19,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.counts import as_commonest, as_shares, commonest_share, drawn_share
 from attn_jax.tasks.floors import guess_by_place, uniform_floor
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.tasks.strings import Strings, strings_pairs
 from attn_jax.types import IO, Array, Batch, Key, Pairs
 
@@ -157,7 +157,7 @@ def pairs(
 
 def _draw(config: StringCopy, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
     """`s |` and s."""
-    length_range(max_length, max_length, smallest=_SMALLEST)
+    check_max_length(max_length, smallest=_SMALLEST)
     letters = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, config.num_letters, jnp.int32)
     place = jnp.arange(max_length + 1)
     question = jnp.where(place == length, config.num_letters + 1, jnp.pad(letters, ((0, 0), (0, 1))))

@@ -22,7 +22,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import constant
-from attn_jax.tasks.sampling import first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
 from attn_jax.types import IO, Array, Batch, Key
 
 _SHORTEST = 20  # characters: of fewer, a tenth holds no character and the one after it
@@ -112,11 +112,16 @@ def lengths(config: Text, low: int, high: int) -> tuple[int, ...]:
     """
     corpus = load(config.path)
     if high > corpus.longest:
-        raise ValueError(
-            f"lengths: got high={high}, but {corpus.name} has {len(corpus.codes)} characters, and a tenth of it holds "
-            f"windows of up to {corpus.longest}: take a longer file or shorter lengths"
-        )
+        raise ValueError(f"lengths: got high={high}, but {_too_short(corpus)}")
     return length_range(low, high)
+
+
+def _too_short(corpus: Corpus) -> str:
+    """Why there are no longer windows."""
+    return (
+        f"{corpus.name} has {len(corpus.codes)} characters, and a tenth of it holds windows of up to {corpus.longest}: "
+        "take a longer file or shorter lengths"
+    )
 
 
 def num_tokens(length: int) -> int:
@@ -158,9 +163,9 @@ def sample(
     >>> bool((batch.targets[:, :4] == batch.inputs[:, 1:5]).all())
     True
     """
-    lengths(config, max_length, max_length)
-    stream = split_key(key, split)
     corpus = load(config.path)
+    check_max_length(max_length, largest=corpus.longest, beyond=_too_short(corpus))
+    stream = split_key(key, split)
     if corpus.longest + 1 - max_length < batch_size:
         raise ValueError(
             f"batch_size: got {batch_size}, but a tenth of {corpus.name} has {corpus.longest + 1 - max_length} windows "

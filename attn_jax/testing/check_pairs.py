@@ -7,7 +7,9 @@ from attn_jax.testing.require import require
 
 
 def check_pairs(draws: Draws, length: int) -> None:
-    """One vocabulary, BOS first, EOS last, nothing after it; the answers are those of `sample` with the same key.
+    """One vocabulary, BOS first, EOS last, nothing after it; the strings are those of `sample` with the same key.
+
+    A source stands in the inputs from their first place on, or from the second, where a token opens them.
 
     Args:
       draws: of a task with pairs.
@@ -19,10 +21,13 @@ def check_pairs(draws: Draws, length: int) -> None:
     size = draws.task.spec.pairs_vocab_size
     if size is None or draws.task.pairs is None:
         raise AssertionError("pairs want both Task.pairs and spec.pairs_vocab_size")
-    pairs, batch = draws.pairs(0, length), draws.batch(0, length)
+    pairs, batch = draws.pairs(0, length, "train"), draws.batch(0, length)
     _check_form(pairs, draws.num_samples, f"length {length}: pairs:")
     _check_vocabulary(pairs, size, f"length {length}: pairs:")
     for row in range(draws.num_samples):
+        source = pairs.source[row][pairs.source_valid[row]]
+        asked = any((batch.inputs[row, o : o + len(source)] == source).all() for o in (0, 1))
+        require(asked, f"length {length}: pairs: the source of row {row} does not begin the inputs of sample")
         answer = pairs.target[row][pairs.target_valid[row]][:-1]
         said = batch.targets[row][batch.scored[row]]
         same = len(said) - len(answer) in (0, 1) and (said[: len(answer)] == answer).all()
@@ -31,6 +36,21 @@ def check_pairs(draws: Draws, length: int) -> None:
             f"length {length}: pairs: row {row} answers {answer.tolist()}, sample of the same key "
             f"{said.tolist()}: wanted the same, but for a terminator",
         )
+
+
+def check_splits_of_pairs(draws: Draws, length: int) -> None:
+    """The split picks the stream of pairs too.
+
+    Args:
+      draws: of a task with pairs.
+      length: one of its allowed lengths.
+
+    Raises:
+      AssertionError: training and validation pairs of the same key are the same.
+    """
+    train, validation = (draws.pairs(0, length, split) for split in ("train", "validation"))
+    differ = (train.source != validation.source).any() or (train.target != validation.target).any()
+    require(differ, f"length {length}: pairs: splits 'train' and 'validation' give the same: split is ignored")
 
 
 def _check_form(pairs: PairArrays, num_samples: int, what: str) -> None:

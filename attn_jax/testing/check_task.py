@@ -8,7 +8,7 @@ import numpy as np
 
 from attn_jax.tasks.base import LossPlaces, Metric, Split, TaskConfig, TaskSpec
 from attn_jax.testing.check_floors import check_floors
-from attn_jax.testing.check_pairs import check_pairs
+from attn_jax.testing.check_pairs import check_pairs, check_splits_of_pairs
 from attn_jax.testing.draws import Arrays, Draws
 from attn_jax.testing.require import require
 
@@ -57,13 +57,16 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
         _check_untraced(draws, batch, length)
     _check_vmap(draws, lengths[-1])
     _check_splits(draws, lengths[-1])
+    has_pairs = task.pairs is not None or task.spec.pairs_vocab_size is not None
     for length, batch in batches.items():
         if task.solve is not None:
             _check_solve(task.solve, batch, length)
             _check_causal(task.solve, batch, length)
         check_floors(draws, length)
-        if task.pairs is not None or task.spec.pairs_vocab_size is not None:
+        if has_pairs:
             check_pairs(draws, length)
+    if has_pairs:
+        check_splits_of_pairs(draws, lengths[-1])
 
 
 def _check_spec(spec: TaskSpec) -> tuple[int, ...]:

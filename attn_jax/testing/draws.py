@@ -41,7 +41,7 @@ class Draws:
     num_batches: int
     max_length: int
     seed: int
-    programs: dict[str, Callable[..., Batch]] = field(default_factory=dict)  # each compiled when first asked for
+    programs: dict[str, Callable[..., Any]] = field(default_factory=dict)  # each compiled when first asked for
 
     def batch(self, stream: int, length: int) -> Arrays:
         """The training batch of one key, from the one program of all lengths."""
@@ -57,13 +57,14 @@ class Draws:
         """The batch of a plain call."""
         return _to_host(self.sampler(split)(key, length))
 
-    def pairs(self, stream: int, length: int) -> PairArrays:
-        """The training pairs of one key, drawn with a traced length."""
+    def pairs(self, stream: int, length: int, split: Split) -> PairArrays:
+        """The pairs of one key, drawn with a traced length."""
         assert self.task.pairs is not None
-        draw = jax.jit(partial(_sample, self.task.pairs, self.num_samples, self.max_length, "train"))
-        return PairArrays(*map(np.asarray, draw(self.key(stream), np.int32(length))))
+        sampler = partial(_sample, self.task.pairs, self.num_samples, self.max_length, split)
+        drawn = self._run(f"pairs {split}", sampler, self.key(stream), length)
+        return PairArrays(*map(np.asarray, drawn))
 
-    def _run(self, name: str, sampler: Callable[..., Batch], key: jax.Array, length: int) -> Batch:
+    def _run(self, name: str, sampler: Callable[..., Any], key: jax.Array, length: int) -> Any:
         """Calls the compiled `sampler` with a traced length."""
         if name not in self.programs:
             self.programs[name] = jax.jit(sampler).lower(jax.random.clone(key), np.int32(length)).compile()

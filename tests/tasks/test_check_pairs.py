@@ -64,6 +64,16 @@ def edit(change, task):
     return task._replace(pairs=edited)
 
 
+def mixed(task, *, own_source):
+    """The task whose source or answers are those of another key."""
+
+    def drawn(key, *rest, **kwargs):
+        own, other = pairs(jax.random.clone(key), *rest, **kwargs), pairs(jax.random.fold_in(key, 1), *rest, **kwargs)
+        return other._replace(source=own.source) if own_source else own._replace(source=other.source)
+
+    return task._replace(pairs=drawn)
+
+
 FAULTS = {
     "no vocabulary": (
         lambda t: t._replace(spec=dataclasses.replace(t.spec, pairs_vocab_size=None)),
@@ -74,9 +84,14 @@ FAULTS = {
         partial(edit, lambda p: {"target": p.target.at[0, 0].set(1 - p.target[0, 0])}),
         "target_in is not",
     ),
-    "answers of another key": (
-        lambda t: t._replace(pairs=lambda k, *a, **kw: pairs(jax.random.fold_in(k, 1), *a, **kw)),
-        "wanted the same, but for a terminator",
+    "answers of another key": (partial(mixed, own_source=True), "wanted the same, but for a terminator"),
+    "source of another key": (
+        partial(mixed, own_source=False),
+        "the source of row 0 does not begin the inputs of sample",
+    ),
+    "split ignored": (
+        lambda t: t._replace(pairs=lambda *a, split: pairs(*a, split="train")),
+        "give the same: split is ignored",
     ),
     "no BOS": (partial(edit, lambda p: {"target_in": p.target}), "target_in does not begin with BOS = 3"),
     "no EOS": (partial(edit, lambda p: {"target": p.target.at[:].set(p.target % 4)}), "does not end with EOS = 4"),

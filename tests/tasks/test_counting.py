@@ -1,5 +1,6 @@
-"""Counting against list.count, and its counts, queries and places against the laws they are drawn from."""
+"""Counting against list.count, its draws against the laws they are drawn from, its floors against every sequence."""
 
+import itertools
 import math
 from collections import Counter
 
@@ -22,7 +23,7 @@ def test_contract(config):
 
 @pytest.mark.parametrize("length", [7, 8, 12])
 def test_the_query_is_counted(length):
-    inputs, targets, weights, scored, valid = draw(Counting(), length, 12, 128)
+    inputs, targets, weights, scored, valid = draw(Counting(16, 7), length, 12, 128)
     for row in range(128):
         symbols, query = inputs[row, :length].tolist(), inputs[row, length] - 16
         assert all(0 <= symbol < 16 for symbol in symbols)
@@ -58,20 +59,55 @@ def test_order_is_free():
     assert (solve(Counting(), shuffled, valid)[:, 20] == targets[:, 20]).all()
 
 
-def test_floor_is_the_best_that_knows_neither_symbols_nor_query():
-    _, targets, *_ = draw(Counting(), 7, 7, 16_000)
+def test_uniform_is_the_best_that_knows_neither_symbols_nor_query():
+    _, targets, *_ = draw(Counting(max_count=7), 7, 7, 16_000)
     best = np.bincount(targets[:, 7]).max() / 16_000
     assert abs(best - 1 / 8) < 5 * 0.33 / math.sqrt(16_000)
-    assert floors(Counting(), 7)["uniform"][:2] == (1 / 8, pytest.approx(math.log(8)))
+    assert floors(Counting(max_count=7), 7)["uniform"][:2] == (1 / 8, pytest.approx(math.log(8)))
+
+
+@pytest.mark.parametrize(("num_symbols", "max_count", "length"), [(2, 1, 4), (3, 2, 2), (3, 2, 6), (4, 3, 5)])
+def test_floors_without_the_query_by_enumerating_every_sequence(num_symbols, max_count, length):
+    commonest = rarest = 0.0
+    for symbols in itertools.product(range(num_symbols), repeat=length):
+        counts = [symbols.count(symbol) for symbol in range(num_symbols)]
+        for count in counts:  # of a symbol that may be the query; the places, then the other symbols
+            if count <= max_count:
+                ways = num_symbols * (max_count + 1) * math.comb(length, count) * (num_symbols - 1) ** (length - count)
+                commonest += (min(max(counts), max_count) == count) / ways
+                rarest += (min(counts) == count) / ways
+    found = floors(Counting(num_symbols, max_count), length)
+    assert found["commonest_count"].metric == pytest.approx(commonest, rel=1e-12)
+    assert found["rarest_count"].metric == pytest.approx(rarest, rel=1e-12)
+
+
+def test_chance_is_below_best_and_near_it_at_short_lengths_only():
+    spec = Counting().make().spec
+    assert spec.chance == "commonest_count"
+    # The largest count of a symbol ignores the query and is right far more often than 1 / 8 = "uniform".
+    found = [floors(Counting(16, 7), length)["commonest_count"].metric for length in (7, 14, 21, 35, 49)]
+    assert found == pytest.approx([0.784, 0.675, 0.573, 0.396, 0.244], abs=1e-3)
+    for config in (Counting(2, 1), Counting(2, 9), Counting(), Counting(40, 9)):
+        shortest = config.max_count
+        assert all(floors(config, length)["commonest_count"].metric < 0.95 for length in range(shortest, shortest + 9))
+    trained = [floors(Counting(), length) for length in range(spec.train_lengths[0], spec.train_lengths[1] + 1)]
+    assert all(found["rarest_count"].metric < found["commonest_count"].metric < 0.5 for found in trained)
+
+
+def test_counts_are_said_without_the_query():
+    found = floors(Counting(3, 2), 6)
+    inputs, valid = np.array([[0, 0, 1, 0, 1, 2, 4, 0]]), np.arange(8)[None] < 7
+    assert found["commonest_count"].predict(inputs, valid)[0, 6].tolist() == [0, 0, 1]  # three times, at most 2
+    assert found["rarest_count"].predict(inputs, valid)[0, 6].tolist() == [0, 1, 0]
 
 
 def test_lengths_start_where_every_count_is_possible():
     spec = Counting().make().spec
-    assert spec.lengths(7, 9) == (7, 8, 9)
-    with pytest.raises(ValueError, match="got low=6, high=9, wanted 7 <= low <= high"):
-        spec.lengths(6, 9)
-    with pytest.raises(ValueError, match="got low=6, high=6, wanted 7 <= low"):
-        sample(Counting(), jax.random.key(0), 2, 6, 6)
+    assert spec.lengths(5, 7) == (5, 6, 7)
+    with pytest.raises(ValueError, match="got low=4, high=7, wanted 5 <= low <= high"):
+        spec.lengths(4, 7)
+    with pytest.raises(ValueError, match="max_length: got 4, wanted at least 5"):
+        sample(Counting(), jax.random.key(0), 2, 4, 4)
 
 
 def test_sizes_are_checked():

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from attn_jax.tasks.associative_recall import expected_max_count
-from attn_jax.tasks.counts import as_commonest, as_shares, at_last_place, commonest_share, drawn_share
+from attn_jax.tasks.counts import (
+    as_commonest,
+    as_shares,
+    at_last_place,
+    at_least,
+    at_most,
+    commonest_share,
+    drawn_share,
+)
 
 
 @pytest.mark.parametrize(("num_draws", "num_values"), [(1, 2), (5, 2), (4, 5), (6, 3)])
@@ -28,6 +36,20 @@ def test_shares_by_enumerating_every_draw(num_draws, num_values):
 def test_commonest_agrees_with_whole_numbers(num_draws, num_values):
     exact = float(expected_max_count(num_draws, num_values) / num_draws)
     assert commonest_share(num_draws, num_values) == pytest.approx(exact, rel=1e-11)
+
+
+@pytest.mark.parametrize(("num_draws", "num_values"), [(0, 3), (1, 1), (5, 2), (4, 5), (7, 3)])
+def test_extreme_counts_by_enumerating_every_draw(num_draws, num_values):
+    counts = [np.bincount(draws, minlength=num_values) for draws in every_draw(num_draws, num_values)]
+    for count in range(-1, num_draws + 2):
+        within = np.mean([c.max() <= count for c in counts])
+        assert at_most(num_draws, num_values, count) == pytest.approx(within, abs=1e-12)
+        within = np.mean([c.min() >= count for c in counts])
+        assert at_least(num_draws, num_values, count) == pytest.approx(within, abs=1e-12)
+
+
+def every_draw(num_draws, num_values):
+    return (np.array(draws, np.int64) for draws in itertools.product(range(num_values), repeat=num_draws))
 
 
 def test_windows_of_large_counts_lose_nothing():

@@ -104,7 +104,7 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="order is 'spiral', wanted one of 'sequential', 'permuted', 'rows'"):
         Digits(order="spiral")
-    with pytest.raises(ValueError, match="low=64, high=64, wanted a range that holds 8"):
+    with pytest.raises(ValueError, match="max_length: got 64, wanted 8, the only one"):
         sample(ROWS, jax.random.key(0), 2, 64, 64)
-    with pytest.raises(ValueError, match="low=32, high=32, wanted a range that holds 64"):
+    with pytest.raises(ValueError, match="max_length: got 32, wanted 64, the only one"):
         sample(Digits(), jax.random.key(0), 2, 32, 32)

@@ -1,6 +1,8 @@
 """Duplicating against a list joined to itself."""
 
+import itertools
 import math
+from collections import Counter
 
 import jax
 import numpy as np
@@ -21,7 +23,7 @@ def test_contract_other_sizes():
     check_task(Duplicate(alphabet=5), num_samples=64, floor_samples=2048)
 
 
-@pytest.mark.parametrize("length", [1, 2, 6, 7])
+@pytest.mark.parametrize("length", [2, 3, 6, 7])
 def test_sequences_are_written_out(length):
     inputs, targets, weights, scored, valid = map(np.asarray, SAMPLE(Duplicate(), jax.random.key(0), 64, length, 7))
     padding = [0] * 3 * (7 - length)
@@ -35,7 +37,7 @@ def test_sequences_are_written_out(length):
     assert (valid == (place < 3 * length)).all()
 
 
-@pytest.mark.parametrize("length", [1, 4, 7])
+@pytest.mark.parametrize("length", [2, 4, 7])
 def test_pairs_are_the_same_strings(length):
     inputs = np.asarray(SAMPLE(Duplicate(), jax.random.key(0), 32, length, 7).inputs)
     found = PAIRS(Duplicate(), jax.random.key(0), 32, length, 7)
@@ -62,24 +64,44 @@ def test_solve_of_a_prefix_says_as_much_as_was_read():
     assert solve(Duplicate(), np.array([[0, 1]]), np.ones((1, 2), bool)).tolist() == [[0, 0]]
 
 
-def test_floor_is_a_guess():
+def test_guess():
     assert floors(Duplicate(), 7)["uniform"][:2] == (1 / 2, math.log(2))
 
 
-def test_all_lengths_are_allowed_from_one():
+@pytest.mark.parametrize(("alphabet", "length"), [(2, 2), (2, 5), (3, 4)])
+def test_chance_is_the_best_that_has_lost_the_places(alphabet, length):
+    bags = Counter(tuple(sorted(letters)) for letters in itertools.product(range(alphabet), repeat=length))
+    exact = sum(ways * max(Counter(bag).values()) / length for bag, ways in bags.items()) / alphabet**length
+    found = floors(Duplicate(alphabet=alphabet), length)["most_frequent_letter"]
+    assert found[:2] == (pytest.approx(exact, rel=1e-12), None)
+    row = [0, 1, *[0] * (length - 1), *[alphabet] * 2 * length][1:]
+    said = found.predict(np.array([row + [0] * 3]), np.arange(len(row) + 3)[None] < len(row))
+    best = [1.0, 0.0] if length > 2 else [0.5, 0.5]
+    assert said[0, length : len(row)].tolist() == [best + [0.0] * (alphabet - 2)] * (len(row) - length)
+
+
+def test_chance_where_scores_are_published():
+    config = Duplicate()
+    assert config.make().spec.chance == "most_frequent_letter"
+    found = {length: floors(config, length)["most_frequent_letter"].metric for length in (2, 5, 20, 50)}
+    assert found == pytest.approx({2: 0.75, 5: 0.6875, 20: 0.588, 50: 0.556}, abs=5e-4)
+
+
+def test_all_lengths_are_allowed_from_two():
     spec = Duplicate().make().spec
-    assert spec.lengths(1, 3) == (1, 2, 3)
+    assert spec.lengths(2, 4) == (2, 3, 4)
+    assert spec.train_lengths[0] == spec.test_lengths[0] == 2
     assert spec.num_tokens(spec.train_lengths[1]) <= 40
     assert spec.num_tokens(spec.test_lengths[-1]) <= 100
-    with pytest.raises(ValueError, match="got low=0, high=3, wanted 1 <= low"):
-        spec.lengths(0, 3)
+    with pytest.raises(ValueError, match="got low=1, high=3, wanted 2 <= low"):
+        spec.lengths(1, 3)
 
 
 @pytest.mark.parametrize("function", [sample, pairs])
 def test_bad_arguments_are_named(function):
     with pytest.raises(ValueError, match="Duplicate: alphabet is 0, wanted at least 2"):
         Duplicate(alphabet=0)
-    with pytest.raises(ValueError, match="got low=0, high=0, wanted 1 <= low"):
-        function(Duplicate(), jax.random.key(0), 2, 0, 0)
+    with pytest.raises(ValueError, match="max_length: got 1, wanted at least 2"):
+        function(Duplicate(), jax.random.key(0), 2, 1, 1)
     with pytest.raises(ValueError, match="split: got 'dev', wanted one of train"):
         function(Duplicate(), jax.random.key(0), 2, 3, 3, split="dev")

@@ -93,5 +93,7 @@ def test_bad_arguments_are_named():
         InductionHeads(num_unused=-1)
     with pytest.raises(ValueError, match="loss is 'last', wanted 'answers' or 'all'"):
         InductionHeads(loss="last")
-    with pytest.raises(ValueError, match="got low=2, high=2, wanted 3 <= low"):
+    with pytest.raises(ValueError, match="max_length: got 2, wanted at least 3"):
         sample(InductionHeads(), jax.random.key(0), 2, 2, 2)
+    with pytest.raises(ValueError, match=r"InductionHeads: train_lengths are \(2, 2\), wanted 3 <= low <= high$"):
+        InductionHeads(train_lengths=(2, 2))

@@ -24,6 +24,13 @@ def test_contract(side):
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_contract_of_whole_answers(side):
+    config = Lookup(side=side, ngram=1, num_answered=2, num_letters=2, metric="exact_match")
+    assert config.make().spec.metric == "exact_match"
+    check_task(config, num_samples=64, floor_samples=2048)
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_contract_where_n_grams_come_again(side):
     check_task(Lookup(side=side, ngram=1, num_answered=1, num_letters=2), num_samples=64, floor_samples=2048)
 
@@ -81,6 +88,23 @@ def test_answers_are_any_letter_by_enumerating_every_string():
     assert floors(config, 5)["position_and_length"][:2] == pytest.approx(((2 / 3 + 1) / 3, 2 * math.log(3) / 3))
 
 
+def test_whole_answers_by_enumerating_every_string_and_guess():
+    config = Lookup(ngram=1, num_answered=2, num_letters=2, metric="exact_match")
+    letters = every = asked = 0
+    for string in itertools.product(range(2), repeat=4):
+        for start in range(2):
+            after = first_after(list(string), [string[start]])
+            answer = (*string[after : after + 2], 2)
+            letters += sum((*guess, 2) == answer for guess in itertools.product(range(2), repeat=2))
+            every += sum(guess == answer for guess in itertools.product(range(3), repeat=3))
+            asked += 1
+    found = floors(config, 4)
+    assert found["position_and_length"].metric == letters / asked / 2**2
+    assert found["uniform"].metric == pytest.approx(every / asked / 3**3, rel=1e-12)
+    by_letter = floors(Lookup(ngram=1, num_answered=2, num_letters=2), 4)
+    assert [floor.loss for floor in found.values()] == [floor.loss for floor in by_letter.values()]
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="side is 'left', wanted 'prefix' or 'suffix'"):
         Lookup(side="left")
@@ -88,5 +112,7 @@ def test_bad_arguments_are_named():
         Lookup(ngram=0)
     with pytest.raises(ValueError, match="num_letters is 1, wanted at least 2"):
         Lookup(num_letters=1)
-    with pytest.raises(ValueError, match="got low=6, high=6, wanted 7 <= low"):
+    with pytest.raises(ValueError, match="metric is 'mse', wanted 'accuracy' or 'exact_match'"):
+        Lookup(metric="mse")
+    with pytest.raises(ValueError, match="max_length: got 6, wanted at least 7"):
         sample(Lookup(), jax.random.key(0), 2, 6, 6)

@@ -128,7 +128,7 @@ def test_lengths_and_options_are_checked():
     assert spec.lengths(12, 14) == (12, 13, 14)
     with pytest.raises(ValueError, match="got low=11, high=14, wanted 12 <= low <= high <= 256"):
         spec.lengths(11, 14)
-    with pytest.raises(ValueError, match="high=257, wanted 12 <= low <= high <= 256"):
+    with pytest.raises(ValueError, match="max_length: got 257, wanted 12 to 256"):
         sample(MADFuzzyRecall(), jax.random.key(0), 2, 12, 257)
     with pytest.raises(ValueError, match="num_keys is 2, wanted at least 3"):
         MADFuzzyRecall(num_keys=2)

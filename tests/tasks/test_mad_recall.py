@@ -146,7 +146,7 @@ def test_lengths_are_even_from_six():
     assert spec.lengths(6, 11) == (6, 8, 10)
     with pytest.raises(ValueError, match="got low=4, high=8, wanted 6 <= low"):
         spec.lengths(4, 8)
-    with pytest.raises(ValueError, match="got low=7, high=7, wanted a range with one of 6, 8"):
+    with pytest.raises(ValueError, match="max_length: got 7, wanted at least 6, in steps of 2"):
         sample(MADRecall(), jax.random.key(0), 2, 6, 7)
     published = MADRecall.published(noisy=True).make().spec
     assert (published.io.vocab_size, published.train_lengths) == (32, (128, 128))

@@ -84,6 +84,25 @@ def test_long_floors_are_the_binomial_ones():
     assert 1 / 20 < expected_winning_count(200, 20) / 200 < 0.1
 
 
+@pytest.mark.parametrize(("num_symbols", "length"), [(2, 1), (2, 6), (3, 6), (3, 9), (5, 6)])
+def test_winning_counts_of_every_sequence(num_symbols, length):
+    total = 0
+    for symbols in itertools.product(range(num_symbols), repeat=length):
+        counts = sorted(Counter(symbols).values(), reverse=True)
+        total += counts[0] + (counts[1:2] == counts[:1])
+    expected = total / num_symbols**length
+    assert expected_winning_count(length, num_symbols) == pytest.approx(expected, rel=1e-12)
+
+
+def test_winning_counts_of_thousands_of_draws():
+    # Two symbols, L even: the mean deviation of a coin, and a tie with the chance of as many heads as tails.
+    length = 4400
+    tie = math.exp(math.lgamma(length + 1) - 2 * math.lgamma(length / 2 + 1) - length * math.log(2))
+    expected = length / 2 + length / 2 * tie + tie
+    assert expected_winning_count(length, 2) == pytest.approx(expected, rel=1e-10)
+    assert 1 / 16 < expected_winning_count(2200, 16) / 2200 < 0.08
+
+
 def test_order_is_free():
     inputs, targets, _, _, valid = draw(Majority(), 20, 20, 64)
     shuffled = inputs.copy()
@@ -101,7 +120,7 @@ def test_errors():
     assert spec.lengths(3, 5) == (3, 4, 5)
     with pytest.raises(ValueError, match="got low=2, high=5, wanted 3 <= low <= high"):
         spec.lengths(2, 5)
-    with pytest.raises(ValueError, match="got low=2, high=2, wanted 3 <= low"):
+    with pytest.raises(ValueError, match="max_length: got 2, wanted at least 3"):
         sample(Majority(), jax.random.key(0), 2, 2, 2)
     with pytest.raises(ValueError, match="Majority: num_symbols is 1, wanted at least 2"):
         Majority(1)

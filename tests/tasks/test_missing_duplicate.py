@@ -83,5 +83,5 @@ def test_lengths_are_even_and_not_two():
         lengths(5, 5)
     with pytest.raises(ValueError, match="got low=2, high=8, wanted 4 <= low"):
         lengths(2, 8)
-    with pytest.raises(ValueError, match="got low=7, high=7"):
+    with pytest.raises(ValueError, match="max_length: got 7, wanted at least 4, in steps of 2"):
         sample(MissingDuplicate(), jax.random.key(0), 2, 4, 7)

@@ -79,7 +79,7 @@ def test_lengths_are_odd():
     assert lengths(1, 6) == (1, 3, 5)
     with pytest.raises(ValueError, match="got low=4, high=4"):
         lengths(4, 4)
-    with pytest.raises(ValueError, match="got low=6, high=6"):
+    with pytest.raises(ValueError, match="max_length: got 6, wanted at least 1, in steps of 2"):
         sample(ModularArithmetic(), jax.random.key(0), 2, 5, 6)
 
 

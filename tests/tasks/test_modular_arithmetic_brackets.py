@@ -80,7 +80,7 @@ def test_floors_of_the_published_lengths():
 
 def test_every_length_is_allowed():
     assert ModularArithmeticBrackets().make().spec.lengths(1, 3) == (1, 2, 3)
-    with pytest.raises(ValueError, match="wanted 1 <= low"):
+    with pytest.raises(ValueError, match="max_length: got 0, wanted at least 1"):
         sample(ModularArithmeticBrackets(), jax.random.key(0), 2, 0, 0)
     with pytest.raises(ValueError, match="ModularArithmeticBrackets: modulus is 0, wanted 2 to 100"):
         ModularArithmeticBrackets(modulus=0)

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from attn_jax.tasks.mqar import MQAR, floors, sample, slot_choices, solve
+from attn_jax.tasks.mqar import MQAR, floors, sample, solve
+from attn_jax.tasks.mqar_law import slot_choices
 from attn_jax.testing.check_task import check_task
 
 
@@ -56,7 +57,7 @@ def test_every_key_is_asked_once_in_a_slot(length, fill):
 
 
 def test_filler_is_uniform_over_the_whole_vocabulary():
-    inputs, _, _, scored, _ = draw(MQAR(vocab_size=8, fill="uniform"), 2, 2, batch_size=8000)
+    inputs, _, _, scored, _ = draw(MQAR(vocab_size=8, fill="uniform", train_lengths=(2, 2)), 2, 2, batch_size=8000)
     counts = np.bincount(inputs[:, 4:][~scored[:, 4:]], minlength=8)
     assert (abs(counts - 6000) < 5 * math.sqrt(6000)).all()
 
@@ -98,7 +99,7 @@ def test_the_sampler_takes_slots_as_enumerated():
 
 
 def test_keys_and_values_are_uniform():
-    inputs, *_ = draw(MQAR(vocab_size=8), 2, 3, batch_size=12_000)
+    inputs, *_ = draw(MQAR(vocab_size=8, train_lengths=(2, 2)), 2, 3, batch_size=12_000)
     for places, choices in (((0, 2), range(1, 4)), ((1, 3), range(4, 8))):
         joint = Counter(map(tuple, inputs[:, places].tolist()))
         assert set(joint) == set(itertools.permutations(choices, 2))
@@ -121,11 +122,17 @@ def test_with_uniform_slots_place_tells_nothing():
 
 
 def test_lengths_end_where_keys_do():
-    spec = MQAR(vocab_size=12).make().spec
+    spec = MQAR(vocab_size=12, train_lengths=(2, 2)).make().spec
     assert spec.lengths(2, 5) == (2, 3, 4, 5)
-    with pytest.raises(ValueError, match="got low=2, high=6, wanted 2 <= low <= high <= 5"):
+    mend = "; vocab_size is 12 and holds 5 keys, 6 pairs want 14"
+    with pytest.raises(ValueError, match=f"got low=2, high=6, wanted 2 <= low <= high <= 5{mend}$"):
         spec.lengths(2, 6)
-    with pytest.raises(ValueError, match="high=32, wanted 2 <= low <= high <= 31"):
+    assert MQAR(vocab_size=14).make().spec.lengths(2, 6) == (2, 3, 4, 5, 6)
+    with pytest.raises(ValueError, match=r"got low=1, high=5, wanted 2 <= low <= high <= 5$"):
+        spec.lengths(1, 5)
+    with pytest.raises(
+        ValueError, match="max_length: got 32, wanted 2 to 31; vocab_size is 64 and holds 31 keys, 32 pairs want 66"
+    ):
         sample(MQAR(), jax.random.key(0), 2, 3, 32)
 
 
@@ -136,6 +143,10 @@ def test_bad_arguments_are_named():
         MQAR(tokens_per_pair=2)
     with pytest.raises(ValueError, match=r"power is 0\.0, wanted a number above 0"):
         MQAR(power=0.0)
+    with pytest.raises(
+        ValueError, match=r"MQAR: train_lengths are \(40, 40\), wanted 2 <= low .* <= 31: vocab_size is 64"
+    ):
+        MQAR(train_lengths=(40, 40))
     with pytest.raises(ValueError, match="fill is 'noise', wanted 'zeros' or 'uniform'"):
         MQAR(fill="noise")
     with pytest.raises(ValueError, match=r"got \(100, 4\), wanted one of \(64, 4\), \(128, 8\)"):

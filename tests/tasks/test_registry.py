@@ -20,8 +20,8 @@ FAMILIES = {
     "data": "digits digits_permuted digits_rows text",
 }
 STRINGS = """stack_manipulation reverse duplicate odds_first binary_addition binary_multiplication square_root
-    bucket_sort modular_sum_written selective_copy string_copy prefix_lookup suffix_lookup mad_selective_copy copy sort
-    digit_addition"""
+    bucket_sort modular_sum_written selective_copy string_copy prefix_lookup suffix_lookup copy_memory
+    mad_selective_copy copy sort digit_addition"""
 
 
 def test_names():
@@ -37,7 +37,7 @@ def test_spec_is_whole(name):
     assert spec.length_unit
     assert spec.source
     assert spec.chance in task.floors(longest)
-    assert (spec.threshold is None) == (name in FAMILIES["data"].split())
+    assert (spec.threshold is None) == (name in [*FAMILIES["data"].split(), "markov"])
     assert spec.num_tokens(longest) <= 64  # what a small model trains on a laptop
     assert spec.num_tokens(spec.test_lengths[-1]) <= 256
 

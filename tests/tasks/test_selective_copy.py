@@ -73,5 +73,10 @@ def test_bad_arguments_are_named():
         SelectiveCopy(num_copied=1)
     with pytest.raises(ValueError, match="num_symbols is 0, wanted at least 2"):
         SelectiveCopy(num_symbols=0)
-    with pytest.raises(ValueError, match="got low=5, high=5, wanted 6 <= low"):
+    with pytest.raises(ValueError, match="max_length: got 5, wanted at least 6"):
         sample(SelectiveCopy(), jax.random.key(0), 2, 5, 5)
+    with pytest.raises(ValueError, match=r"train_lengths are \(32, 32\), wanted 40 <= .*: num_copied is 40"):
+        SelectiveCopy(num_copied=40)
+    with pytest.raises(ValueError, match=r"train_lengths are \(9, 8\), wanted 6 <= low <= high: num_copied is 6"):
+        SelectiveCopy(train_lengths=(9, 8))
+    assert SelectiveCopy(num_copied=40, train_lengths=(40, 41)).make().spec.train_lengths == (40, 41)

@@ -166,12 +166,17 @@ def test_a_file_too_short_for_length_or_batch_is_named(written):
     config = written("ab" * 150)  # 30 characters in a tenth
     assert sample(config, jax.random.key(0), 10, 20, 20).inputs.shape == (10, 20)
     with pytest.raises(
-        ValueError, match=r"got high=30, but .* has 300 characters, .* windows of up to 29: take a long"
+        ValueError,
+        match=r"max_length: got 30, wanted 1 to 29; .* has 300 characters, .* windows of up to 29: take a long",
     ):
         sample(config, jax.random.key(0), 1, 30, 30)
     with pytest.raises(
         ValueError, match=r"got 11, but a tenth of .* has 10 windows of 20 characters: take a longer fi"
     ):
         sample(config, jax.random.key(0), 11, 20, 20)
+    with pytest.raises(
+        ValueError, match=r"lengths: got high=30, but .* has 300 characters, .* windows of up to 29: take"
+    ):
+        config.make().spec.lengths(3, 30)
     with pytest.raises(ValueError, match="got low=0, high=3, wanted 1 <= low <= high"):
         config.make().spec.lengths(0, 3)
