@@ -16,20 +16,20 @@ def script(monkeypatch):
     """The script as a module, with a budget of seconds."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     module = importlib.import_module("smoke_tasks")
-    for name, value in {"_STEPS": 40, "_EVERY": 20, "_TEST_LENGTHS": 2, "_TEST_BATCH": 32}.items():
+    for name, value in {"_STEPS": 60, "_EVERY": 20, "_TEST_LENGTHS": 2, "_TEST_BATCH": 32}.items():
         monkeypatch.setattr(module, name, value)
     yield module
     sys.modules.pop("smoke_tasks")
 
 
 def test_a_row_says_what_was_reached(script):
-    row = script.smoke("parity_running", "lstm", 60.0)
-    assert (row["task"], row["model"], row["steps"]) == ("parity_running", "lstm", 40)
+    row = script.smoke("parity", "lstm", 60.0)
+    assert (row["task"], row["model"], row["steps"]) == ("parity", "lstm", 60)
     assert row["rate"] in (3e-3, 1e-2)
     assert len(row["scores"]) == 2
-    assert all(-0.5 < score < 0.5 for score in row["scores"])  # 40 steps teach no parity
-    line = next(line for line in script.page([row]).splitlines() if line.startswith("| parity_running "))
-    assert "memoryless 0.525" in line
+    assert all(-0.5 < score < 0.5 for score in row["scores"])  # 60 steps teach no parity
+    line = next(line for line in script.page([row]).splitlines() if line.startswith("| parity |"))
+    assert "uniform 0.5" in line
     assert f"{row['scores'][0]:.2f} {row['scores'][1]:.2f}" in line
 
 
