@@ -1,4 +1,4 @@
-"""Token embeddings."""
+"""Token embeddings, and the readout that shares their table."""
 
 import jax
 import jax.numpy as jnp
@@ -38,3 +38,25 @@ def embedding(params: Params, tokens: Array) -> Array:
     [[2.0], [1.0]]
     """
     return params["table"].at[tokens].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+
+
+def unembedding(params: Params, x: Array, bias: Array) -> Array:
+    """Logits by the rows of the embedding's own table: `x table^T / sqrt(D) + bias`.
+
+    The scale stands for that of a table of variance 1 / D whose rows are multiplied by sqrt(D) where they are read.
+
+    Args:
+      params: of `init_embedding`.
+      x: [..., D].
+      bias: [V].
+
+    Returns:
+      [..., V] in x's dtype.
+
+    >>> unembedding({"table": jnp.array([[1.0] * 4, [2.0] * 4])}, jnp.ones(4), jnp.zeros(2)).tolist()
+    [2.0, 4.0]
+
+    Reference: Press & Wolf 2016, arXiv 1608.05859; the scale: Vaswani et al. 2017, arXiv 1706.03762, section 3.4.
+    """
+    table = params["table"].astype(x.dtype)
+    return x @ table.T * table.shape[-1] ** -0.5 + bias.astype(x.dtype)

@@ -134,9 +134,27 @@ def project_heads(params: Params, x_q: Array, x_kv: Array | None = None) -> tupl
       >>> [x.shape for x in project_heads(params, jnp.ones((3, 5, 8)))]
       [(3, 5, 4, 2), (3, 5, 2, 2), (3, 5, 2, 2)]
     """
-    x_kv = x_q if x_kv is None else x_kv
-    query, key = _project(params, "q", x_q, "x_q"), _project(params, "k", x_kv, "x_kv")
-    return norm_heads(params, "g_q", query), norm_heads(params, "g_k", key), _project(params, "v", x_kv, "x_kv")
+    return project_query(params, x_q), *project_memory(params, x_q if x_kv is None else x_kv)
+
+
+def project_query(params: Params, x_q: Array) -> Array:
+    """The queries of `project_heads` alone, [..., T, D] -> [..., T, N, H], to ask a memory that is projected already.
+
+    >>> params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=4)
+    >>> project_query(params, jnp.ones((3, 5, 8))).shape
+    (3, 5, 4, 2)
+    """
+    return norm_heads(params, "g_q", _project(params, "q", x_q, "x_q"))
+
+
+def project_memory(params: Params, x_kv: Array) -> tuple[Array, Array]:
+    """The keys and values of `project_heads` alone, [..., S, D] -> [..., S, K, H] and [..., S, K, Hv].
+
+    >>> params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=4)
+    >>> [x.shape for x in project_memory(params, jnp.ones((3, 7, 8)))]
+    [(3, 7, 4, 2), (3, 7, 4, 2)]
+    """
+    return norm_heads(params, "g_k", _project(params, "k", x_kv, "x_kv")), _project(params, "v", x_kv, "x_kv")
 
 
 def _project(params: Params, which: str, x: Array, name: str) -> Array:

@@ -1,4 +1,4 @@
-"""Causal multi-head self-attention as a mixer; its state is a key/value cache, a ring where a window bounds it."""
+"""Multi-head self-attention as a mixer; its state is a key/value cache, a ring where a window bounds it."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,14 +13,14 @@ from attn_jax.ops.choice import PATHS
 from attn_jax.ops.decode import cached_attention
 from attn_jax.ops.dense import attention_weights
 from attn_jax.ops.inputs import Implementation
-from attn_jax.ops.masks import Causal, Mask, SlidingWindow
+from attn_jax.ops.masks import Causal, Lengths, Mask, SlidingWindow
 from attn_jax.ops.positions import rotary
 from attn_jax.types import Array, Key, Params
 
 
 @dataclass(frozen=True)
 class Attention(MixerConfig):
-    """Causal multi-head self-attention (Vaswani et al. 2017, arXiv 1706.03762).
+    """Multi-head self-attention, causal unless said otherwise (Vaswani et al. 2017, arXiv 1706.03762).
 
     Args:
       d_model: the width D, a multiple of num_heads; None = the model fills it.
@@ -32,6 +32,7 @@ class Attention(MixerConfig):
         None = they do not.
       implementation: "dense", "blockwise" or another of `attn_jax.dot_product_attention`; None = the fastest.
         Decoding goes by what is fastest.
+      causal: False = a place sees those after it too, `window` of them where there is one; then there is no decoding.
     """
 
     num_heads: int = 4
@@ -40,6 +41,7 @@ class Attention(MixerConfig):
     window: int | None = None
     rotary_base: float | None = None
     implementation: Implementation | None = None
+    causal: bool = True
 
     def __post_init__(self):
         if self.window is not None and self.window < 0:
@@ -78,9 +80,10 @@ class Attention(MixerConfig):
         return Mixer(
             init=partial(init, self),
             apply=partial(apply, self),
-            init_state=partial(init_state, self),
-            extend=partial(extend, self),
+            init_state=partial(init_state, self) if self.causal else None,
+            extend=partial(extend, self) if self.causal else None,
             inspect=partial(inspect, self),
+            causal=self.causal,
         )
 
 
@@ -96,10 +99,10 @@ def init(config: Attention, key: Key) -> Params:
 
 
 def apply(config: Attention, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
-    """The whole sequence at once. Padding lies on the right, so that the causal mask alone keeps it out."""
+    """The whole sequence at once."""
     del key
     q, k, v = _project(config, params, x, valid, jnp.arange(x.shape[1]))
-    return merge_heads(params, _attend(config, q, k, v))
+    return merge_heads(params, _attend(config, q, k, v, valid))
 
 
 def init_state(config: Attention, params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32) -> KVCache:
@@ -121,7 +124,7 @@ def extend(
 def inspect(config: Attention, params: Params, x: Array, valid: Array | None = None) -> dict[str, Array]:
     """The attention weights [B, N, T, S]."""
     q, k, _ = _project(config, params, x, valid, jnp.arange(x.shape[1]))
-    return {"weights": attention_weights(q, k, mask=_visible(config))}
+    return {"weights": attention_weights(q, k, mask=_visible(config, valid))}
 
 
 def _project(
@@ -135,11 +138,17 @@ def _project(
     return turn(q), turn(k), v
 
 
-def _attend(config: Attention, q: Array, k: Array, v: Array) -> Array:
+def _attend(config: Attention, q: Array, k: Array, v: Array, valid: Array | None) -> Array:
     """[B, T, N, H] from queries, keys and values."""
-    return dot_product_attention(q, k, v, mask=_visible(config), implementation=config.implementation)
+    return dot_product_attention(q, k, v, mask=_visible(config, valid), implementation=config.implementation)
 
 
-def _visible(config: Attention) -> Mask:
-    """What each place sees."""
-    return Causal() if config.window is None else SlidingWindow(config.window)
+def _visible(config: Attention, valid: Array | None) -> Mask | None:
+    """What each place sees. Padding lies on the right, so that a causal mask alone keeps it out."""
+    if config.causal:
+        return Causal() if config.window is None else SlidingWindow(config.window)
+    near = None if config.window is None else SlidingWindow(config.window, config.window)
+    if valid is None:
+        return near
+    read = Lengths(k=valid.sum(1, dtype=jnp.int32))
+    return read if near is None else near & read

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.recurrent import RecurrentConfig, bind, init_recurrent
+from attn_jax.mixers.recurrent import RecurrentConfig, bind, check_chrono, chrono_bias, init_recurrent
 from attn_jax.ops.cells import gru_step
 from attn_jax.types import Key, Params, State
 
@@ -17,11 +18,20 @@ class GRU(RecurrentConfig):
     Args:
       d_model: the width D; None = the model fills it.
       d_inner: the hidden size P; None = D. Otherwise y is projected back to D.
-      recurrent_init: the start of the hidden-to-hidden matrix of each gate, "orthogonal" or "glorot".
+      recurrent_init: the start of the hidden-to-hidden matrix of each gate, "orthogonal", "glorot" or "identity".
+      spectral_radius: each such matrix is scaled to it; None leaves it.
+      form: "scan" goes step by step; "newton" solves for all states at once (never faster on a CPU).
       update_bias: the update gate's bias at the start; a positive one keeps the old state, as an LSTM's forget bias.
+      chrono: the longest dependency expected, in steps: draws the update gate's biases for memories of 1 to so many
+        steps (Tallec & Ollivier 2018). None = `update_bias`.
     """
 
     update_bias: float = 0.0
+    chrono: int | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_chrono(self.chrono, "update_bias", self.update_bias, GRU.update_bias)
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
@@ -31,7 +41,11 @@ class GRU(RecurrentConfig):
 def init(config: GRU, key: Key) -> Params:
     """Glorot input weights, recurrent weights as configured, biases zero but the update gate's."""
     params = init_recurrent(config, key, gates=3)
-    params["cell"]["b"] = jnp.repeat(jnp.array([0.0, config.update_bias, 0.0]), config.inner)  # r, u, n
+    if config.chrono is None:
+        params["cell"]["b"] = jnp.repeat(jnp.array([0.0, config.update_bias, 0.0]), config.inner)  # r, u, n
+    else:
+        keep = chrono_bias(jax.random.fold_in(key, 3), config.inner, config.chrono)
+        params["cell"]["b"] = params["cell"]["b"].at[config.inner : 2 * config.inner].set(keep)
     params["cell"]["b_h"] = jnp.zeros(3 * config.inner)
     return params
 

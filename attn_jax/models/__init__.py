@@ -1,6 +1,20 @@
-"""Models: mixers in a skeleton that is the same for all of them."""
+"""Models: mixers in a skeleton that is the same for all of them, and encoder-decoders."""
 
-from attn_jax.models.base import Model
+from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, Model
+from attn_jax.models.decoder_only import decoder_only
+from attn_jax.models.encoder_decoder import Transformer
+from attn_jax.models.greedy import greedy_decode
+from attn_jax.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
 from attn_jax.models.sequence_model import ModelConfig, classic
 
-__all__ = ["Model", "ModelConfig", "classic"]
+__all__ = [
+    "EncoderDecoder",
+    "EncoderDecoderConfig",
+    "Model",
+    "ModelConfig",
+    "RecurrentEncoderDecoder",
+    "Transformer",
+    "classic",
+    "decoder_only",
+    "greedy_decode",
+]

@@ -1,13 +1,21 @@
-"""One layer: norm, mixer, residual; norm, MLP, residual. Parts can be absent: the classic form has the mixer alone."""
+"""One layer: norm, mixer, residual; norm, MLP, residual. Parts can be absent: the classic form has the mixer alone.
 
-from typing import Protocol
+Pre norm: x + part(norm(x)), and one more norm before the readout. Post norm, as first published: norm(x + part(x)).
+"""
+
+from typing import Literal, Protocol, TypeAlias
 
 import jax
 
-from attn_jax.layers.mlp import init_mlp, mlp
+from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.mlp import Feedforward, init_mlp, mlp
 from attn_jax.layers.norm import Norm, init_norm, norm
 from attn_jax.mixers.base import Mixer
 from attn_jax.types import Array, Key, Params, State
+
+NormPlace: TypeAlias = Literal["pre", "post"]
+
+_MIXER, _MIXED, _MLP = 0, 1, 2  # what draws in a layer; each has its own key
 
 
 class BlockConfig(Protocol):
@@ -20,7 +28,12 @@ class BlockConfig(Protocol):
 
     @property
     def norm(self) -> Norm:
-        """The norm before each part."""
+        """The norm of each part."""
+        ...
+
+    @property
+    def norm_place(self) -> NormPlace:
+        """Before each part, or after its residual sum."""
         ...
 
     @property
@@ -33,6 +46,16 @@ class BlockConfig(Protocol):
         """The MLP's hidden width F, 0 where there is none."""
         ...
 
+    @property
+    def mlp(self) -> Feedforward:
+        """The MLP's kind."""
+        ...
+
+    @property
+    def dropout(self) -> float:
+        """The share of each part's output that is dropped in training."""
+        ...
+
 
 def init_block(config: BlockConfig, mixer: Mixer, key: Key) -> Params:
     """{"mixer_norm", "mixer"} and, where there is an MLP, {"mlp_norm", "mlp"}."""
@@ -40,7 +63,7 @@ def init_block(config: BlockConfig, mixer: Mixer, key: Key) -> Params:
     params = {"mixer_norm": init_norm(config.norm, config.d_model), "mixer": mixer.init(key_mixer)}
     if config.hidden:
         params["mlp_norm"] = init_norm(config.norm, config.d_model)
-        params["mlp"] = init_mlp(key_mlp, config.d_model, config.hidden)
+        params["mlp"] = init_mlp(key_mlp, config.d_model, config.hidden, config.mlp)
     return params
 
 
@@ -48,22 +71,54 @@ def apply_block(
     config: BlockConfig, mixer: Mixer, params: Params, x: Array, valid: Array | None, *, key: Key | None = None
 ) -> Array:
     """The layer over a whole sequence."""
-    y = mixer.apply(params["mixer"], norm(config.norm, params["mixer_norm"], x), valid, key=key)
-    return _after_mixer(config, params, x, y)
+    return feed_forward(config, params, mix(config, mixer, params, x, valid, key=key), key=key)
 
 
 def extend_block(
     config: BlockConfig, mixer: Mixer, params: Params, x: Array, state: State, valid: Array | None
 ) -> tuple[Array, State]:
     """The layer, going on from a state."""
+    x, state = extend_mix(config, mixer, params, x, state, valid)
+    return feed_forward(config, params, x), state
+
+
+def inspect_block(config: BlockConfig, mixer: Mixer, params: Params, x: Array, valid: Array | None) -> dict[str, Array]:
+    """What the layer's mixer shows of itself."""
+    return mixer.inspect(params["mixer"], enter(config, params["mixer_norm"], x), valid)
+
+
+def mix(
+    config: BlockConfig, mixer: Mixer, params: Params, x: Array, valid: Array | None, *, key: Key | None = None
+) -> Array:
+    """The mixer's part of a layer, over a whole sequence."""
+    y = mixer.apply(params["mixer"], enter(config, params["mixer_norm"], x), valid, key=fold(key, _MIXER))
+    return leave(config, params["mixer_norm"], x, y, key=fold(key, _MIXED))
+
+
+def extend_mix(
+    config: BlockConfig, mixer: Mixer, params: Params, x: Array, state: State, valid: Array | None
+) -> tuple[Array, State]:
+    """The mixer's part of a layer, going on from a state."""
     assert mixer.extend is not None  # a model over a non-causal mixer has no extend
-    y, state = mixer.extend(params["mixer"], norm(config.norm, params["mixer_norm"], x), state, valid)
-    return _after_mixer(config, params, x, y), state
+    y, state = mixer.extend(params["mixer"], enter(config, params["mixer_norm"], x), state, valid)
+    return leave(config, params["mixer_norm"], x, y), state
 
 
-def _after_mixer(config: BlockConfig, params: Params, x: Array, y: Array) -> Array:
-    x = x + y if config.residual else y
+def feed_forward(config: BlockConfig, params: Params, x: Array, *, key: Key | None = None) -> Array:
+    """The MLP's part of a layer, where there is one."""
     if "mlp" not in params:
         return x
-    y = mlp(params["mlp"], norm(config.norm, params["mlp_norm"], x))
-    return x + y if config.residual else y
+    y = mlp(params["mlp"], enter(config, params["mlp_norm"], x), config.mlp)
+    return leave(config, params["mlp_norm"], x, y, key=fold(key, _MLP))
+
+
+def enter(config: BlockConfig, params: Params, x: Array) -> Array:
+    """What a part of a layer is given: x, normalised where the norm comes before."""
+    return norm(config.norm, params, x) if config.norm_place == "pre" else x
+
+
+def leave(config: BlockConfig, params: Params, x: Array, y: Array, *, key: Key | None = None) -> Array:
+    """What a part of a layer gives: its output y with its input x, normalised where the norm comes after."""
+    y = dropout(config.dropout, y, key)
+    x = x + y if config.residual else y
+    return norm(config.norm, params, x) if config.norm_place == "post" else x

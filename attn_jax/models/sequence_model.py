@@ -1,24 +1,24 @@
 """The one skeleton of every comparison: embedding, layers, readout. Only the mixer inside differs."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 
-from attn_jax.layers.embedding import embedding, init_embedding
+from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.embedding import embedding, init_embedding, unembedding
 from attn_jax.layers.linear import init_linear, linear
+from attn_jax.layers.mlp import Feedforward
 from attn_jax.layers.norm import Norm, init_norm, norm
+from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.models.base import Model
-from attn_jax.models.block import apply_block, extend_block, init_block
-from attn_jax.ops.positions import learned, sinusoidal
+from attn_jax.models.block import NormPlace, apply_block, extend_block, init_block, inspect_block
+from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, thread
 from attn_jax.types import IO, Array, Key, Params, State
-
-Positions: TypeAlias = Literal["none", "sinusoidal", "learned"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,14 @@ class ModelConfig:
       d_model: the width D.
       num_layers: L.
       mixers: one mixer for all layers, or one a layer.
-      norm: before each mixer and MLP and before the readout: "layer", "rms" or "none".
+      norm: of each mixer and MLP: "layer", "rms" or "none".
       residual: whether each mixer and MLP adds to its input.
-      d_ff: the MLP's hidden width F; None = 4 D, 0 = no MLP.
+      d_ff: the MLP's hidden width F; None = 4 D, two thirds of it where the MLP is gated; 0 = no MLP.
       positions: what is added to the embedding: "sinusoidal", "learned" or "none".
+      norm_place: "pre", before each part and before the readout, or "post", after each part's residual sum.
+      mlp: "gelu", "relu", or gated: "swiglu", "geglu".
+      tied: the readout's weights are the embedding's table; needs the same tokens in and out.
+      dropout: the share dropped in training of the embedded inputs and of what each mixer and MLP gives.
     """
 
     d_model: int = 32
@@ -42,22 +46,31 @@ class ModelConfig:
     residual: bool = True
     d_ff: int | None = None
     positions: Positions = "none"
+    norm_place: NormPlace = "pre"
+    mlp: Feedforward = "gelu"
+    tied: bool = False
+    dropout: float = 0.0
 
     def __post_init__(self):
         for name, low in (("d_model", 1), ("num_layers", 1), ("d_ff", 0)):
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= low) and not (name == "d_ff" and value is None):
                 raise ValueError(f"{name}: got {value!r}, wanted an integer of at least {low}")
-        for name, choices in (("norm", get_args(Norm)), ("positions", get_args(Positions))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(choices)}")
+        choices = {"norm": Norm, "positions": Positions, "norm_place": NormPlace, "mlp": Feedforward}
+        for name, choice in choices.items():
+            if getattr(self, name) not in get_args(choice):
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: got {self.dropout!r}, wanted a share of at least 0 and below 1")
         if not self.mixers:
             raise ValueError("mixers: got none, wanted one, or one a layer")
 
     @property
     def hidden(self) -> int:
         """The MLP's hidden width F, 0 where there is none."""
-        return 4 * self.d_model if self.d_ff is None else self.d_ff
+        if self.d_ff is not None:
+            return self.d_ff
+        return 4 * self.d_model if self.mlp in ("gelu", "relu") else 8 * self.d_model // 3
 
     def layer_mixers(self) -> tuple[MixerConfig, ...]:
         """One mixer configuration a layer, each with the model's width."""
@@ -76,17 +89,19 @@ class ModelConfig:
 
     def make(self, io: IO, max_tokens: int) -> Model:
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
-        mixers = tuple(mixer.make() for mixer in self.layer_mixers())
-        causal = all(mixer.causal for mixer in mixers)
-        run = partial(apply_embedded, self, mixers)
+        if self.tied and (io.vocab_size is None or io.vocab_size != io.num_classes):
+            raise ValueError(f"tied: got True for {io}, wanted vocab_size = num_classes")
+        runs = make_runs(self.layer_mixers())
+        causal = all(run.mixer.causal for run in runs)
+        whole = partial(apply_embedded, self, runs)
         return Model(
-            init=partial(init, self, mixers, io, max_tokens),
+            init=partial(init, self, runs, io, max_tokens),
             embed=embed,
-            apply_embedded=run,
-            apply=partial(apply, run),
-            init_state=partial(init_state, mixers) if causal else None,
-            extend=partial(extend, self, mixers) if causal else None,
-            inspect=partial(inspect, self, mixers),
+            apply_embedded=whole,
+            apply=partial(apply, whole),
+            init_state=partial(init_state, runs) if causal else None,
+            extend=partial(extend, self, runs) if causal else None,
+            inspect=partial(inspect, self, runs),
         )
 
 
@@ -100,18 +115,16 @@ def classic(mixer: MixerConfig, *, d_model: int = 32, num_layers: int = 2) -> Mo
     return ModelConfig(d_model=d_model, num_layers=num_layers, mixers=(mixer,), norm="none", residual=False, d_ff=0)
 
 
-def init(config: ModelConfig, mixers: tuple[Mixer, ...], io: IO, max_tokens: int, key: Key) -> Params:
+def init(config: ModelConfig, runs: tuple[Run, ...], io: IO, max_tokens: int, key: Key) -> Params:
     """Tables of `embedding`, `positions` and `readout` beside the `layers`."""
-    keys = jax.random.split(key, len(mixers) + 3)
+    keys = jax.random.split(key, config.num_layers + 3)
     params = {
         "embedding": _init_embed(io, config.d_model, keys[0]),
-        "layers": [init_block(config, mixer, k) for mixer, k in zip(mixers, keys[3:], strict=True)],
-        "norm": init_norm(config.norm, config.d_model),
-        "readout": init_linear(keys[1], config.d_model, io.outputs),
+        "layers": init_runs(partial(init_block, config), runs, keys[3:]),
+        "norm": init_norm(_last_norm(config), config.d_model),
+        "readout": {"b": jnp.zeros(io.outputs)} if config.tied else init_linear(keys[1], config.d_model, io.outputs),
     }
-    if config.positions == "learned":
-        params["positions"] = init_embedding(keys[2], max_tokens, config.d_model, scale=0.1)
-    return params
+    return params | init_positions(config.positions, keys[2], max_tokens, config.d_model)
 
 
 def embed(params: Params, inputs: Array) -> Array:
@@ -122,7 +135,7 @@ def embed(params: Params, inputs: Array) -> Array:
 
 def apply_embedded(
     config: ModelConfig,
-    mixers: tuple[Mixer, ...],
+    runs: tuple[Run, ...],
     params: Params,
     x: Array,
     valid: Array | None = None,
@@ -130,9 +143,9 @@ def apply_embedded(
     key: Key | None = None,
 ) -> Array:
     """Logits [B, T, V] of embedded inputs."""
-    x = zero_padding(_add_positions(config, params, x, jnp.arange(x.shape[1])), valid)
-    for mixer, block, layer_key in zip(mixers, params["layers"], _layer_keys(key, len(mixers)), strict=True):
-        x = apply_block(config, mixer, block, x, valid, key=layer_key)
+    x = zero_padding(add_positions(config.positions, params, x, jnp.arange(x.shape[1])), valid)
+    x = dropout(config.dropout, x, fold(key, config.num_layers))
+    x, _ = thread(partial(_apply_layer, config, valid, key), runs, x, params["layers"])
     return _read_out(config, params, x)
 
 
@@ -141,20 +154,15 @@ def apply(run, params: Params, inputs: Array, valid: Array | None = None, *, key
     return run(params, embed(params, _clean(inputs, valid)), valid, key=key)
 
 
-def init_state(
-    mixers: tuple[Mixer, ...], params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32
-) -> State:
-    """The state before the first place: how many places were read, int32 [B], and each layer's own."""
-    layers = tuple(
-        mixer.init_state(block["mixer"], batch_size, max_length, dtype=dtype)  # pyright: ignore[reportOptionalCall]
-        for mixer, block in zip(mixers, params["layers"], strict=True)
-    )
-    return {"position": jnp.zeros(batch_size, jnp.int32), "layers": layers}
+def init_state(runs: tuple[Run, ...], params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32) -> State:
+    """The state before the first place: how many places were read, int32 [B], and the layers' own, one entry a run."""
+    fresh = partial(_init_layer_state, batch_size, max_length, dtype)
+    return {"position": jnp.zeros(batch_size, jnp.int32), "layers": each_layer(fresh, runs, params["layers"])}
 
 
 def extend(
     config: ModelConfig,
-    mixers: tuple[Mixer, ...],
+    runs: tuple[Run, ...],
     params: Params,
     inputs: Array,
     state: State,
@@ -163,27 +171,45 @@ def extend(
     """Goes on from a state by T places: logits [B, T, V] and the state after them."""
     batch, length = inputs.shape[:2]
     places = state["position"][:, None] + jnp.arange(length)
-    x = zero_padding(_add_positions(config, params, embed(params, _clean(inputs, valid)), places), valid)
-    layers = []
-    for mixer, block, layer_state in zip(mixers, params["layers"], state["layers"], strict=True):
-        x, layer_state = extend_block(config, mixer, block, x, layer_state, valid)
-        layers.append(layer_state)
+    x = zero_padding(add_positions(config.positions, params, embed(params, _clean(inputs, valid)), places), valid)
+    x, layers = thread(partial(_extend_layer, config, valid), runs, x, params["layers"], state["layers"])
     read = jnp.full(batch, length, jnp.int32) if valid is None else valid.sum(1, dtype=jnp.int32)
-    return _read_out(config, params, x), {"position": state["position"] + read, "layers": tuple(layers)}
+    return _read_out(config, params, x), {"position": state["position"] + read, "layers": layers}
 
 
 def inspect(
-    config: ModelConfig, mixers: tuple[Mixer, ...], params: Params, inputs: Array, valid: Array | None = None
+    config: ModelConfig, runs: tuple[Run, ...], params: Params, inputs: Array, valid: Array | None = None
 ) -> dict[str, Array]:
     """What each layer's mixer shows of itself, under "layer_<index>/<name>"."""
     x = embed(params, _clean(inputs, valid))
-    x = zero_padding(_add_positions(config, params, x, jnp.arange(inputs.shape[1])), valid)
-    seen = {}
-    for index, (mixer, block) in enumerate(zip(mixers, params["layers"], strict=True)):
-        inside = mixer.inspect(block["mixer"], norm(config.norm, block["mixer_norm"], x), valid)
-        seen |= {f"layer_{index}/{name}": value for name, value in inside.items()}
-        x = apply_block(config, mixer, block, x, valid)
-    return seen
+    x = zero_padding(add_positions(config.positions, params, x, jnp.arange(inputs.shape[1])), valid)
+    _, seen = thread(partial(_inspect_layer, config, valid), runs, x, params["layers"])
+    layers = enumerate(by_layer(runs, seen))
+    return {f"layer_{index}/{name}": value for index, inside in layers for name, value in inside.items()}
+
+
+def _apply_layer(
+    config: ModelConfig, valid: Array | None, key: Key | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, None]:
+    index, params, _ = layer
+    return apply_block(config, mixer, params, x, valid, key=fold(key, index)), None
+
+
+def _init_layer_state(batch_size: int, max_length: int, dtype: Any, mixer: Mixer, params: Params) -> State:
+    assert mixer.init_state is not None  # a model over a non-causal mixer has no init_state
+    return mixer.init_state(params["mixer"], batch_size, max_length, dtype=dtype)
+
+
+def _extend_layer(config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, State]:
+    _, params, state = layer
+    return extend_block(config, mixer, params, x, state, valid)
+
+
+def _inspect_layer(
+    config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, dict[str, Array]]:
+    _, params, _ = layer
+    return apply_block(config, mixer, params, x, valid), inspect_block(config, mixer, params, x, valid)
 
 
 def _init_embed(io: IO, d_model: int, key: Key) -> Params:
@@ -198,17 +224,13 @@ def _clean(inputs: Array, valid: Array | None) -> Array:
     return inputs if inputs.ndim == 2 else zero_padding(inputs, valid)
 
 
-def _add_positions(config: ModelConfig, params: Params, x: Array, places: Array) -> Array:
-    if config.positions == "sinusoidal":
-        return x + sinusoidal(places, config.d_model).astype(x.dtype)
-    if config.positions == "learned":
-        return x + learned(places, params["positions"]["table"]).astype(x.dtype)
-    return x
+def _last_norm(config: ModelConfig) -> Norm:
+    """The norm before the readout; after a post norm there is none."""
+    return config.norm if config.norm_place == "pre" else "none"
 
 
 def _read_out(config: ModelConfig, params: Params, x: Array) -> Array:
-    return linear(params["readout"], norm(config.norm, params["norm"], x))
-
-
-def _layer_keys(key: Key | None, num_layers: int) -> Iterator[Key | None]:
-    return iter([None] * num_layers if key is None else jax.random.split(key, num_layers))
+    x = norm(_last_norm(config), params["norm"], x)
+    if config.tied:
+        return unembedding(params["embedding"], x, params["readout"]["b"])
+    return linear(params["readout"], x)

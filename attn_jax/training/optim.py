@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from attn_jax.types import Params
+from attn_jax.types import Array, Params
 
 Schedule: TypeAlias = Literal["constant", "cosine"]
 
@@ -50,7 +50,12 @@ def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float
 
 
 def _is_matrix(params: Params) -> Params:
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: jnp.ndim(leaf) >= 2 and not _is_bias(path), params)
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _rank(path, leaf) >= 2 and not _is_bias(path), params)
+
+
+def _rank(path: tuple, leaf: Array) -> int:
+    """The axes of one layer's leaf: layers that are scanned are stacked along the first."""
+    return jnp.ndim(leaf) - any(getattr(step, "key", None) == "stacked" for step in path)
 
 
 def _is_bias(path: tuple) -> bool:

@@ -190,18 +190,43 @@ def test_the_forget_bias_is_on_the_forget_gate():
     np.testing.assert_array_equal(params["cell"]["b"].reshape(4, 3), [[0] * 3, [2.5] * 3, [0] * 3, [0] * 3])
 
 
-@pytest.mark.parametrize("config", [*MIXERS.values(), *OPTIONS.values()], ids=lambda c: type(c).__name__)
-def test_state_size_is_what_the_mixer_says(config):
-    mixer = replace(config, d_model=16).make()
+D, H, PLACES = 16, 4, 7  # of a mixer of width 16 with 4 heads, and a cache of 7 places
+STATE = {  # floats a sequence
+    "attention": 2 * PLACES * D,
+    "attention grouped": 2 * 4 * D // 2,  # a window of 4 places, half the heads
+    "attention rotary": 2 * PLACES * D // 2,
+    "rnn": D,
+    "rnn glorot": D,
+    "lstm": 2 * D,
+    "lstm inner": 2 * 24,
+    "gru": D,
+    "gru inner": 8,
+    "min_gru": D,
+    "min_lstm": D,
+    "lru": 2 * D,  # complex
+    "s4d": 2 * 32 * D,
+    "mamba": 2 * D * 16 + 3 * 2 * D,  # the state, and three places of the convolution
+    "mamba_signed": 2 * D * 16 + 3 * 2 * D,
+    "linear_attention": D * (H + 1),  # H x (P + 1) a head: values and normaliser
+    "retention": D * H,
+    "gated_linear_attention": D * H,
+    "delta_net": D * H,
+    "gated_delta_net": D * H,
+    "delta_product": D * H,
+    "stack_rnn": D + 40 * 8,  # 40 cells of 8
+    "tape_rnn": D + 40 * 8 + 40,  # and where the first cell is
+    "short_conv": 3 * D,
+    "hyena": 2 * 3 * D + 2 * PLACES * D,  # two places of the convolution, two long ones
+}
+
+
+@pytest.mark.parametrize("name", [*MIXERS, *OPTIONS])
+def test_state_size_is_what_the_mixer_says(name):
+    mixer = replace((MIXERS | OPTIONS)[name], d_model=D).make()
     params = jax.eval_shape(mixer.init, jax.random.key(0))
-    state = jax.eval_shape(partial(mixer.init_state, batch_size=3, max_length=7), params)
+    state = jax.eval_shape(partial(mixer.init_state, batch_size=3, max_length=PLACES), params)
     floating = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    inner = getattr(config, "d_inner", None) or 16
-    kv_width = 16 * getattr(config, "kv_heads", 0) // getattr(config, "num_heads", 1)
-    window = getattr(config, "window", None)
-    places = 7 if window is None else min(7, window + 1)
-    want = {Attention: 2 * places * kv_width, LSTM: 2 * inner, GRU: inner, RNN: inner}[type(config)]
-    assert sum(leaf.size for leaf in floating) == 3 * want
+    assert sum(leaf.size for leaf in floating) == 3 * STATE[name]
 
 
 def test_a_width_is_asked_for():

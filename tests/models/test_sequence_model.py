@@ -1,6 +1,6 @@
 """The skeleton: whole equals piece by piece, positions, the classic form, and what is refused."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import chex
 import jax
@@ -8,16 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_jax.layers.multi_head import multi_head_attention
-from attn_jax.mixers import GRU, LSTM, Attention, Mixer, MixerConfig
-from attn_jax.models import ModelConfig, classic
+from attn_jax.mixers import GRU, LSTM, Attention
+from attn_jax.models import ModelConfig, classic, stack
 from attn_jax.types import IO
 
 TOKENS, CHANNELS = IO(num_classes=5, vocab_size=7), IO(num_classes=5, channels=2)
+SAME = IO(num_classes=7, vocab_size=7)
 MODELS = {
     "attention sinusoidal": ModelConfig(16, 2, (Attention(num_heads=2),), positions="sinusoidal"),
     "attention learned, rms": ModelConfig(16, 1, (Attention(num_heads=4),), norm="rms", positions="learned"),
     "hybrid": ModelConfig(16, 2, (LSTM(), Attention(num_heads=2)), d_ff=8),
+    "post norm, gated, tied": ModelConfig(
+        8, 2, (GRU(),), norm="rms", norm_place="post", mlp="swiglu", tied=True, positions="sinusoidal"
+    ),
+    "scanned between": ModelConfig(8, 3, (GRU(), *(Attention(num_heads=2),) * 2), d_ff=4),
     "classic": classic(GRU(), d_model=12),
     "classic inner": classic(LSTM(d_inner=10), d_model=12),
 }
@@ -25,7 +29,11 @@ MODELS = {
 
 @pytest.mark.parametrize("io", [TOKENS, CHANNELS], ids=["tokens", "channels"])
 @pytest.mark.parametrize("name", MODELS)
-def test_apply_equals_extend_in_pieces(name, io):
+def test_apply_equals_extend_in_pieces(name, io, monkeypatch):
+    if name == "scanned between":
+        monkeypatch.setattr(stack, "SCAN_FROM", 2)
+    if MODELS[name].tied:
+        io = SAME
     model = MODELS[name].make(io, 9)
     params = jax.jit(model.init)(jax.random.key(0))
     if io.channels:
@@ -33,7 +41,7 @@ def test_apply_equals_extend_in_pieces(name, io):
     else:
         inputs = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
     whole = jax.jit(model.apply)(params, inputs, None)
-    assert whole.shape == (2, 9, 5)
+    assert whole.shape == (2, 9, io.num_classes)
     state, pieces = model.init_state(params, 2, 9), []
     for start, end in [(0, 4), (4, 5), (5, 9)]:
         y, state = jax.jit(model.extend)(params, inputs[:, start:end], state, None)
@@ -99,21 +107,8 @@ def test_inspect_names_layers():
     assert sorted(seen) == ["layer_0/hidden", "layer_1/weights"]
 
 
-@dataclass(frozen=True)
-class BothWays(MixerConfig):
-    """Attention over the whole sequence, before and after."""
-
-    def make(self):
-        causal = Attention(d_model=self.width, num_heads=2).make()
-        return Mixer(causal.init, both_ways, None, None, causal.inspect, causal=False)
-
-
-def both_ways(params, x, valid=None, *, key=None):
-    return multi_head_attention(params, x)
-
-
 def test_a_non_causal_mixer_makes_a_model_without_extend():
-    model = ModelConfig(16, 2, (BothWays(),)).make(TOKENS, 4)
+    model = ModelConfig(16, 2, (Attention(causal=False),)).make(TOKENS, 4)
     assert model.init_state is None
     assert model.extend is None
     params = model.init(jax.random.key(0))
@@ -160,8 +155,120 @@ def test_nan_at_padding_reaches_no_gradient(form):
         ({"d_model": 0}, "d_model: got 0, wanted an integer of at least 1"),
         ({"d_ff": -1}, "d_ff: got -1, wanted an integer of at least 0"),
         ({"mixers": ()}, "mixers: got none"),
+        ({"norm_place": "sandwich"}, "norm_place: got 'sandwich', wanted one of pre, post"),
+        ({"mlp": "silu"}, "mlp: got 'silu', wanted one of gelu, relu, swiglu, geglu"),
+        ({"dropout": 1.0}, "dropout: got 1.0, wanted a share of at least 0 and below 1"),
     ],
 )
 def test_a_misspelt_choice_is_refused_at_once(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         ModelConfig(**change)
+
+
+DEEP = ModelConfig(8, 6, (Attention(num_heads=2),), d_ff=8, dropout=0.5)
+
+
+def made(monkeypatch, config, scan_from):
+    """The model whose equal layers are scanned from so many on."""
+    with monkeypatch.context() as patch:
+        patch.setattr(stack, "SCAN_FROM", scan_from)
+        return config.make(TOKENS, 9)
+
+
+def apart(tree, size):
+    """The layers of a scanned run, one by one."""
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(size)]
+
+
+def test_scanned_layers_are_the_unrolled_ones(monkeypatch):
+    """The same initial numbers, outputs, gradients, dropout and insides."""
+    two = replace(DEEP, num_layers=2)
+    scanned, plain = made(monkeypatch, two, 2), made(monkeypatch, two, 3)
+    params, each = jax.jit(scanned.init)(jax.random.key(0)), jax.jit(plain.init)(jax.random.key(0))
+    assert len(params["layers"]) == 1
+    assert len(each["layers"]) == 2
+    chex.assert_trees_all_close(apart(params["layers"][0]["stacked"], 2), each["layers"], atol=1e-6)
+    tokens = jax.random.randint(jax.random.key(1), (2, 5), 0, 7)
+    valid = jnp.arange(5) < jnp.array([[5], [3]])
+
+    def total(model, params):
+        y = model.apply(params, tokens, valid, key=jax.random.key(2))
+        return jnp.where(valid[..., None], jnp.sin(y), 0).sum(), y
+
+    def outcome(model):
+        return jax.jit(jax.value_and_grad(lambda p: total(model, p), has_aux=True))
+
+    (value, y), gradient = outcome(scanned)(params)
+    (value_each, y_each), gradient_each = outcome(plain)(each)
+    chex.assert_trees_all_close((value, y), (value_each, y_each), atol=2e-5)
+    gradient["layers"] = apart(gradient["layers"][0]["stacked"], 2)
+    chex.assert_trees_all_close(gradient, gradient_each, atol=5e-5)
+    seen, seen_each = (jax.jit(m.inspect)(p, tokens, valid) for m, p in ((scanned, params), (plain, each)))
+    chex.assert_trees_all_close(seen, seen_each, atol=1e-5)
+
+
+def test_a_program_does_not_grow_with_depth():
+    """As many operations at 12 layers as at 6, states and gradients too; and more where layers differ."""
+
+    def operations(config):
+        model = config.make(TOKENS, 9)
+        params = jax.eval_shape(model.init, jax.random.key(0))
+        tokens = jnp.zeros((1, 9), int)
+        loss = jax.make_jaxpr(jax.grad(lambda p: model.apply(p, tokens, None).sum()))
+        step = jax.make_jaxpr(lambda p: model.extend(p, tokens, model.init_state(p, 1, 9), None))
+        return len(str(loss(params)).splitlines()), len(str(step(params)).splitlines())
+
+    assert operations(DEEP) == operations(replace(DEEP, num_layers=12))
+    differ = replace(DEEP, mixers=(Attention(num_heads=2), Attention(num_heads=4)) * 3)
+    twice = replace(differ, num_layers=12, mixers=differ.mixers * 2)
+    assert all(a < b for a, b in zip(operations(differ), operations(twice), strict=True))
+
+
+def test_initial_numbers_belong_to_a_layers_place():
+    """What published results start from: one key a layer, split after embedding, readout and positions."""
+    params = ModelConfig(8, 2, (GRU(),)).make(TOKENS, 9).init(jax.random.key(0))
+    key = jax.random.split(jax.random.key(0), 5)[4]
+    want = GRU(d_model=8).make().init(jax.random.split(key)[0])
+    chex.assert_trees_all_equal(params["layers"][1]["mixer"], want)
+
+
+def test_post_norm_normalises_what_leaves_a_part():
+    """Before the readout every place has mean 0 and variance 1, and no norm follows."""
+    model = ModelConfig(8, 1, (GRU(),), norm_place="post").make(TOKENS, 9)
+    params = model.init(jax.random.key(0))
+    assert params["norm"] == {}
+    params["readout"] = {"w": jnp.eye(8), "b": jnp.zeros(8)}
+    y = model.apply(params, jnp.array([[1, 2, 3]]), None)
+    np.testing.assert_allclose(y.mean(-1), 0, atol=1e-6)
+    np.testing.assert_allclose(y.var(-1), 1, atol=1e-3)
+
+
+def test_tied_logits_are_similarities_with_the_table():
+    model = replace(classic(GRU(), d_model=4, num_layers=1), tied=True).make(SAME, 9)
+    params = model.init(jax.random.key(0))
+    assert list(params["readout"]) == ["b"]
+    tokens = jnp.array([[1, 2, 3]])
+    table = np.asarray(params["embedding"]["table"], np.float64)
+    hidden = GRU(d_model=4).make().apply(params["layers"][0]["mixer"], params["embedding"]["table"][tokens])
+    np.testing.assert_allclose(model.apply(params, tokens, None), np.asarray(hidden) @ table.T / 2, atol=1e-5)
+    with pytest.raises(ValueError, match="tied: got True"):
+        replace(classic(GRU()), tied=True).make(TOKENS, 9)
+
+
+def test_a_gated_mlp_costs_what_a_plain_one_costs():
+    sizes = {
+        mlp: sum(leaf.size for leaf in jax.tree.leaves(ModelConfig(24, 1, (GRU(),), mlp=mlp).make(TOKENS, 9).init(key)))
+        for mlp, key in (("gelu", jax.random.key(0)), ("geglu", jax.random.key(1)))
+    }
+    assert abs(sizes["geglu"] / sizes["gelu"] - 1) < 0.02
+
+
+def test_dropout_drops_in_training_and_never_elsewhere():
+    model = ModelConfig(16, 1, (GRU(),), dropout=0.3).make(TOKENS, 9)
+    params = model.init(jax.random.key(0))
+    tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
+    apply = jax.jit(lambda seed: model.apply(params, tokens, None, key=jax.random.key(seed)))
+    still = ModelConfig(16, 1, (GRU(),)).make(TOKENS, 9).apply(params, tokens, None)
+    np.testing.assert_array_equal(model.apply(params, tokens, None), still)
+    np.testing.assert_array_equal(apply(1), apply(1))
+    assert not np.allclose(apply(1), apply(2))

@@ -49,6 +49,15 @@ def test_accuracy_and_exact_match_count():
     assert [float(x) for x in exact_match(LOGITS, BATCH)] == [1, 2]
 
 
+def test_decay_leaves_the_vectors_of_stacked_layers_alone():
+    """Six equal layers are scanned: their gains are [6, D], and are gains all the same."""
+    ones = jnp.ones
+    params = {"stacked": {"w": ones((6, 2, 3)), "g": ones((6, 3)), "b_q": ones((6, 2, 3))}}
+    optimizer = make_optimizer(lambda step: 1.0, weight_decay=0.5, clip=1.0)
+    update, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
+    assert {name: float(leaf.max()) for name, leaf in update["stacked"].items()} == {"w": 0.5, "g": 0, "b_q": 0}
+
+
 def test_nan_is_never_right():
     assert float(accuracy(jnp.full_like(LOGITS, jnp.nan), BATCH).total) == 0
 

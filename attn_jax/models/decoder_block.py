@@ -1,0 +1,100 @@
+"""A layer of a decoder: that of the sequence model, with attention to what the encoder read between mixer and MLP."""
+
+from typing import NamedTuple, Protocol
+
+import jax
+
+from attn_jax.layers.dropout import fold
+from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, project_memory, project_query
+from attn_jax.layers.norm import init_norm
+from attn_jax.mixers.base import Mixer
+from attn_jax.models.block import BlockConfig, enter, extend_mix, feed_forward, init_block, inspect_block, leave, mix
+from attn_jax.ops.attention import dot_product_attention
+from attn_jax.ops.dense import attention_weights
+from attn_jax.ops.masks import Lengths
+from attn_jax.types import Array, Key, Params, State
+
+_CROSS = 3  # what draws in the layer beside a block's mixer (0, 1) and MLP (2)
+
+
+class DecoderConfig(BlockConfig, Protocol):
+    """What a decoder's layer reads of its model's configuration."""
+
+    @property
+    def num_heads(self) -> int:
+        """N, the heads of cross attention."""
+        ...
+
+    @property
+    def use_bias(self) -> bool:
+        """Biases on the projections of cross attention."""
+        ...
+
+
+class Memory(NamedTuple):
+    """What the encoder read."""
+
+    x: Array  # [B, S, D]
+    length: Array | None  # int32 [B], how much of it is no padding; None: all
+
+
+def init_decoder_block(config: DecoderConfig, mixer: Mixer, key: Key) -> Params:
+    """The parameters of a block, and {"cross_norm", "cross"}."""
+    key_block, key_cross = jax.random.split(key)
+    cross = init_multi_head_attention(
+        key_cross, d_model=config.d_model, num_heads=config.num_heads, use_bias=config.use_bias
+    )
+    params = init_block(config, mixer, key_block)
+    return params | {"cross_norm": init_norm(config.norm, config.d_model), "cross": cross}
+
+
+def apply_decoder_block(
+    config: DecoderConfig, mixer: Mixer, params: Params, x: Array, memory: Memory, *, key: Key | None = None
+) -> Array:
+    """The layer over a whole target."""
+    x = mix(config, mixer, params, x, None, key=key)
+    x = _cross(config, params, x, project_memory(params["cross"], memory.x), memory.length, key=key)
+    return feed_forward(config, params, x, key=key)
+
+
+def extend_decoder_block(
+    config: DecoderConfig,
+    mixer: Mixer,
+    params: Params,
+    x: Array,
+    state: State,
+    projected: tuple[Array, Array],
+    source_length: Array,
+) -> tuple[Array, State]:
+    """The layer, going on from a state; the memory's keys and values were projected once, [B, S, N, H] each."""
+    x, state = extend_mix(config, mixer, params, x, state, None)
+    return feed_forward(config, params, _cross(config, params, x, projected, source_length)), state
+
+
+def inspect_decoder_block(
+    config: DecoderConfig, mixer: Mixer, params: Params, x: Array, memory: Memory
+) -> dict[str, Array]:
+    """What the mixer shows of itself, and the weights of cross attention, "cross" [B, N, T, S]."""
+    asking = enter(config, params["cross_norm"], mix(config, mixer, params, x, None))
+    keys, _ = project_memory(params["cross"], memory.x)
+    cross = attention_weights(project_query(params["cross"], asking), keys, mask=_readable(memory.length))
+    return inspect_block(config, mixer, params, x, None) | {"cross": cross}
+
+
+def _cross(
+    config: DecoderConfig,
+    params: Params,
+    x: Array,
+    projected: tuple[Array, Array],
+    source_length: Array | None,
+    *,
+    key: Key | None = None,
+) -> Array:
+    """The part of a layer that asks the memory."""
+    query = project_query(params["cross"], enter(config, params["cross_norm"], x))
+    found = dot_product_attention(query, *projected, mask=_readable(source_length))
+    return leave(config, params["cross_norm"], x, merge_heads(params["cross"], found), key=fold(key, _CROSS))
+
+
+def _readable(source_length: Array | None) -> Lengths | None:
+    return None if source_length is None else Lengths(k=source_length)

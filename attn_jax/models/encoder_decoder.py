@@ -1,0 +1,260 @@
+"""The Transformer as it was first published: an encoder, and a decoder that attends to it.
+
+Its layers are those of the sequence model, a decoder's with cross attention between their parts.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+
+from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.embedding import embedding, init_embedding, unembedding
+from attn_jax.layers.linear import init_linear, linear
+from attn_jax.layers.mlp import Feedforward
+from attn_jax.layers.multi_head import project_memory
+from attn_jax.layers.norm import Norm, init_norm, norm
+from attn_jax.layers.positions import Positions, add_positions, init_positions
+from attn_jax.mixers.attention import Attention
+from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
+from attn_jax.models.block import NormPlace, apply_block, init_block, inspect_block
+from attn_jax.models.decoder_block import (
+    Memory,
+    apply_decoder_block,
+    extend_decoder_block,
+    init_decoder_block,
+    inspect_decoder_block,
+)
+from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, thread
+from attn_jax.types import IO, Array, Key, Params, State
+
+_ENCODER, _DECODER = 0, 1  # streams of dropout
+
+
+@dataclass(frozen=True)
+class Transformer(EncoderDecoderConfig):
+    """Encoder and decoder of attention (Vaswani et al. 2017, arXiv 1706.03762), defaults as published but for sizes.
+
+    Args:
+      d_model: the width D, a multiple of num_heads.
+      num_layers: L, in the encoder and in the decoder.
+      num_heads: N, of every attention.
+      d_ff: the MLP's hidden width F; None = 4 D.
+      norm: "layer", "rms" or "none".
+      norm_place: "post", after each part's residual sum, or "pre", before each part and after the last one.
+      mlp: "relu", "gelu", or gated: "swiglu", "geglu".
+      positions: "sinusoidal", "learned" or "none".
+      use_bias: biases on the projections of attention.
+      tied: one table embeds source and target and reads out; False: the readout has weights of its own.
+      dropout: the share dropped in training of the embedded tokens and of what each part gives; published: 0.1.
+    """
+
+    num_heads: int = 4
+    d_ff: int | None = None
+    norm: Norm = "layer"
+    norm_place: NormPlace = "post"
+    mlp: Feedforward = "relu"
+    positions: Positions = "sinusoidal"
+    use_bias: bool = False
+    tied: bool = True
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        choices = {"norm": Norm, "norm_place": NormPlace, "mlp": Feedforward, "positions": Positions}
+        for name, choice in choices.items():
+            if getattr(self, name) not in get_args(choice):
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
+        if self.num_heads < 1 or self.d_model % self.num_heads:
+            raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.d_model}")
+        if self.d_ff is not None and self.d_ff < 1:
+            raise ValueError(f"d_ff: got {self.d_ff!r}, wanted an integer of at least 1, or None for 4 D")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: got {self.dropout!r}, wanted a share of at least 0 and below 1")
+
+    @property
+    def hidden(self) -> int:
+        """The MLP's hidden width F."""
+        return 4 * self.d_model if self.d_ff is None else self.d_ff
+
+    @property
+    def residual(self) -> bool:
+        """Every part adds to its input."""
+        return True
+
+    def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
+        """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
+        vocab_size = vocabulary(io)
+        stacks = _Stacks(*(make_runs([self._attention(causal)] * self.num_layers) for causal in (False, True)))
+        return EncoderDecoder(
+            init=partial(init, self, stacks, vocab_size, max_tokens),
+            apply=partial(apply, self, stacks),
+            encode=partial(encode, self, stacks),
+            extend=partial(extend, self, stacks),
+            inspect=partial(inspect, self, stacks),
+        )
+
+    def _attention(self, causal: bool) -> Attention:
+        return Attention(self.d_model, self.num_heads, use_bias=self.use_bias, causal=causal)
+
+
+class _Stacks(NamedTuple):
+    encoder: tuple[Run, ...]
+    decoder: tuple[Run, ...]
+
+
+def init(config: Transformer, stacks: _Stacks, vocab_size: int, max_tokens: int, key: Key) -> Params:
+    """Tables of `embedding`, `positions` and `readout`, layers of `encoder` and `decoder`, and the norms after them."""
+    keys = jax.random.split(key, 2 * config.num_layers + 3)
+    readout = {"b": jnp.zeros(vocab_size)} if config.tied else init_linear(keys[1], config.d_model, vocab_size)
+    last = config.norm if config.norm_place == "pre" else "none"
+    params = {
+        "embedding": init_embedding(keys[0], vocab_size, config.d_model, scale=1.0),
+        "encoder": init_runs(partial(init_block, config), stacks.encoder, keys[3 : 3 + config.num_layers]),
+        "decoder": init_runs(partial(init_decoder_block, config), stacks.decoder, keys[3 + config.num_layers :]),
+        "encoder_norm": init_norm(last, config.d_model),
+        "decoder_norm": init_norm(last, config.d_model),
+        "readout": readout,
+    }
+    return params | init_positions(config.positions, keys[2], max_tokens, config.d_model)
+
+
+def apply(
+    config: Transformer,
+    stacks: _Stacks,
+    params: Params,
+    source: Array,
+    source_valid: Array | None,
+    target_in: Array,
+    *,
+    key: Key | None = None,
+) -> Array:
+    """Logits [B, T, V] of whole targets."""
+    memory = _read(config, stacks, params, source, source_valid, fold(key, _ENCODER))
+    key = fold(key, _DECODER)
+    x = _embed(config, params, target_in, jnp.arange(target_in.shape[1]), key)
+    x, _ = thread(partial(_apply_layer, config, memory, key), stacks.decoder, x, params["decoder"])
+    return _read_out(config, params, x)
+
+
+def encode(
+    config: Transformer,
+    stacks: _Stacks,
+    params: Params,
+    source: Array,
+    source_valid: Array | None,
+    max_length: int,
+) -> State:
+    """The state before the target's first place: the memory as keys and values of each layer, and empty caches."""
+    memory = _read(config, stacks, params, source, source_valid, None)
+    batch, places = source.shape
+    length = jnp.full(batch, places, jnp.int32) if memory.length is None else memory.length
+    return {
+        "position": jnp.zeros(batch, jnp.int32),
+        "source_length": length,
+        "layers": each_layer(partial(_init_state, batch, max_length), stacks.decoder, params["decoder"]),
+        "memory": each_layer(partial(_project, memory), stacks.decoder, params["decoder"]),
+    }
+
+
+def extend(config: Transformer, stacks: _Stacks, params: Params, target_in: Array, state: State) -> tuple[Array, State]:
+    """Goes on with the target by T tokens: logits [B, T, V] and the state after them."""
+    length = target_in.shape[1]
+    x = _embed(config, params, target_in, state["position"][:, None] + jnp.arange(length), None)
+    others = tuple(zip(state["layers"], state["memory"], strict=True))
+    step = partial(_extend_layer, config, state["source_length"])
+    x, layers = thread(step, stacks.decoder, x, params["decoder"], others)
+    return _read_out(config, params, x), state | {"position": state["position"] + length, "layers": layers}
+
+
+def inspect(
+    config: Transformer, stacks: _Stacks, params: Params, source: Array, source_valid: Array | None, target_in: Array
+) -> dict[str, Array]:
+    """Weights: "encoder_<i>/weights" [B,N,S,S], "decoder_<i>/weights" [B,N,T,T], "decoder_<i>/cross" [B,N,T,S]."""
+    x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), None), source_valid)
+    _, encoder = thread(partial(_inspect_encoder, config, source_valid), stacks.encoder, x, params["encoder"])
+    memory = _read(config, stacks, params, source, source_valid, None)
+    y = _embed(config, params, target_in, jnp.arange(target_in.shape[1]), None)
+    _, decoder = thread(partial(_inspect_decoder, config, memory), stacks.decoder, y, params["decoder"])
+    parts = {"encoder": by_layer(stacks.encoder, encoder), "decoder": by_layer(stacks.decoder, decoder)}
+    return {
+        f"{part}_{index}/{name}": value
+        for part, layers in parts.items()
+        for index, inside in enumerate(layers)
+        for name, value in inside.items()
+    }
+
+
+def _embed(config: Transformer, params: Params, tokens: Array, places: Array, key: Key | None) -> Array:
+    """[B, T, D] of tokens at their places."""
+    x = add_positions(config.positions, params, embedding(params["embedding"], tokens), places)
+    return dropout(config.dropout, x, fold(key, config.num_layers))
+
+
+def _read(
+    config: Transformer, stacks: _Stacks, params: Params, source: Array, valid: Array | None, key: Key | None
+) -> Memory:
+    """The source through the encoder."""
+    x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), key), valid)
+    x, _ = thread(partial(_encode_layer, config, valid, key), stacks.encoder, x, params["encoder"])
+    x = norm(_last_norm(config), params["encoder_norm"], x)
+    return Memory(x, None if valid is None else valid.sum(1, dtype=jnp.int32))
+
+
+def _read_out(config: Transformer, params: Params, x: Array) -> Array:
+    x = norm(_last_norm(config), params["decoder_norm"], x)
+    if config.tied:
+        return unembedding(params["embedding"], x, params["readout"]["b"])
+    return linear(params["readout"], x)
+
+
+def _last_norm(config: Transformer) -> Norm:
+    """The norm after the last layer; after a post norm there is none."""
+    return config.norm if config.norm_place == "pre" else "none"
+
+
+def _encode_layer(
+    config: Transformer, valid: Array | None, key: Key | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, None]:
+    index, params, _ = layer
+    return apply_block(config, mixer, params, x, valid, key=fold(key, index)), None
+
+
+def _apply_layer(
+    config: Transformer, memory: Memory, key: Key | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, None]:
+    index, params, _ = layer
+    return apply_decoder_block(config, mixer, params, x, memory, key=fold(key, index)), None
+
+
+def _extend_layer(config: Transformer, source_length: Array, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, State]:
+    _, params, (cache, projected) = layer
+    return extend_decoder_block(config, mixer, params, x, cache, projected, source_length)
+
+
+def _init_state(batch_size: int, max_length: int, mixer: Mixer, params: Params) -> State:
+    assert mixer.init_state is not None  # the decoder's attention is causal
+    return mixer.init_state(params["mixer"], batch_size, max_length)
+
+
+def _project(memory: Memory, mixer: Mixer, params: Params) -> tuple[Array, Array]:
+    del mixer
+    return project_memory(params["cross"], memory.x)
+
+
+def _inspect_encoder(
+    config: Transformer, valid: Array | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, dict[str, Array]]:
+    _, params, _ = layer
+    return apply_block(config, mixer, params, x, valid), inspect_block(config, mixer, params, x, valid)
+
+
+def _inspect_decoder(
+    config: Transformer, memory: Memory, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, dict[str, Array]]:
+    _, params, _ = layer
+    after = apply_decoder_block(config, mixer, params, x, memory)
+    return after, inspect_decoder_block(config, mixer, params, x, memory)

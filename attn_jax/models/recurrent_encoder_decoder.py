@@ -1,0 +1,283 @@
+"""Recurrent encoder-decoders: without attention, with the additive one of Bahdanau, and with those of Luong.
+
+How the three differ is when the decoder asks its memory. Bahdanau: the state before the step asks, and what it finds is
+read beside the token. Luong: the state after the step asks, and what comes of it is read beside the next token. Without
+attention, all that the decoder knows of the source is the state it starts from.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.embedding import embedding, init_embedding, unembedding
+from attn_jax.layers.linear import init_linear, linear
+from attn_jax.mixers.base import zero_padding
+from attn_jax.mixers.gru import GRU
+from attn_jax.mixers.lstm import LSTM
+from attn_jax.mixers.recurrent import RecurrentConfig
+from attn_jax.mixers.rnn import RNN
+from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
+from attn_jax.ops.cells import gru_step, lstm_step, rnn_step, scan_cell
+from attn_jax.ops.retrieval import Retrieval, attend
+from attn_jax.ops.similarities import dot_product, init_additive, init_bilinear
+from attn_jax.types import IO, Array, Key, Params, State
+
+Cell: TypeAlias = Literal["lstm", "gru", "rnn"]
+CrossAttention: TypeAlias = Literal["none", "additive", "bilinear", "dot"]
+
+_STEPS = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step}
+_CELLS: dict[str, RecurrentConfig] = {"lstm": LSTM(), "gru": GRU(), "rnn": RNN()}
+_TARGET, _SAID = 0, 1  # what draws for dropout, beside an encoder's layers at 2, 3, ...
+_SOURCE = 2
+
+
+@dataclass(frozen=True)
+class RecurrentEncoderDecoder(EncoderDecoderConfig):
+    """Cells that read the source, and cells that start where those ended and say the target.
+
+    Args:
+      d_model: the width D of embeddings, of the memory's vectors and of the decoder's hidden states.
+      num_layers: L, in the encoder and in the decoder; the top one attends.
+      cell: "lstm", "gru" or "rnn".
+      attention: "none" (Sutskever et al. 2014, arXiv 1409.3215), "additive" (Bahdanau et al. 2014, arXiv 1409.0473; its
+        maxout before the readout is a tanh here), "bilinear" or "dot" (Luong et al. 2015, arXiv 1508.04025, "general"
+        and "dot", with input feeding).
+      bidirectional: the encoder reads both ways, each direction with hidden states of size D // 2.
+      tied: the readout's weights are the embedding's table.
+      dropout: the share dropped in training of embedded tokens, of what each encoder's layer gives, and before the
+        readout.
+    """
+
+    num_layers: int = 1
+    cell: Cell = "lstm"
+    attention: CrossAttention = "additive"
+    bidirectional: bool = True
+    tied: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, choice in (("cell", Cell), ("attention", CrossAttention)):
+            if getattr(self, name) not in get_args(choice):
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
+        if self.bidirectional and self.d_model % 2:
+            raise ValueError(f"d_model: got {self.d_model}, wanted an even width: bidirectional halves it")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: got {self.dropout!r}, wanted a share of at least 0 and below 1")
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The names of the encoder's cells in a layer."""
+        return ("forward", "backward") if self.bidirectional else ("forward",)
+
+    def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
+        """Binds this configuration to the functions below; there are no positions that `max_tokens` could bound."""
+        del max_tokens
+        return EncoderDecoder(
+            init=partial(init, self, vocabulary(io)),
+            apply=partial(apply, self),
+            encode=partial(encode, self),
+            extend=partial(extend, self),
+            inspect=partial(inspect, self),
+        )
+
+
+class _Memory(NamedTuple):
+    """What the decoder asks; None in a model without attention."""
+
+    keys: Array  # [B, S, D], the part of the similarity that no query changes, computed once
+    values: Array  # [B, S, D], what the encoder's top layer gave
+    valid: Array  # bool [B, S]
+
+
+def init(config: RecurrentEncoderDecoder, vocab_size: int, key: Key) -> Params:
+    """Tables of `embedding` and `readout`, cells of `encoder` and `decoder`, and those of attention."""
+    D, L = config.d_model, config.num_layers
+    keys = jax.random.split(key, 3 * L + 4)
+    half = D // len(config.directions)
+    fed = 0 if config.attention == "none" else D
+    params = {
+        "embedding": init_embedding(keys[0], vocab_size, D, scale=1.0),
+        "encoder": [
+            {name: _init_cell(config, keys[4 + 2 * i + j], D, half) for j, name in enumerate(config.directions)}
+            for i in range(L)
+        ],
+        "decoder": [_init_cell(config, keys[4 + 2 * L + i], D + (fed if i == 0 else 0), D) for i in range(L)],
+        "readout": {"b": jnp.zeros(vocab_size)} if config.tied else init_linear(keys[1], D, vocab_size),
+    }
+    if config.attention == "none":
+        return params
+    return params | {"combine": init_linear(keys[2], 2 * D, D), "attention": _init_attention(config, keys[3])}
+
+
+def apply(
+    config: RecurrentEncoderDecoder,
+    params: Params,
+    source: Array,
+    source_valid: Array | None,
+    target_in: Array,
+    *,
+    key: Key | None = None,
+) -> Array:
+    """Logits [B, T, V] of whole targets."""
+    state = _read(config, params, source, source_valid, key)
+    return _say(config, params, target_in, state, key)[0]
+
+
+def encode(
+    config: RecurrentEncoderDecoder, params: Params, source: Array, source_valid: Array | None, max_length: int
+) -> State:
+    """The state before the target's first place; its size does not depend on max_length."""
+    del max_length
+    return _read(config, params, source, source_valid, None)
+
+
+def extend(config: RecurrentEncoderDecoder, params: Params, target_in: Array, state: State) -> tuple[Array, State]:
+    """Goes on with the target by T tokens: logits [B, T, V] and the state after them."""
+    return _say(config, params, target_in, state, None)
+
+
+def inspect(
+    config: RecurrentEncoderDecoder, params: Params, source: Array, source_valid: Array | None, target_in: Array
+) -> dict[str, Array]:
+    """What the readout is given, "decoder/hidden" [B, T, D], and attention's weights, "decoder/cross" [B, 1, T, S]."""
+    state = _read(config, params, source, source_valid, None)
+    _, (hidden, weights) = _decode(config, params, embedding(params["embedding"], target_in), state)
+    return {"decoder/hidden": hidden} | ({} if weights is None else {"decoder/cross": weights[:, None]})
+
+
+def _init_cell(config: RecurrentEncoderDecoder, key: Key, width: int, size: int) -> Params:
+    """The weights of a cell that reads `width` numbers and has a state of `size`."""
+    mixer = replace(_CELLS[config.cell], d_model=width, d_inner=size).make()
+    return mixer.init(key)["cell"]
+
+
+def _init_attention(config: RecurrentEncoderDecoder, key: Key) -> Params:
+    D = config.d_model
+    if config.attention == "additive":
+        return init_additive(key, D, D, D)
+    return init_bilinear(key, D, D) if config.attention == "bilinear" else {}
+
+
+def _fresh(config: RecurrentEncoderDecoder, batch_size: int, size: int) -> State:
+    """A cell's zero state."""
+    mixer = replace(_CELLS[config.cell], d_model=size).make()
+    assert mixer.init_state is not None  # a cell is causal
+    return mixer.init_state({}, batch_size, 0)
+
+
+def _read(
+    config: RecurrentEncoderDecoder, params: Params, source: Array, valid: Array | None, key: Key | None
+) -> State:
+    """The source through the encoder: {"cells": the decoder's first states, "fed": zeros, "memory"}."""
+    x = zero_padding(embedding(params["embedding"], source), valid)
+    x = dropout(config.dropout, x, fold(key, _SOURCE))
+    states = []
+    for index, layer in enumerate(params["encoder"]):
+        x, state = _read_layer(config, layer, x, valid)
+        x = dropout(config.dropout, x, fold(key, _SOURCE + 1 + index))
+        states.append(state)
+    memory = None if config.attention == "none" else _memory(config, params["attention"], x, valid)
+    feeds = config.attention in ("bilinear", "dot")
+    fed = jnp.zeros((x.shape[0], config.d_model), x.dtype) if feeds else None
+    return {"cells": tuple(states), "fed": fed, "memory": memory}
+
+
+def _read_layer(config: RecurrentEncoderDecoder, layer: Params, x: Array, valid: Array | None) -> tuple[Array, State]:
+    """One layer of the encoder, its directions side by side in outputs and states."""
+    size, step = config.d_model // len(config.directions), _STEPS[config.cell]
+    y, state = scan_cell(step, layer["forward"], x, _fresh(config, x.shape[0], size), valid)
+    if not config.bidirectional:
+        return y, state
+    y_back, state_back = scan_cell(step, layer["backward"], _reverse(x, valid), _fresh(config, x.shape[0], size), valid)
+    both = jax.tree.map(lambda one, other: jnp.concatenate([one, other], -1), state, state_back)
+    return jnp.concatenate([y, _reverse(y_back, valid)], -1), both
+
+
+def _reverse(x: Array, valid: Array | None) -> Array:
+    """x [B, T, ...] with the valid places of each row in reverse order; its own inverse."""
+    if valid is None:
+        return x[:, ::-1]
+    place, length = jnp.arange(x.shape[1]), valid.sum(1, keepdims=True)
+    return jnp.take_along_axis(x, jnp.where(place < length, length - 1 - place, place)[..., None], axis=1)
+
+
+def _memory(config: RecurrentEncoderDecoder, params: Params, x: Array, valid: Array | None) -> _Memory:
+    """The encoder's outputs as keys and values."""
+    if config.attention == "additive":
+        keys = x @ params["w_k"]
+    else:
+        keys = x @ params["weights"].T if config.attention == "bilinear" else x
+    return _Memory(keys, x, jnp.ones(x.shape[:2], bool) if valid is None else valid)
+
+
+def _ask(config: RecurrentEncoderDecoder, params: Params, memory: _Memory, query: Array) -> Retrieval:
+    """What each row's query [B, D] finds."""
+    similarity = dot_product  # query^T W key_s is the dot product with W key_s
+    if config.attention == "additive":
+        similarity = partial(_additive, params["w_q"], params["v"])
+    return jax.vmap(partial(attend, similarity=similarity))(query, memory.keys, memory.values, memory.valid)
+
+
+def _additive(w_q: Array, v: Array, query: Array, keys: Array) -> Array:
+    """`attn_jax.additive` of keys that were multiplied by w_k already."""
+    return jnp.tanh(query @ w_q + keys) @ v
+
+
+def _say(
+    config: RecurrentEncoderDecoder, params: Params, target_in: Array, state: State, key: Key | None
+) -> tuple[Array, State]:
+    """Logits [B, T, V] and the state after T tokens."""
+    x = dropout(config.dropout, embedding(params["embedding"], target_in), fold(key, _TARGET))
+    state, (hidden, _) = _decode(config, params, x, state)
+    hidden = dropout(config.dropout, hidden, fold(key, _SAID))
+    if config.tied:
+        return unembedding(params["embedding"], hidden, params["readout"]["b"]), state
+    return linear(params["readout"], hidden), state
+
+
+def _decode(
+    config: RecurrentEncoderDecoder, params: Params, x: Array, state: State
+) -> tuple[State, tuple[Array, Array | None]]:
+    """The decoder over x [B, T, D]: the state after it; what is read out, [B, T, D], and the weights, [B, T, S]."""
+    step = partial(_step, config, params, state["memory"])
+    (cells, fed), outs = lax.scan(step, (state["cells"], state["fed"]), jnp.swapaxes(x, 0, 1))
+    state = state | {"cells": cells, "fed": fed}
+    return state, jax.tree.map(lambda out: jnp.swapaxes(out, 0, 1), outs)
+
+
+def _step(
+    config: RecurrentEncoderDecoder, params: Params, memory: _Memory | None, state: tuple[tuple, Array | None], x: Array
+) -> tuple[tuple[tuple, Array | None], tuple[Array, Array | None]]:
+    """One token x [B, D]: (cells, what is fed to the next step), (what is read out [B, D], weights [B, S])."""
+    cells, fed = state
+    if memory is None:
+        cells, hidden = _advance(config, params["decoder"], cells, x)
+        return (cells, fed), (hidden, None)
+    asks_before = config.attention == "additive"
+    found = _ask(config, params["attention"], memory, _hidden(cells[-1])) if asks_before else None
+    read = fed if found is None else found.value
+    assert read is not None  # whoever asks after the step is fed what came of the last one
+    cells, hidden = _advance(config, params["decoder"], cells, jnp.concatenate([x, read], -1))
+    found = _ask(config, params["attention"], memory, hidden) if found is None else found
+    said = jnp.tanh(linear(params["combine"], jnp.concatenate([hidden, found.value], -1)))
+    return (cells, None if asks_before else said), (said, found.weights)
+
+
+def _advance(config: RecurrentEncoderDecoder, layers: list[Params], cells: tuple, x: Array) -> tuple[tuple, Array]:
+    """All layers by one step, each reading the one below: their states, and the top one's hidden state [B, D]."""
+    after = []
+    for layer, cell in zip(layers, cells, strict=True):
+        cell, x = _STEPS[config.cell](layer, cell, x)
+        after.append(cell)
+    return tuple(after), x
+
+
+def _hidden(cell: State) -> Array:
+    """The hidden state [B, D] of a cell's state."""
+    return cell[0] if isinstance(cell, tuple) else cell
