@@ -12,11 +12,13 @@ from attn_jax.mixers.lstm import LSTM
 from attn_jax.mixers.mamba import Mamba
 from attn_jax.mixers.min_gru import MinGRU
 from attn_jax.mixers.min_lstm import MinLSTM
+from attn_jax.mixers.mlstm import MLSTM
 from attn_jax.mixers.recurrent import RecurrentConfig
 from attn_jax.mixers.retention import Retention
 from attn_jax.mixers.rnn import RNN
 from attn_jax.mixers.s4d import S4D
 from attn_jax.mixers.short_conv import ShortConv
+from attn_jax.mixers.slstm import SLSTM
 from attn_jax.mixers.stack_rnn import StackRNN
 from attn_jax.mixers.tape_rnn import TapeRNN
 
@@ -41,6 +43,9 @@ MIXERS: dict[str, MixerConfig] = {
     "delta_net": DeltaNet(),
     "gated_delta_net": GatedDeltaNet(),
     "delta_product": DeltaProduct(),
+    # exponential gates
+    "mlstm": MLSTM(),
+    "slstm": SLSTM(),
     # a memory beside the state
     "stack_rnn": StackRNN(),
     "tape_rnn": TapeRNN(),
@@ -54,8 +59,10 @@ __all__ = [
     "LRU",
     "LSTM",
     "MIXERS",
+    "MLSTM",
     "RNN",
     "S4D",
+    "SLSTM",
     "Attention",
     "DeltaNet",
     "DeltaProduct",

@@ -213,6 +213,8 @@ STATE = {  # floats a sequence
     "delta_net": D * H,
     "gated_delta_net": D * H,
     "delta_product": D * H,
+    "mlstm": D * (H + 1) + 4,  # and the stabiliser of 4 heads
+    "slstm": 4 * D,
     "stack_rnn": D + 40 * 8,  # 40 cells of 8
     "tape_rnn": D + 40 * 8 + 40,  # and where the first cell is
     "short_conv": 3 * D,
