@@ -104,7 +104,9 @@ def _step(params: Params, state: State, x: Array, exponential: bool) -> tuple[St
     h, c, n, m = state
     wide = accumulator(x.dtype)
     pre = jnp.tensordot(x, params["w_x"].astype(x.dtype), 1, preferred_element_type=wide) + params["b"]
-    past = jnp.einsum("bnh,nhk->bnk", h.astype(x.dtype), params["w_h"].astype(x.dtype), preferred_element_type=wide)
+    # rounded to the compute dtype, multiplied in the wide one: XLA's CPU has no batched bf16 product with wide sums
+    blocks = params["w_h"].astype(x.dtype).astype(wide)
+    past = jnp.einsum("bnh,nhk->bnk", h.astype(x.dtype).astype(wide), blocks)
     z, i, f, o = jnp.split(checkpoint_name(pre + past, "gates"), 4, -1)
     kept = (f if exponential else jax.nn.log_sigmoid(f)) + m
     # empty, nothing is kept to scale: n is 1 then, and never less after, because one of the two exponentials is 1
