@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+import torch  # pyright: ignore[reportMissingImports]: in the extra `bench`, not in `test`
+from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 
 B, S, T, D, N, F, V, L = 2, 6, 5, 8, 2, 12, 7, 2
 SOURCE_LENGTHS = (6, 4)
