@@ -2,24 +2,36 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 
 from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, project_heads
-from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.attention_positions import (
+    TURNED,
+    PositionConfig,
+    check_eval_length,
+    check_relative,
+    init_positions,
+    next_positions,
+    score_positions,
+    turn_heads,
+    whole_positions,
+)
+from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.cache import KVCache, init_cache, positions_from
+from attn_jax.ops.cache import KVCache, init_cache
 from attn_jax.ops.choice import PATHS
 from attn_jax.ops.decode import cached_attention
 from attn_jax.ops.dense import attention_weights
 from attn_jax.ops.inputs import Implementation
 from attn_jax.ops.masks import Causal, Lengths, Mask, SlidingWindow
-from attn_jax.ops.positions import rotary
+from attn_jax.ops.sinks import add_sinks
 from attn_jax.types import Array, Key, Params
 
 
 @dataclass(frozen=True)
-class Attention(MixerConfig):
+class Attention(PositionConfig):
     """Multi-head self-attention, causal unless said otherwise (Vaswani et al. 2017, arXiv 1706.03762).
 
     Args:
@@ -28,26 +40,34 @@ class Attention(MixerConfig):
       num_kv_heads: K, key/value heads shared by N // K query heads each; None = N.
       use_bias: biases on the four projections.
       window: a place sees itself and `window` places before it; None = all before it.
-      rotary_base: queries and keys turn with their positions (Su et al. 2021, arXiv 2104.09864), commonly 10,000;
-        None = they do not.
       implementation: "dense", "blockwise" or another of `attn_jax.dot_product_attention`; None = the fastest.
         Decoding goes by what is fastest.
       causal: False = a place sees those after it too, `window` of them where there is one; then there is no decoding.
+      sinks: one more score a head, learned, that takes its share of the softmax and gives nothing (OpenAI 2025,
+        arXiv 2508.10925).
+      qk_norm: RMS norm of each head's queries and keys, before they turn (Dehghani et al. 2023, arXiv 2302.05442).
+      soft_cap: c, scores become c tanh(score / c), what positions add included (Gemma team 2024, arXiv 2408.00118).
+      positions, rotary_base, num_buckets, max_distance, max_position, eval_length, eval_seed: as in PositionConfig.
     """
 
+    source = "Vaswani et al. 2017, arXiv 1706.03762"
     num_heads: int = 4
     num_kv_heads: int | None = None
     use_bias: bool = False
     window: int | None = None
-    rotary_base: float | None = None
     implementation: Implementation | None = None
     causal: bool = True
+    sinks: bool = False
+    qk_norm: bool = False
+    soft_cap: float | None = None
 
     def __post_init__(self):
+        super().__post_init__()
+        check_relative(self, causal=self.causal)
         if self.window is not None and self.window < 0:
             raise ValueError(f"window: got {self.window}, wanted at least 0, or None for no bound")
-        if self.rotary_base is not None and not self.rotary_base > 0:
-            raise ValueError(f"rotary_base: got {self.rotary_base}, wanted a number > 0, or None for no rotation")
+        if self.soft_cap is not None and not self.soft_cap > 0:
+            raise ValueError(f"soft_cap: got {self.soft_cap}, wanted a number > 0, or None for no cap")
         if self.implementation not in (None, *PATHS):
             raise ValueError(f"implementation: got {self.implementation!r}, wanted None or one of {list(PATHS)}")
         for name, heads in (("num_heads", self.num_heads), ("num_kv_heads", self.kv_heads)):
@@ -64,7 +84,7 @@ class Attention(MixerConfig):
     @property
     def divisor(self) -> int:
         """Heads divide the width, and rotation takes pairs of channels."""
-        return self.num_heads if self.rotary_base is None else 2 * self.num_heads
+        return 2 * self.num_heads if self.positions in TURNED else self.num_heads
 
     @property
     def countable(self) -> "Attention":
@@ -76,7 +96,7 @@ class Attention(MixerConfig):
         if self.width % self.num_heads:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.width}")
         if self.width % self.divisor:
-            raise ValueError(f"num_heads: got {self.num_heads}, rotary_base wants heads of even size D // N")
+            raise ValueError(f"num_heads: got {self.num_heads}, positions={self.positions!r} wants even D // N")
         return Mixer(
             init=partial(init, self),
             apply=partial(apply, self),
@@ -88,26 +108,31 @@ class Attention(MixerConfig):
 
 
 def init(config: Attention, key: Key) -> Params:
-    """The projections of queries, keys, values and outputs."""
-    return init_multi_head_attention(
+    """The projections of queries, keys, values and outputs; sinks and the bias of positions start at zero."""
+    params = init_multi_head_attention(
         key,
         d_model=config.width,
         num_heads=config.num_heads,
         num_kv_heads=config.kv_heads,
         use_bias=config.use_bias,
+        qk_norm=config.qk_norm,
     )
+    sinks = {"b_sinks": jnp.zeros(config.num_heads)} if config.sinks else {}
+    return params | init_positions(config, config.num_heads) | sinks
 
 
 def apply(config: Attention, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
-    """The whole sequence at once."""
-    del key
-    q, k, v = _project(config, params, x, valid, jnp.arange(x.shape[1]))
-    return merge_heads(params, _attend(config, q, k, v, valid))
+    """The whole sequence at once; a key draws the positions of "randomised" anew."""
+    q, k, v = _project(config, params, x, valid, whole_positions(config, x, valid, key))
+    options = {"mask": _visible(config, valid), "implementation": config.implementation}
+    heads = dot_product_attention(q, k, v, sinks=params.get("b_sinks"), **_scoring(config, params), **options)
+    return merge_heads(params, heads)
 
 
 def init_state(config: Attention, params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32) -> KVCache:
     """An empty cache of max_length places, or of a ring of window + 1."""
     del params
+    check_eval_length(config, "max_length", max_length)
     head_dim = config.width // config.num_heads
     return init_cache(batch_size, max_length, config.kv_heads, head_dim, window=config.window, dtype=dtype)
 
@@ -116,31 +141,35 @@ def extend(
     config: Attention, params: Params, x: Array, state: KVCache, valid: Array | None = None
 ) -> tuple[Array, KVCache]:
     """Goes on from a cache by [B, T, D]; a place past the end of a cache that is no ring gives NaN."""
-    q, k, v = _project(config, params, x, valid, positions_from(state.length, x.shape[1]))
-    mixed, state = cached_attention(q, k, v, state, valid=valid)
-    return merge_heads(params, mixed), state
+    q, k, v = _project(config, params, x, valid, next_positions(config, state.length, x.shape[1], valid))
+    sinks = params.get("b_sinks")
+    heads, state = cached_attention(q, k, v, state, valid=valid, sinks=sinks, **_scoring(config, params))
+    return merge_heads(params, heads), state
 
 
 def inspect(config: Attention, params: Params, x: Array, valid: Array | None = None) -> dict[str, Array]:
-    """The attention weights [B, N, T, S]."""
-    q, k, _ = _project(config, params, x, valid, jnp.arange(x.shape[1]))
-    return {"weights": attention_weights(q, k, mask=_visible(config, valid))}
+    """The attention weights [B, N, T, S]; with sinks a row sums to less than 1."""
+    q, k, v = _project(config, params, x, valid, whole_positions(config, x, valid, None))
+    options: dict[str, Any] = {"mask": _visible(config, valid)} | _scoring(config, params)
+    weights = attention_weights(q, k, **options)
+    if config.sinks:
+        _, lse = dot_product_attention(q, k, v, return_lse=True, **options)
+        weights = add_sinks(weights.swapaxes(1, 2), lse, params["b_sinks"])[0].swapaxes(1, 2)
+    return {"weights": weights}
 
 
 def _project(
     config: Attention, params: Params, x: Array, valid: Array | None, positions: Array
 ) -> tuple[Array, Array, Array]:
-    """Queries, keys and values of x, padding zeroed, the first two turned by their positions [T] or [B, T]."""
+    """Queries, keys and values of x, padding zeroed, the first two turned where positions turn them."""
     q, k, v = project_heads(params, zero_padding(x, valid))
-    if config.rotary_base is None:
-        return q, k, v
-    turn = partial(rotary, positions=positions, base=config.rotary_base)
-    return turn(q), turn(k), v
+    return *turn_heads(config, q, k, positions), v
 
 
-def _attend(config: Attention, q: Array, k: Array, v: Array, valid: Array | None) -> Array:
-    """[B, T, N, H] from queries, keys and values."""
-    return dot_product_attention(q, k, v, mask=_visible(config, valid), implementation=config.implementation)
+def _scoring(config: Attention, params: Params) -> dict[str, Any]:
+    """What is done to scores, as options of attention."""
+    mod = score_positions(config, params, num_heads=config.num_heads, causal=config.causal)
+    return {"score_mod": mod, "logits_soft_cap": config.soft_cap}
 
 
 def _visible(config: Attention, valid: Array | None) -> Mask | None:

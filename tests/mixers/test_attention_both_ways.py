@@ -12,7 +12,7 @@ from attn_jax.testing import check_mixer
     "config",
     [
         Attention(num_heads=2, causal=False),
-        Attention(num_heads=4, num_kv_heads=2, causal=False, window=2, rotary_base=100.0),
+        Attention(num_kv_heads=2, causal=False, window=2, positions="t5", num_buckets=8, max_distance=6, sinks=True),
     ],
     ids=["all", "window"],
 )
