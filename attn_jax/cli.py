@@ -1,7 +1,8 @@
-"""The `attn-jax` command: compare, train, report, list, show, devices.
+"""The `attn-jax` command: compare, train, report, list, show, check, devices.
 
-Exit codes: 0 done (also when it was done already), 2 a bad config or another study's directory, 3 every run diverged,
-4 the environment (a missing platform, a locked directory, workers that die), 75 interrupted and resumable.
+Exit codes: 0 done (also when it was done already), 1 a mixer or task that `check` finds to break its contract, 2 a bad
+config, name or file, or another study's directory, 3 every run diverged, 4 the environment (a missing platform, a
+locked directory, workers that die), 75 interrupted and resumable.
 """
 
 import sys
@@ -12,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import tyro
 
+from attn_jax.checking import Kind, check
 from attn_jax.comparison import compare, rewrite_report, train
 from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError, UserError
 from attn_jax.lab.study import Source
@@ -69,10 +71,14 @@ class List:
     Args:
       what: mixers, tasks, or the configs in ./configs.
       json: as JSON.
+      measure: of mixers, the time of a token too, a sequence of 1,024 read whole and one by one; takes a minute.
+      platform: what to measure on.
     """
 
     what: Annotated[Literal["mixers", "tasks", "configs", "all"], tyro.conf.Positional] = "all"
     json: bool = False
+    measure: bool = False
+    platform: Platform = "auto"
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,21 @@ class Show:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Checks a mixer or a task, your own too, against its contract, and says what holds or which promise is broken.
+
+    Args:
+      what: mixer or task.
+      name: FILE.py:ClassName (or an instance in the file), or a registered name.
+      platform: what to run on.
+    """
+
+    what: Annotated[Kind, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional]
+    platform: Platform = "auto"
+
+
+@dataclass(frozen=True)
 class Devices:
     """Says what jax runs on here.
 
@@ -103,7 +124,7 @@ class Devices:
     platform: Platform = "auto"
 
 
-Command: TypeAlias = Compare | Train | Report | List | Show | Devices
+Command: TypeAlias = Compare | Train | Report | List | Show | Check | Devices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,10 +170,14 @@ def _run(command: Command, overrides: tuple[str, ...]) -> None:
             train(Source(str(config), overrides), model, workdir, platform)
         case Report(directory):
             rewrite_report(directory)
-        case List(what, as_json):
-            print_list(what, as_json=as_json)
+        case List(what, as_json, measure, platform):
+            if measure:
+                select_platform(platform)
+            print_list(what, as_json=as_json, measure=measure)
         case Show(_, name, length, key):
             show_task(name, length, key)
+        case Check(what, name, platform):
+            check(what, name, platform)
         case Devices(platform):
             select_platform(platform)
             print("\n".join([*device_lines(), f"studies run on {where_studies_run()}"]))

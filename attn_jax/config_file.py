@@ -1,4 +1,4 @@
-"""From a config file and command line overrides to a checked study."""
+"""From a config file and command line overrides to a checked study; and any python file of the user's as a module."""
 
 import importlib.util
 import json
@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from attn_jax.config import Study, checked, from_dict
 from attn_jax.errors import ConfigError
@@ -50,18 +51,53 @@ def _load_json(path: Path) -> Study:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _load_python(path: Path) -> Study:
-    if path.suffix != ".py":
-        raise ConfigError(f"{path}: got a '{path.suffix}' file, wanted .py with get_config(), or .json")
+def load_module(path: Path) -> ModuleType:
+    """Runs a python file of the user's, under a name of its own.
+
+    Raises:
+      ConfigError: no such file, or whatever the file itself raises, with the line.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
     name = f"attn_jax_config_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # the suffix is .py
+    spec = importlib.util.spec_from_file_location(name, path.absolute())
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path}: got a '{path.suffix}' file, wanted .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses defined in the file look their module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file does
-        raise ConfigError(f"{path}{_line_in(path, error)}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the user's file does
+        raise ConfigError(in_words(path, error)) from error
+    return module
+
+
+def in_words(path: Path, error: BaseException) -> str:
+    """An error of the user's code as one line: the file, its last line that the error went through, what was raised."""
+    return f"{path}{line_in(path, error)}: {raised(error)}"
+
+
+def raised(error: BaseException) -> str:
+    """What was raised, and its first line: jax goes on for a page.
+
+    >>> raised(ValueError("axis 3 is out of bounds\\nsee ..."))
+    'ValueError: axis 3 is out of bounds'
+    """
+    message = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def line_in(path: Path, error: BaseException | None) -> str:
+    """ ", line 7", the last line of the file that the error went through; "" where it went through none."""
+    frames = traceback.extract_tb(None if error is None else error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path.absolute())]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _load_python(path: Path) -> Study:
+    if path.suffix != ".py":
+        raise ConfigError(f"{path}: got a '{path.suffix}' file, wanted .py with get_config(), or .json")
+    module = load_module(path)
     if not callable(getattr(module, "get_config", None)):
         raise ConfigError(f"{path}: has no get_config(), wanted a function that returns an attn_jax.config.Study")
     return _checked(module.get_config, path)
@@ -71,16 +107,10 @@ def _checked(get_config, path: Path) -> Study:
     try:
         study = get_config()
     except Exception as error:  # whatever the user's function does
-        raise ConfigError(f"{path}{_line_in(path, error)}: {type(error).__name__}: {error}") from error
+        raise ConfigError(in_words(path, error)) from error
     if not isinstance(study, Study):
         raise ConfigError(f"{path}: get_config() gave a {type(study).__name__}, wanted an attn_jax.config.Study")
     try:
         return checked(study)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def _line_in(path: Path, error: Exception) -> str:
-    """ ", line 7", the last line of the file that the error went through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f", line {lines[-1]}" if lines else ""

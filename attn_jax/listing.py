@@ -5,7 +5,8 @@ import dataclasses
 import difflib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,27 @@ from rich.table import Table
 from rich.text import Text
 
 from attn_jax.errors import ConfigError
-from attn_jax.mixers import MIXERS
+from attn_jax.lab.mixer_costs import measure_mixer, mixer_costs
+from attn_jax.mixers import MIXERS, MixerConfig
 from attn_jax.tasks import TASKS, TaskConfig, TaskSpec
 
-_SHOWN = ("name", "about", "train_lengths", "length_unit")  # what fits a terminal; --json has it all
+# what fits a terminal, by what is listed; --json has it all
+_SHOWN = {
+    "mixers": ("name", "source", "parameters", "state_bytes", "depth", "flops_per_token", "us_whole", "us_one_by_one"),
+    "tasks": ("name", "about", "train_lengths", "length_unit"),
+    "configs": ("name", "about"),
+}
 
 
-def print_list(what: str, *, as_json: bool) -> None:
-    """Prints the mixers, the tasks, the configs in ./configs, or all of them."""
-    makers = {"mixers": list_mixers, "tasks": list_tasks, "configs": list_configs}
+def print_list(what: str, *, as_json: bool, measure: bool = False) -> None:
+    """Prints the mixers, if asked with the measured time of a token, the tasks, the configs in ./configs, or all.
+
+    Raises:
+      ConfigError: what is to be measured are no mixers.
+    """
+    if measure and what not in ("mixers", "all"):
+        raise ConfigError(f"--measure: got it for {what}, wanted it for mixers")
+    makers = {"mixers": partial(list_mixers, measure=measure), "tasks": list_tasks, "configs": list_configs}
     chosen = {name: make() for name, make in makers.items() if what in (name, "all")}
     if as_json:
         print(json.dumps(chosen if what == "all" else chosen[what], indent=1))
@@ -33,10 +46,18 @@ def print_list(what: str, *, as_json: bool) -> None:
         _print_rows(title, rows)
 
 
-def list_mixers() -> list[dict[str, Any]]:
-    """Name, class and first sentence of every registered mixer."""
+def list_mixers(*, measure: bool = False) -> list[dict[str, Any]]:
+    """Every registered mixer: what it is, its source, what `mixer_costs` counts, and the measured time of a token."""
     return [
-        {"name": name, "class": type(mixer).__name__, "about": first_line(inspect.getdoc(type(mixer)))}
+        {
+            "name": name,
+            "class": type(mixer).__name__,
+            "about": first_line(inspect.getdoc(type(mixer))),
+            "config": short_repr(mixer),
+            "source": mixer.source,
+            **mixer_costs(mixer),
+            **(measure_mixer(mixer) if measure else {}),
+        }
         for name, mixer in MIXERS.items()
     ]
 
@@ -78,7 +99,7 @@ def _task_row(name: str, config: TaskConfig) -> dict[str, Any]:
     }
 
 
-def short_repr(config: TaskConfig) -> str:
+def short_repr(config: TaskConfig | MixerConfig) -> str:
     """The expression that makes a configuration, fields at their defaults left out.
 
     >>> short_repr(TASKS["parity_running"])
@@ -106,7 +127,7 @@ def show_task(name: str, length: int | None, key: int) -> None:
     import jax
 
     if name not in TASKS:
-        raise ConfigError(f"task: got {name!r}, {_nearest_names(name)}")
+        raise ConfigError(f"task: got {name!r}, {nearest_names(name, TASKS)}")
     task = TASKS[name].make()
     spec = task.spec
     length = spec.train_lengths[1] if length is None else length
@@ -127,10 +148,14 @@ def show_task(name: str, length: int | None, key: int) -> None:
         console.print(f"  floor {floor}: {spec.metric} {metric:.4g}, {loss}{chance}", markup=False, highlight=False)
 
 
-def _nearest_names(name: str) -> str:
-    """What may have been meant; all names where nothing is near."""
-    near = difflib.get_close_matches(name, TASKS) or [task for task in TASKS if name in task]
-    return f"did you mean {' or '.join(near)}?" if near else f"wanted one of {', '.join(TASKS)}"
+def nearest_names(name: str, known: Collection[str]) -> str:
+    """What may have been meant; all names where nothing is near.
+
+    >>> nearest_names("grru", ["gru", "lstm"])
+    'did you mean gru?'
+    """
+    near = difflib.get_close_matches(name, known) or [candidate for candidate in known if name in candidate]
+    return f"did you mean {' or '.join(near)}?" if near else f"wanted one of {', '.join(known)}"
 
 
 def _nearest_lengths(spec: TaskSpec, length: int) -> str:
@@ -189,15 +214,18 @@ def _texts(values: np.ndarray, names: Sequence[str] | None) -> list[list[str]]:
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    columns = [column for column in _SHOWN if rows and column in rows[0]]
+    columns = [column for column in _SHOWN[title] if rows and column in rows[0]]
     for column in columns:
-        table.add_column(column.replace("_", " "), no_wrap=column == "name")
+        number = not isinstance(rows[0][column], str | list)
+        table.add_column(column.replace("_", " "), no_wrap=column == "name", justify="right" if number else "left")
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     Console().print(table, markup=False, highlight=False)
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, int | float):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -6,11 +6,12 @@ Writes the table between its two marks. `--check` writes nothing, and ends with 
 from data that differ between Python versions holds their sha256: with other data here, it is not compared.
 """
 
-import argparse
 import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from page_table import markdown_table, page_parser, put_between, write_or_check
 
 from attn_jax.listing import list_tasks
 
@@ -21,10 +22,7 @@ DATA = re.compile(r"of Python \S+, sha256 (\w{12})")
 
 def table_of(rows: list[dict[str, Any]]) -> str:
     """The table in markdown, one line a task."""
-    cells = [_cells(row) for row in rows]
-    titles = list(cells[0])
-    lines = [titles, ["---"] * len(titles), *([row[title] for title in titles] for row in cells)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table([_cells(row) for row in rows])
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
@@ -33,7 +31,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     trained = str(low) if low == high else f"{low} to {high}"
     inputs = row["vocabulary"] or f"{row['channels']} ch."
     outputs = row["classes"] or f"{row['out_channels']} ch."
-    cells = {
+    return {
         "task": f"`{row['name']}`<br>`{row['config']}`",
         "asked": row["about"],
         "source": re.sub(r"(sha256 \w{12})\w*", r"\1", row["source"]),
@@ -46,7 +44,6 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "floors": "<br>".join(_floor(name, floor["metric"], row) for name, floor in row["floors"].items()),
         "pairs": "yes" if row["pairs"] else "",
     }
-    return {title: text.replace("|", "\\|") for title, text in cells.items()}
 
 
 def _best(best: float | str) -> str:
@@ -60,16 +57,8 @@ def _floor(name: str, metric: float, row: dict[str, Any]) -> str:
 
 
 def with_table(page: str, table: str) -> str:
-    """The page with this table between its marks.
-
-    Raises:
-      ValueError: a mark is missing.
-    """
-    before, mark, rest = page.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not (mark and end):
-        raise ValueError(f"the page wants both marks, {MARKS[0].strip()} and {MARKS[1]}")
-    return before + mark + table + end + after
+    """The page with this table between its marks; ValueError where one is missing."""
+    return put_between(page, MARKS, table)
 
 
 def is_stale(page: str, table: str) -> bool:
@@ -90,24 +79,19 @@ def _same(line: str, wanted: str) -> bool:
 
 def main(words: list[str]) -> int:
     """Writes, or checks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where the page is stale")
-    parser.add_argument("--page", type=Path, default=PAGE, help="the page; docs/tasks.md by default")
-    arguments = parser.parse_args(words)
+    arguments = page_parser(__doc__, PAGE).parse_args(words)
     rows = list_tasks()
     if missing := {row["missing"] for row in rows} - {None}:
         print(*missing, sep="\n", file=sys.stderr)
         return 2
     page, table = arguments.page.read_text(encoding="utf-8"), table_of(rows)
-    if not is_stale(page, table):
-        print(f"{arguments.page} is up to date")
-        return 0
-    if arguments.check:
-        print(f"{arguments.page} is stale: python scripts/task_table.py", file=sys.stderr)
-        return 1
-    arguments.page.write_text(with_table(page, table), encoding="utf-8")
-    print(f"{arguments.page} written, {len(rows)} tasks")
-    return 0
+    return write_or_check(
+        arguments.page,
+        with_table(page, table),
+        stale=is_stale(page, table),
+        check=arguments.check,
+        script="task_table",
+    )
 
 
 if __name__ == "__main__":

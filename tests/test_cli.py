@@ -30,6 +30,8 @@ def run(capsys, *words):
         (["report", "nowhere"], 2, "nowhere: holds no study"),
         (["show", "task", "sudoku"], 2, "task: got 'sudoku', wanted one of "),
         (["show", "task", "digits", "--length=3"], 2, "--length=3: "),
+        (["list", "tasks", "--measure"], 2, "--measure: got it for tasks, wanted it for mixers"),
+        (["check", "mixer", "nowhere.py:Mine"], 2, "nowhere.py: no such file"),
         (["devices", "--config.train.steps=5"], 2, "only compare and train take overrides"),
         (
             ["compare", f"--config={TINY}", "--config.models.transformer.mixers.0.num-heads=3"],
@@ -57,6 +59,8 @@ def test_a_mistake_is_one_line_and_its_exit_code(words, code, said, capsys, tmp_
             None,
             "--platform=tpu: this machine offers jax no tpu device",
         ),
+        (["check", "mixer", "gru", "--platform=tpu"], None, "--platform=tpu: this machine offers jax no tpu device"),
+        (["list", "mixers", "--measure", "--platform=tpu"], None, "--platform=tpu: this machine offers jax no tpu"),
         (["devices", "--platform=cuda"], None, 'pip install "attn_jax[cuda13]"'),
         (["devices"], "cuda", "JAX_PLATFORMS=cuda"),
     ],
@@ -128,4 +132,4 @@ def test_help_names_the_commands(capsys):
         main(["--help"])
     assert stopped.value.code == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("compare", "train", "report", "list", "show", "devices"))
+    assert all(command in out for command in ("compare", "train", "report", "list", "show", "check", "devices"))

@@ -29,9 +29,10 @@ ALLOWED = {
     "testing": {"types", "ops", "layers", "mixers", "models", "tasks", "training"},
     "nn": {"types", "ops", "layers", "mixers", "models"},
     "platforms": {"errors", "version"},
-    "listing": {"errors", "mixers", "tasks"},
+    "listing": {"errors", "lab.mixer_costs", "mixers", "tasks"},
+    "checking": {"config_file", "errors", "listing", "mixers", "platforms", "tasks", "testing"},
     "comparison": {"config_file", "errors", "lab", "platforms", "report"},
-    "cli": {"comparison", "errors", "lab", "listing", "platforms"},
+    "cli": {"checking", "comparison", "errors", "lab", "listing", "platforms"},
 }
 PURE = {"types", "ops", "layers", "mixers", "models", "tasks"}  # no flax, optax, orbax, rich, matplotlib
 LAZY = {"matplotlib", "scipy", "orbax", "sklearn"}  # imported where they are needed, inside functions

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from attn_jax.cli import main
 from attn_jax.listing import _example_lines, list_tasks, short_repr, show_task
+from attn_jax.mixers import MIXERS
 from attn_jax.tasks import TASKS, AssociativeRecall, CopyMemory, Parity, TaskConfig, digits
 from attn_jax.tasks.adding import Adding
 from attn_jax.tasks.sampling import length_range
@@ -60,6 +61,22 @@ def test_list_holds_every_task_as_it_is(rows):
     assert recall["floors"]["most_frequent_value"] == {"metric": 0.287877, "loss": None}
     assert recall["floors"]["uniform"] == {"metric": 0.0625, "loss": pytest.approx(np.log(16), abs=1e-6)}
     json.dumps(rows, allow_nan=False)
+
+
+def test_list_of_mixers_says_what_each_is_and_costs(capsys, monkeypatch):
+    assert main(["list", "mixers", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == list(MIXERS)
+    signed = rows["mamba_signed"]
+    assert (signed["class"], signed["config"]) == ("Mamba", "Mamba(transition='signed')")
+    assert rows["gru"]["source"] == "Cho et al. 2014, arXiv 1406.1078"
+    assert rows["gru"]["state_bytes"] == 64 * 4
+    assert "us_whole" not in rows["gru"]
+    monkeypatch.setenv("COLUMNS", "160")
+    assert main(["list", "mixers"]) == 0
+    (gru,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("gru ")]
+    assert gru.split()[-4:] == ["24,960", "256", "linear", "50,240"]
+    assert gru.endswith("50,240")
 
 
 def test_config_is_the_expression_that_makes_the_row(rows):

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
@@ -43,6 +43,7 @@ class MixerConfig(ABC):
       d_model: the width D. None in a config file: the model fills it.
     """
 
+    source: ClassVar[str] = ""  # authors, year, arXiv id; a mixer of your own may leave it
     d_model: int | None = None
 
     @abstractmethod

@@ -33,6 +33,7 @@ class DeltaNet(MatrixMemoryConfig):
         (Grazzi et al. 2024, arXiv 2411.12537).
     """
 
+    source = "Yang et al. 2024, arXiv 2406.06484"
     beta: Beta = "unit"
 
     def __post_init__(self):
@@ -67,6 +68,8 @@ class GatedDeltaNet(DeltaNet):
     The decay is exp(-a softplus(x w + b)), a in [1, 16] and softplus(b) in [.001, .1] at the start, as in Mamba 2.
     """
 
+    source = "Yang et al. 2024, arXiv 2412.06464"
+
     @property
     def forgets(self) -> bool:
         """It does."""
@@ -84,6 +87,7 @@ class DeltaProduct(DeltaNet):
       gated: decay and gate of GatedDeltaNet.
     """
 
+    source = "Siems et al. 2025, arXiv 2502.10297"
     beta: Beta = "double"
     num_steps: int = 2
     gated: bool = False

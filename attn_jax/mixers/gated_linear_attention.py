@@ -30,6 +30,7 @@ class GatedLinearAttention(MatrixMemoryConfig):
       decay: "channel", one of each channel of the keys by a map of rank 16, as in the paper; "head", one a head.
     """
 
+    source = "Yang et al. 2023, arXiv 2312.06635"
     decay: Decay = "channel"
 
     def __post_init__(self):

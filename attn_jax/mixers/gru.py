@@ -26,6 +26,7 @@ class GRU(RecurrentConfig):
         steps (Tallec & Ollivier 2018). None = `update_bias`.
     """
 
+    source = "Cho et al. 2014, arXiv 1406.1078"
     update_bias: float = 0.0
     chrono: int | None = None
 

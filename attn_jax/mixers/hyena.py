@@ -45,6 +45,7 @@ class Hyena(MixerConfig):
       max_span: to this in the last.
     """
 
+    source = "Poli et al. 2023, arXiv 2302.10866"
     order: int = 2
     filter_features: int = 16
     filter_hidden: int = 32

@@ -29,6 +29,7 @@ class LinearAttention(MatrixMemoryConfig):
       feature_seed: of the random directions, which are drawn once and never trained.
     """
 
+    source = "Katharopoulos et al. 2020, arXiv 2006.16236"
     feature_map: FeatureMap = "elu"
     num_features: int | None = None
     feature_seed: int = 0

@@ -44,6 +44,7 @@ class LRU(MixerConfig):
       form: of the recurrence, as `attn_jax.linear_scan` takes it; None = its fastest.
     """
 
+    source = "Orvieto et al. 2023, arXiv 2303.06349"
     d_inner: int | None = None
     r_min: float = 0.0
     r_max: float = 1.0

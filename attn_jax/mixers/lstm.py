@@ -26,6 +26,7 @@ class LSTM(RecurrentConfig):
         steps, the input gate's are minus these (Tallec & Ollivier 2018). None = `forget_bias`.
     """
 
+    source = "Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000"
     forget_bias: float = 1.0
     chrono: int | None = None
 

@@ -36,6 +36,7 @@ class Mamba(MixerConfig):
       form: of the recurrence, as `attn_jax.linear_scan` takes it; None = its fastest.
     """
 
+    source = "Gu & Dao 2023, arXiv 2312.00752; signed: Grazzi et al. 2024, arXiv 2411.12537"
     d_state: int = 16
     expand: int = 2
     kernel_size: int = 4

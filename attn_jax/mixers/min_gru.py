@@ -22,6 +22,7 @@ class MinGRU(MinGatedConfig):
       keep_bias: -b_u at the start; a positive one keeps the old state, as `GRU.update_bias` does.
     """
 
+    source = "Feng et al. 2024, arXiv 2410.01201"
     keep_bias: float = 0.0
 
     def make(self) -> Mixer:

@@ -26,6 +26,7 @@ class MinLSTM(MinGatedConfig):
       normalise: divide by f + i, so that the state's scale does not depend on the length.
     """
 
+    source = "Feng et al. 2024, arXiv 2410.01201"
     forget_bias: float = 0.0
     normalise: bool = True
 

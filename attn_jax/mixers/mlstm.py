@@ -32,6 +32,7 @@ class MLSTM(MatrixMemoryConfig):
       head_norm: heads normed, as in the paper's block; False leaves the cell's equations alone.
     """
 
+    source = "Beck et al. 2024, arXiv 2405.04517"
     forget_gate: ForgetGate = "sigmoid"
     head_norm: bool = True
 

@@ -25,6 +25,7 @@ class Retention(MatrixMemoryConfig):
       rotary_base: queries and keys turn with their positions, as in the paper; None = they do not.
     """
 
+    source = "Sun et al. 2023, arXiv 2307.08621"
     rotary_base: float | None = 10_000.0
 
     def __post_init__(self):

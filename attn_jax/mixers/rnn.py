@@ -27,6 +27,7 @@ class RNN(RecurrentConfig):
       activation: "tanh" or "relu".
     """
 
+    source = "Elman 1990, Finding Structure in Time"
     activation: Activation = "tanh"
 
     def __post_init__(self):

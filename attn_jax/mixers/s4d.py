@@ -38,6 +38,7 @@ class S4D(MixerConfig):
         `attn_jax.linear_scan`; None = "convolution". Decoding is always the recurrence.
     """
 
+    source = "Gu et al. 2022, arXiv 2206.11893"
     d_state: int = 64
     init: Literal["lin", "inv"] = "lin"
     discretisation: Literal["zoh", "bilinear"] = "zoh"

@@ -27,6 +27,7 @@ class ShortConv(MixerConfig):
       use_bias: whether there is b.
     """
 
+    source = "Fu et al. 2022, arXiv 2212.14052"
     kernel_size: int = 4
     activation: Literal["silu", "none"] = "silu"
     use_bias: bool = True

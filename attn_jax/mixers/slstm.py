@@ -32,6 +32,7 @@ class SLSTM(MixerConfig):
       head_norm: heads normed, as in the paper's block; False leaves the cell's equations alone.
     """
 
+    source = "Beck et al. 2024, arXiv 2405.04517"
     num_heads: int = 4
     forget_gate: ForgetGate = "sigmoid"
     head_norm: bool = True

@@ -25,6 +25,8 @@ class StackRNN(MemoryConfig):
       memory_size: S, the deepest the stack can be, at whatever length of sequence.
     """
 
+    source = "Joulin & Mikolov 2015, arXiv 1503.01007"
+
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
         return bind_memory(self, 3, empty_stack, update_stack)

@@ -26,6 +26,8 @@ class TapeRNN(MemoryConfig):
       memory_size: S, the cells of the tape, at whatever length of sequence.
     """
 
+    source = "Deletang et al. 2022, arXiv 2207.02098"
+
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
         return bind_memory(self, 4, empty_tape, update_tape)
