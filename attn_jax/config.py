@@ -1,7 +1,7 @@
 """The configuration of a study: frozen dataclasses, and their form in JSON.
 
-In JSON a choice of mixer or task is `{"name": "lstm", ...}` with every field written. A class of the user's own is
-recorded by its file and the hash of its source; it is loaded from a python config only, never from JSON.
+In JSON a choice of mixer, model or task is `{"name": "lstm", ...}` with every field written. A class of the user's own
+is recorded by its file and the hash of its source; it is loaded from a python config only, never from JSON.
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ from typing import Any, Literal
 
 from attn_jax.errors import ConfigError
 from attn_jax.mixers import MIXERS, MixerConfig
-from attn_jax.models import ModelConfig
+from attn_jax.models import MODELS, AnyModelConfig, ModelConfig
 from attn_jax.tasks import TASKS, TaskConfig
 from attn_jax.training.optim import Schedule
 
-_CHOICES: dict[type, dict[str, Any]] = {MixerConfig: MIXERS, TaskConfig: TASKS}
+_CHOICES: dict[type, dict[str, Any]] = {MixerConfig: MIXERS, AnyModelConfig: MODELS, TaskConfig: TASKS}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
@@ -40,6 +40,8 @@ class TrainConfig:
       warmup_steps: steps of linear warm-up.
       schedule: after the warm-up: "constant", so that time to solve does not know the budget, or "cosine" down to 0.
       weight_decay: AdamW's, on matrices and tables.
+      label_smoothing: the share of each target that the training loss spreads over all classes; published: 0.1
+        (Vaswani et al. 2017). Validation is never smoothed.
       clip: the largest global norm a gradient keeps.
       matmul_precision: of every matrix product; "float32" makes accelerators agree.
     """
@@ -52,6 +54,7 @@ class TrainConfig:
     warmup_steps: int = 100
     schedule: Schedule = "constant"
     weight_decay: float = 0.01
+    label_smoothing: float = 0.0
     clip: float = 1.0
     matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
 
@@ -60,6 +63,8 @@ class TrainConfig:
             _at_least(f"train.{name}", getattr(self, name), 1)
         _at_least("train.warmup_steps", self.warmup_steps, 0)
         _at_least("train.weight_decay", self.weight_decay, 0)
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(f"train.label_smoothing: got {self.label_smoothing}, wanted at least 0 and below 1")
         if not 0 < self.clip < math.inf:
             raise ConfigError(f"train.clip: got {self.clip}, wanted a positive norm; a large one clips nothing")
         rates = self.learning_rates
@@ -94,20 +99,24 @@ class Study:
     Args:
       name: names the default directory, results/<name>.
       task: what is learnt.
-      models: by name; the names are shown and name folders.
+      models: by name; the names are shown and name folders. Sequence models, and where `pairs` is True also
+        encoder-decoders.
       train: how.
       evaluate: how it is scored.
       match: "parameters" sizes every model to the reference within 2 %; None leaves them as they are.
       reference: the model the others are matched to and compared with; None = the first.
+      pairs: whether the task is to read a question and to write its answer, scored by exact match of greedy decoding;
+        a sequence model then reads both as one string.
     """
 
     name: str
     task: TaskConfig
-    models: dict[str, ModelConfig]
+    models: dict[str, AnyModelConfig]
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     match: Literal["parameters"] | None = "parameters"
     reference: str | None = None
+    pairs: bool = False
 
     def __post_init__(self):
         if not self.models:
@@ -117,6 +126,12 @@ class Study:
                 raise ConfigError(f"{where}: got {name!r}, wanted letters, digits, '.', '_', '+' and '-'")
         if self.reference is not None and self.reference not in self.models:
             raise ConfigError(f"reference: got {self.reference!r}, wanted one of {', '.join(self.models)}")
+        for name, model in self.models.items():
+            if not self.pairs and not isinstance(model, ModelConfig):
+                raise ConfigError(
+                    f"models.{name}: got a {type(model).__name__}, which writes strings; wanted a ModelConfig, or "
+                    "pairs=True"
+                )
         if self.train.steps % self.evaluate.every:
             raise ConfigError(
                 f"train.steps: got {self.train.steps}, wanted a multiple of evaluate.every={self.evaluate.every}"
@@ -129,7 +144,7 @@ class Study:
 
 
 def to_dict(value: Any) -> Any:
-    """A configuration as JSON types; a choice becomes {"name": ..., every field}.
+    """A configuration as JSON types; a choice of mixer, model or task becomes {"name": ..., every field}.
 
     >>> from attn_jax.mixers import LSTM
     >>> to_dict(LSTM())["name"]

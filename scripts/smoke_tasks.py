@@ -96,7 +96,7 @@ def smoke(task: str, model: str, seconds: float) -> dict[str, Any]:
         chunks: list[Any] = []
         goes_on = partial(_goes_on, chunks, chosen, plan.validation_lengths, began + 0.9 * seconds)
         run_chunks(programs, state, start=0, steps=_STEPS, every=_EVERY, after=goes_on)
-        scores = _test_scores(plan.setup, chunks[-1].state, prepared.train_lengths)
+        scores = _test_scores(chosen, plan.setup, chunks[-1].state, prepared.train_lengths)
     validation = _scores(chosen, plan.validation_lengths, chunks[-1].validation).reshape(_SEEDS, -1)
     rate = int(np.nanargmax(np.append(np.nanmean(validation, axis=0), -np.inf)[:-1]))
     return {
@@ -130,7 +130,7 @@ def _goes_on(chunks: list[Any], task: Task, lengths: tuple[int, ...], end: float
     return not solved and time.process_time() < end
 
 
-def _test_scores(setup: Any, state: Any, lengths: tuple[int, ...]) -> np.ndarray:
+def _test_scores(task: Task, setup: Any, state: Any, lengths: tuple[int, ...]) -> np.ndarray:
     """[R] normalised scores on fresh test data, over the lengths trained on."""
     import jax
 
@@ -140,7 +140,7 @@ def _test_scores(setup: Any, state: Any, lengths: tuple[int, ...]) -> np.ndarray
     score = partial(
         evaluate, setup, lengths=spread, split="test", batch_size=_TEST_BATCH * _TEST_LENGTHS // len(spread)
     )
-    return _scores(setup.task, spread, jax.device_get(jax.jit(jax.vmap(score))(state.params, state.seed)))
+    return _scores(task, spread, jax.device_get(jax.jit(jax.vmap(score))(state.params, state.seed)))
 
 
 def _scores(task: Task, lengths: tuple[int, ...], evaluation: Any) -> np.ndarray:

@@ -13,6 +13,7 @@ from attn_jax.config import from_dict, to_dict
 from attn_jax.config_file import load_study
 from attn_jax.lab.facts import study_facts
 from attn_jax.lab.planning import Prepared
+from attn_jax.models import ModelConfig
 from attn_jax.training.runs import advance_runs, init_runs
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("**/*.py"))
@@ -44,10 +45,24 @@ def pairs():
     for path in CONFIGS:
         study = load_study(path)
         for name, model in study.models.items():
-            found.setdefault((tuple(map(type, model.mixers)), type(study.task), model.residual), (study, name))
+            found.setdefault((kind(model), type(study.task)), (study, name))
     return [
         pytest.param(*pair, id=f"{pair[1]}-{type(pair[0].task).__name__}-{pair[0].name}") for pair in found.values()
     ]
+
+
+def kind(model):
+    """What tells two models apart, sizes left out."""
+    if isinstance(model, ModelConfig):
+        return (*map(type, model.mixers), model.residual)
+    return replace(model, d_model=16, num_layers=1)
+
+
+def reduced(model):
+    """One layer, width 16."""
+    if isinstance(model, ModelConfig):
+        model = replace(model, mixers=model.mixers[:1])
+    return replace(model.resized(16), num_layers=1)
 
 
 @pytest.mark.parametrize(("study", "name"), pairs())
@@ -55,7 +70,7 @@ def test_it_trains_two_steps(study, name):
     low = min(Prepared(study).train_lengths)
     study = replace(
         study,
-        models={name: replace(study.models[name], d_model=16, num_layers=1, mixers=study.models[name].mixers[:1])},
+        models={name: reduced(study.models[name])},
         train=replace(study.train, lengths=(low, low), batch_size=2, steps=6),
         evaluate=replace(study.evaluate, every=2, num_examples=2, lengths=(low,)),
         reference=None,

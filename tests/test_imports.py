@@ -21,7 +21,7 @@ ALLOWED = {
     "mixers": {"types", "ops", "layers"},
     "models": {"types", "ops", "layers", "mixers"},
     "tasks": {"types"},
-    "training": {"types", "errors", "models.base", "tasks.base"},
+    "training": {"types", "errors", "models.base", "models.greedy", "tasks.base"},
     "config": {"types", "errors", "mixers", "models", "tasks", "training.optim"},
     "config_file": {"config", "errors"},
     "lab": {"types", "errors", "config", "config_file", "training", "models", "tasks", "mixers.base"},

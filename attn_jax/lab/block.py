@@ -15,8 +15,8 @@ from attn_jax.errors import ConfigError
 from attn_jax.lab.directory import append_row, block_directory, locked, read_rows
 from attn_jax.lab.planning import Prepared
 from attn_jax.training.checkpoint import Checkpoints
-from attn_jax.training.evaluate import Evaluation
 from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
+from attn_jax.training.objective import Evaluation
 
 _HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
 

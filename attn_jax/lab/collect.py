@@ -49,6 +49,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         models=finished,
         config=config,
         environment=read_json(directory / "environment.json"),
+        pairs=config["pairs"],
     )
 
 

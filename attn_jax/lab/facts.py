@@ -9,17 +9,18 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.config import fingerprint, to_dict
-from attn_jax.lab.matching import count_parameters, parameter_shapes
+from attn_jax.lab.matching import count_parameters, floating_bytes
+from attn_jax.lab.newton_trips import newton_trips
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.program import count_flops, depth_growth
-from attn_jax.models import ModelConfig
+from attn_jax.models import AnyModelConfig
 from attn_jax.training.step import batch_loss, train_batch
 
 
 def study_facts(prepared: Prepared) -> dict[str, Any]:
     """The content of study.json, less how its runs fall into blocks."""
     prepared.check_batches()
-    study, spec = prepared.study, prepared.task.spec
+    study, spec = prepared.study, prepared.spec
     lengths = sorted({*prepared.curve_lengths, *prepared.train_lengths})
     return {
         "schema": 1,
@@ -28,7 +29,7 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
         "task": {
             "metric": spec.metric,
             "chance": spec.chance,
-            "best": {str(length): spec.best_metric(prepared.task.floors(length)) for length in lengths},
+            "best": {str(length): spec.best_metric(prepared.yardstick.floors(length)) for length in lengths},
             "loss_places": spec.loss_places,
             "threshold": spec.threshold,
             "length_unit": spec.length_unit,
@@ -43,45 +44,43 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
 
 
 def _floors(prepared: Prepared, length: int) -> dict[str, dict[str, float | None]]:
-    floors = prepared.task.floors(length)
+    floors = prepared.yardstick.floors(length)
     return {name: {"metric": float(floor.metric), "loss": floor.loss} for name, floor in floors.items()}
 
 
 def _model_facts(prepared: Prepared, name: str) -> dict[str, Any]:
     config, note = prepared.models[name]
-    total, matched = count_parameters(parameter_shapes(config, prepared.task.spec.io, prepared.max_tokens))
+    total, matched = count_parameters(jax.eval_shape(prepared.make(config).init, jax.random.key(0)))
     return {
         "config": to_dict(config),
-        "description": _describe(config),
+        "description": config.describe(),
         "parameters": total,
         "parameters_matched": matched,
         "match_note": note,
         "state_bytes": _state_bytes(prepared, config),
         "train_flops_per_step": _counted(_train_flops, prepared, name),
-        "depth": _counted(_depth, prepared, _countable(config)) or "unknown",
+        "depth": _counted(_depth, prepared, config.countable) or "unknown",
     }
 
 
-def _describe(config: ModelConfig) -> str:
-    """One line a person reads: what is stacked, how wide."""
-    names = " + ".join(type(mixer).__name__ for mixer in config.mixers)
-    form = "block form" if config.residual else "classic form"
-    hidden = f", MLP {config.hidden}" if config.hidden else ""
-    inner = next((m.d_inner for m in config.mixers if getattr(m, "d_inner", None)), None)  # pyright: ignore
-    inside = f", hidden {inner}" if inner else ""
-    places = "" if config.positions == "none" else f", {config.positions} positions"
-    return f"{names}, {form}, {config.num_layers} layers, width {config.d_model}{inside}{hidden}{places}"
+def _state_bytes(prepared: Prepared, config: AnyModelConfig) -> int:
+    """Bytes of floating state of one sequence of the longest training length, float32; over strings, after a source."""
+    longest = max(prepared.train_lengths)
+    model = prepared.make(config)
+    if prepared.study.pairs:
+        source_tokens, target_tokens = prepared.pair_places(longest)
+        source = jnp.zeros((1, source_tokens), jnp.int32)
 
-
-def _state_bytes(prepared: Prepared, config: ModelConfig) -> int:
-    """Bytes of floating state of one sequence of the longest training length, float32."""
-    io, tokens = prepared.task.spec.io, prepared.task.spec.num_tokens(max(prepared.train_lengths))
-    model = config.make(io, prepared.max_tokens)
-    if model.init_state is None:
+        def start(key):
+            return model.encode(model.init(key), source, source >= 0, target_tokens)
+    elif model.init_state is None:
         return 0
-    state = jax.eval_shape(lambda key: model.init_state(model.init(key), 1, tokens), jax.random.key(0))  # pyright: ignore
-    leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    else:
+
+        def start(key):
+            return model.init_state(model.init(key), 1, prepared.spec.num_tokens(longest))
+
+    return floating_bytes(jax.eval_shape(start, jax.random.key(0)))
 
 
 def _counted(count: Callable[..., Any], *args: Any) -> Any:
@@ -92,29 +91,28 @@ def _counted(count: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def _countable(config: ModelConfig) -> ModelConfig:
-    """The same model in the form that is counted."""
-    return replace(config, mixers=tuple(mixer.countable for mixer in config.mixers))
-
-
 def _train_flops(prepared: Prepared, name: str) -> float:
     """FLOPs of one run's loss and gradient on one batch, what is computed twice included, from the jaxpr."""
-    config, _ = prepared.models[name]
-    model = _countable(config).make(prepared.task.spec.io, prepared.max_tokens)
-    setup = replace(prepared.plan(name).setup, model=model)
-    params = jax.eval_shape(setup.model.init, jax.random.key(0))
+    config = prepared.models[name][0].countable
+    setup = replace(prepared.plan(name).setup, objective=prepared.objective(config))
+    params = jax.eval_shape(setup.objective.init, jax.random.key(0))
     batch = jax.eval_shape(partial(train_batch, setup), 0, 0)
     gradient = jax.value_and_grad(partial(batch_loss, setup))
-    return count_flops(gradient, params, batch, None)
+    trips = newton_trips(prepared, config, max(prepared.train_lengths))
+    return count_flops(gradient, params, batch, None, trips=trips)
 
 
-def _depth(prepared: Prepared, config: ModelConfig) -> str:
-    """How the sequential depth of the forward pass grows with T."""
-    return depth_growth(partial(_forward, prepared, config))
+def _depth(prepared: Prepared, config: AnyModelConfig) -> str:
+    """How the sequential depth of the forward pass grows with T; over strings, with T letters read and T said."""
+    return depth_growth(partial(_forward, prepared, config), trips=partial(newton_trips, prepared, config))
 
 
-def _forward(prepared: Prepared, config: ModelConfig, length: int) -> tuple[Any, list[Any]]:
-    model = config.make(prepared.task.spec.io, length)
-    params = jax.eval_shape(model.init, jax.random.key(0))
+def _forward(prepared: Prepared, config: AnyModelConfig, length: int) -> tuple[Any, list[Any]]:
+    if prepared.study.pairs:
+        model = config.over_strings(prepared.spec.io, length, length)
+        tokens = jax.ShapeDtypeStruct((1, length), jnp.int32)
+        args = [tokens, jax.ShapeDtypeStruct((1, length), bool), tokens]
+        return model.apply, [jax.eval_shape(model.init, jax.random.key(0)), *args]
+    model: Any = config.make(prepared.spec.io, length)
     x = jax.ShapeDtypeStruct((1, length, config.d_model), jnp.float32)
-    return model.apply_embedded, [params, x]
+    return model.apply_embedded, [jax.eval_shape(model.init, jax.random.key(0)), x]

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from attn_jax.lab.matching import floating_bytes
 from attn_jax.lab.program import count_flops, depth_growth
 from attn_jax.mixers.base import Mixer, MixerConfig
 from attn_jax.types import Array, Params
@@ -84,9 +85,7 @@ def _forward(config: MixerConfig, length: int) -> tuple[Callable[..., Array], li
 
 def _state_bytes(mixer: Mixer, params: Params) -> int:
     assert mixer.init_state is not None  # registered mixers are causal
-    state = jax.eval_shape(partial(mixer.init_state, batch_size=1, max_length=LENGTH), params)
-    floating = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in floating)
+    return floating_bytes(jax.eval_shape(partial(mixer.init_state, batch_size=1, max_length=LENGTH), params))
 
 
 def _changes(config: MixerConfig, other: MixerConfig) -> str:

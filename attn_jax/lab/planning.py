@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import jax
 
@@ -9,9 +10,11 @@ from attn_jax.config import Study
 from attn_jax.errors import ConfigError
 from attn_jax.lab.matching import count_parameters, match_parameters, parameter_shapes
 from attn_jax.lab.selection import HELD
-from attn_jax.models import ModelConfig
-from attn_jax.tasks import Task
+from attn_jax.lab.yardstick import Yardstick, yardstick
+from attn_jax.models import AnyModelConfig
+from attn_jax.tasks import Task, TaskSpec
 from attn_jax.training.evaluate import spread_lengths
+from attn_jax.training.objective import Objective, answers, strings
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
 from attn_jax.training.runs import Plan
 from attn_jax.training.step import Setup
@@ -28,7 +31,7 @@ class Prepared:
 
     def __post_init__(self):
         evaluations = self.study.train.steps // self.study.evaluate.every
-        if self.task.spec.threshold is not None and evaluations <= HELD:
+        if self.spec.threshold is not None and evaluations <= HELD:
             raise ConfigError(
                 f"train.steps: got {self.study.train.steps}, wanted at least {(HELD + 1) * self.study.evaluate.every}: "
                 f"solved means held for {HELD} more evaluations, and evaluate.every is {self.study.evaluate.every}"
@@ -42,13 +45,28 @@ class Prepared:
         except ValueError as error:  # a text file that is not there
             raise ConfigError(f"task: {error}") from error
 
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """What models read, say and are scored by, and the floors of that score."""
+        return yardstick(self.task, pairs=self.study.pairs)
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The yardstick's description."""
+        return self.yardstick.spec
+
     def check_batches(self) -> None:
         """Refuses, before a worker meets it, a task that cannot give batches of this size: a text that is too short."""
-        longest = max(self.train_lengths)
+        train, longest = self.study.train, max(self.train_lengths)
+        if train.label_smoothing and self.spec.io.num_classes is None:
+            raise ConfigError(
+                f"train.label_smoothing: got {train.label_smoothing} for answers that are real numbers, wanted 0"
+            )
+        sample = self.task.pairs if self.study.pairs else self.task.sample
+        assert sample is not None  # the yardstick asked
         try:
             jax.eval_shape(
-                partial(self.task.sample, batch_size=self.study.train.batch_size, length=longest, max_length=longest),
-                jax.random.key(0),
+                partial(sample, batch_size=train.batch_size, length=longest, max_length=longest), jax.random.key(0)
             )
         except ValueError as error:
             raise ConfigError(f"train.batch_size, train.lengths: {error}") from error
@@ -56,41 +74,65 @@ class Prepared:
     @cached_property
     def train_lengths(self) -> tuple[int, ...]:
         """The allowed lengths between the shortest and the longest trained on."""
-        return self._allowed("train.lengths", *(self.study.train.lengths or self.task.spec.train_lengths))
+        return self._allowed("train.lengths", *(self.study.train.lengths or self.spec.train_lengths))
 
     @cached_property
     def curve_lengths(self) -> tuple[int, ...]:
         """The lengths of the length curve."""
-        lengths = self.study.evaluate.lengths or self.task.spec.test_lengths
+        lengths = self.study.evaluate.lengths or self.spec.test_lengths
         for length in lengths:
             self._allowed("evaluate.lengths", length, length)
         return lengths
 
     def _allowed(self, path: str, low: int, high: int) -> tuple[int, ...]:
         try:
-            lengths = self.task.spec.lengths(low, high)
+            lengths = self.spec.lengths(low, high)
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         if not lengths:
-            raise ConfigError(f"{path}: the task has none between {low} and {high} {self.task.spec.length_unit}")
+            raise ConfigError(f"{path}: the task has none between {low} and {high} {self.spec.length_unit}")
         return lengths
+
+    @property
+    def longest(self) -> int:
+        """The longest length that is trained on or scored."""
+        return max(*self.train_lengths, *self.curve_lengths)
 
     @property
     def max_tokens(self) -> int:
         """T of the longest sequence that is trained on or scored."""
-        return self.task.spec.num_tokens(max(*self.train_lengths, *self.curve_lengths))
+        return self.spec.num_tokens(self.longest)
+
+    def pair_places(self, length: int) -> tuple[int, int]:
+        """(S, T): the places of a source and of a target of this length, EOS included."""
+        assert self.task.pairs is not None  # the yardstick asked
+        pairs = jax.eval_shape(
+            partial(self.task.pairs, batch_size=1, length=length, max_length=length), jax.random.key(0)
+        )
+        return pairs.source.shape[1], pairs.target.shape[1]
+
+    def make(self, config: AnyModelConfig) -> Any:
+        """A model's functions, with room for the longest sequences: an `EncoderDecoder` where the study is of pairs."""
+        if self.study.pairs:
+            return config.over_strings(self.spec.io, *self.pair_places(self.longest))
+        return config.make(self.spec.io, self.max_tokens)
+
+    def objective(self, config: AnyModelConfig) -> Objective:
+        """A model on the study's task."""
+        make = strings if self.study.pairs else answers
+        return make(self.make(config), self.task, label_smoothing=self.study.train.label_smoothing)
 
     @cached_property
-    def models(self) -> dict[str, tuple[ModelConfig, str | None]]:
+    def models(self) -> dict[str, tuple[AnyModelConfig, str | None]]:
         """The models as they run, matched if the study says so, each with a note where 2 % could not be reached."""
-        study, io, at = self.study, self.task.spec.io, self.study.reference_name
+        study, io, at = self.study, self.spec.io, self.study.reference_name
         try:
             target = count_parameters(parameter_shapes(study.models[at], io, 1))[1]
-            models: dict[str, tuple[ModelConfig, str | None]] = {}
+            models: dict[str, tuple[AnyModelConfig, str | None]] = {}
             for at, model in study.models.items():
                 keep = study.match is None or at == study.reference_name
                 models[at] = (model, None) if keep else match_parameters(model, target, io)
-                parameter_shapes(models[at][0], io, 1)  # whatever is wrong with a model comes out here
+                jax.eval_shape(self.make(models[at][0]).init, jax.random.key(0))  # what is wrong comes out here
         except ValueError as error:
             raise ConfigError(f"models.{at}: {error}") from error
         return models
@@ -111,8 +153,7 @@ class Prepared:
         train, evaluate = self.study.train, self.study.evaluate
         schedule = learning_rate_schedule(train.schedule, warmup_steps=train.warmup_steps, steps=train.steps)
         setup = Setup(
-            model=self.models[name][0].make(self.task.spec.io, self.max_tokens),
-            task=self.task,
+            objective=self.objective(self.models[name][0]),
             optimizer=make_optimizer(schedule, weight_decay=train.weight_decay, clip=train.clip),
             batch_size=train.batch_size,
             lengths=self.train_lengths,

@@ -95,7 +95,7 @@ def depth_growth(
     make_program: Callable[[int], tuple[Callable[..., Any], Sequence[Any]]],
     lengths: tuple[int, int, int] = (64, 256, 1024),
     *,
-    trips: Callable[[int], int] | None = None,
+    trips: Callable[[int], int | None] | None = None,
 ) -> Growth:
     """How the sequential depth grows with the sequence's length T.
 
@@ -135,7 +135,7 @@ def depth_growth(
     return "linear" if abs(math.log(linear)) < abs(math.log(logarithmic)) else "log T"
 
 
-def _depth_at(make_program, length: int, trips: Callable[[int], int] | None) -> int:
+def _depth_at(make_program, length: int, trips: Callable[[int], int | None] | None) -> int:
     program, args = make_program(length)
     return sequential_depth(program, *args, trips=None if trips is None else trips(length))
 

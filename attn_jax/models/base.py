@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from attn_jax.types import IO, Array, Params, State
 
@@ -35,12 +35,12 @@ class EncoderDecoder(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EncoderDecoderConfig(ABC):
-    """The base of every encoder-decoder's configuration.
+class AnyModelConfig(ABC):
+    """The base of every model's configuration: what a study may hold.
 
     Args:
       d_model: the width D.
-      num_layers: L, in the encoder and in the decoder.
+      num_layers: L; of an encoder-decoder, in the encoder and in the decoder.
     """
 
     d_model: int = 32
@@ -53,8 +53,48 @@ class EncoderDecoderConfig(ABC):
                 raise ValueError(f"{name}: got {value!r}, wanted an integer of at least 1")
 
     @abstractmethod
+    def make(self, io: IO, max_tokens: int) -> Model | EncoderDecoder:
+        """Binds this configuration to pure functions; `max_tokens` bounds learned positions."""
+
+    @abstractmethod
+    def over_strings(self, io: IO, source_tokens: int, target_tokens: int) -> EncoderDecoder:
+        """The model that says one string having read another; the two numbers bound learned positions."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line a person reads: what is stacked, how wide."""
+
+    @property
+    def divisor(self) -> int:
+        """Every admissible `d_model` is a multiple of it."""
+        return 1
+
+    @property
+    def countable(self) -> Self:
+        """The form whose FLOPs and depth are reported, where the fastest form orders its work by a choice of ours."""
+        return self
+
+    def resized(self, d_model: int) -> Self:
+        """This model at another width."""
+        return replace(self, d_model=d_model)
+
+    def trimmed(self, size: int) -> Self | None:
+        """This model with the size set that changes it in finer steps than the width; None where there is none."""
+        del size
+        return None
+
+
+@dataclass(frozen=True)
+class EncoderDecoderConfig(AnyModelConfig):
+    """The base of every encoder-decoder's configuration, whose `make` gives an `EncoderDecoder`."""
+
+    @abstractmethod
     def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
         """Binds this configuration to pure functions; `max_tokens` bounds learned positions of source and target."""
+
+    def over_strings(self, io: IO, source_tokens: int, target_tokens: int) -> EncoderDecoder:
+        """What `make` gives."""
+        return self.make(io, max(source_tokens, target_tokens))
 
 
 def vocabulary(io: IO) -> int:

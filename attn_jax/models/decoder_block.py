@@ -11,6 +11,7 @@ from attn_jax.mixers.base import Mixer
 from attn_jax.models.block import BlockConfig, enter, extend_mix, feed_forward, init_block, inspect_block, leave, mix
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.dense import attention_weights
+from attn_jax.ops.inputs import Implementation
 from attn_jax.ops.masks import Lengths
 from attn_jax.types import Array, Key, Params, State
 
@@ -28,6 +29,11 @@ class DecoderConfig(BlockConfig, Protocol):
     @property
     def use_bias(self) -> bool:
         """Biases on the projections of cross attention."""
+        ...
+
+    @property
+    def implementation(self) -> Implementation | None:
+        """The path of cross attention."""
         ...
 
 
@@ -92,7 +98,9 @@ def _cross(
 ) -> Array:
     """The part of a layer that asks the memory."""
     query = project_query(params["cross"], enter(config, params["cross_norm"], x))
-    found = dot_product_attention(query, *projected, mask=_readable(source_length))
+    found = dot_product_attention(
+        query, *projected, mask=_readable(source_length), implementation=config.implementation
+    )
     return leave(config, params["cross_norm"], x, merge_heads(params["cross"], found), key=fold(key, _CROSS))
 
 

@@ -3,7 +3,7 @@
 Its layers are those of the sequence model, a decoder's with cross attention between their parts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, get_args
 
@@ -29,6 +29,8 @@ from attn_jax.models.decoder_block import (
     inspect_decoder_block,
 )
 from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, thread
+from attn_jax.ops.choice import PATHS
+from attn_jax.ops.inputs import Implementation
 from attn_jax.types import IO, Array, Key, Params, State
 
 _ENCODER, _DECODER = 0, 1  # streams of dropout
@@ -50,6 +52,7 @@ class Transformer(EncoderDecoderConfig):
       use_bias: biases on the projections of attention.
       tied: one table embeds source and target and reads out; False: the readout has weights of its own.
       dropout: the share dropped in training of the embedded tokens and of what each part gives; published: 0.1.
+      implementation: of every attention, as `attn_jax.dot_product_attention` takes it; None = the fastest.
     """
 
     num_heads: int = 4
@@ -61,6 +64,7 @@ class Transformer(EncoderDecoderConfig):
     use_bias: bool = False
     tied: bool = True
     dropout: float = 0.0
+    implementation: Implementation | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -70,6 +74,8 @@ class Transformer(EncoderDecoderConfig):
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
         if self.num_heads < 1 or self.d_model % self.num_heads:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.d_model}")
+        if self.implementation not in (None, *PATHS):
+            raise ValueError(f"implementation: got {self.implementation!r}, wanted None or one of {list(PATHS)}")
         if self.d_ff is not None and self.d_ff < 1:
             raise ValueError(f"d_ff: got {self.d_ff!r}, wanted an integer of at least 1, or None for 4 D")
         if not 0 <= self.dropout < 1:
@@ -85,6 +91,30 @@ class Transformer(EncoderDecoderConfig):
         """Every part adds to its input."""
         return True
 
+    @property
+    def divisor(self) -> int:
+        """Heads divide the width."""
+        return self.num_heads
+
+    @property
+    def countable(self) -> "Transformer":
+        """All scores at once: blocks have an order, which is our choice and no property of attention."""
+        return replace(self, implementation="dense")
+
+    def trimmed(self, size: int) -> "Transformer":
+        """The MLP's hidden width."""
+        return replace(self, d_ff=size)
+
+    def describe(self) -> str:
+        """One line a person reads.
+
+        >>> Transformer().describe()
+        'Transformer encoder-decoder, 2 + 2 layers, width 32, MLP 128, sinusoidal positions'
+        """
+        places = "" if self.positions == "none" else f", {self.positions} positions"
+        layers = f"{self.num_layers} + {self.num_layers} layers"
+        return f"Transformer encoder-decoder, {layers}, width {self.d_model}, MLP {self.hidden}{places}"
+
     def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
         vocab_size = vocabulary(io)
@@ -98,7 +128,13 @@ class Transformer(EncoderDecoderConfig):
         )
 
     def _attention(self, causal: bool) -> Attention:
-        return Attention(self.d_model, self.num_heads, use_bias=self.use_bias, causal=causal)
+        return Attention(
+            self.d_model,
+            self.num_heads,
+            use_bias=self.use_bias,
+            causal=causal,
+            implementation=self.implementation,
+        )
 
 
 class _Stacks(NamedTuple):

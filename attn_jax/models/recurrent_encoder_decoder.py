@@ -41,14 +41,15 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
     """Cells that read the source, and cells that start where those ended and say the target.
 
     Args:
-      d_model: the width D of embeddings, of the memory's vectors and of the decoder's hidden states.
+      d_model: the width D of the memory's vectors and of the decoder's hidden states.
       num_layers: L, in the encoder and in the decoder; the top one attends.
       cell: "lstm", "gru" or "rnn".
       attention: "none" (Sutskever et al. 2014, arXiv 1409.3215), "additive" (Bahdanau et al. 2014, arXiv 1409.0473; its
         maxout before the readout is a tanh here), "bilinear" or "dot" (Luong et al. 2015, arXiv 1508.04025, "general"
         and "dot", with input feeding).
       bidirectional: the encoder reads both ways, each direction with hidden states of size D // 2.
-      tied: the readout's weights are the embedding's table.
+      d_embedding: the width E of embedded tokens; None = D.
+      tied: the readout's weights are the embedding's table; then E = D.
       dropout: the share dropped in training of embedded tokens, of what each encoder's layer gives, and before the
         readout.
     """
@@ -57,6 +58,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
     cell: Cell = "lstm"
     attention: CrossAttention = "additive"
     bidirectional: bool = True
+    d_embedding: int | None = None
     tied: bool = False
     dropout: float = 0.0
 
@@ -67,8 +69,41 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
         if self.bidirectional and self.d_model % 2:
             raise ValueError(f"d_model: got {self.d_model}, wanted an even width: bidirectional halves it")
+        if self.d_embedding is not None and (self.d_embedding < 1 or (self.tied and self.d_embedding != self.d_model)):
+            wanted = f"d_model={self.d_model}: the readout is tied" if self.tied else "at least 1"
+            raise ValueError(f"d_embedding: got {self.d_embedding}, wanted {wanted}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: got {self.dropout!r}, wanted a share of at least 0 and below 1")
+
+    @property
+    def embedding_width(self) -> int:
+        """E, the width of embedded tokens."""
+        return self.d_model if self.d_embedding is None else self.d_embedding
+
+    @property
+    def divisor(self) -> int:
+        """Two directions halve the width."""
+        return len(self.directions)
+
+    def resized(self, d_model: int) -> "RecurrentEncoderDecoder":
+        """This model at another width, its embeddings with it."""
+        return replace(self, d_model=d_model, d_embedding=None)
+
+    def trimmed(self, size: int) -> "RecurrentEncoderDecoder | None":
+        """The width of embedded tokens, where the readout is not tied to it."""
+        return None if self.tied else replace(self, d_embedding=size)
+
+    def describe(self) -> str:
+        """One line a person reads.
+
+        >>> RecurrentEncoderDecoder().describe()
+        'LSTM encoder-decoder, additive attention, both ways, 1 + 1 layers, width 32'
+        """
+        attention = "no attention" if self.attention == "none" else f"{self.attention} attention"
+        ways = ", both ways" if self.bidirectional else ""
+        layers = f"{self.num_layers} + {self.num_layers} layers"
+        embedded = "" if self.d_embedding is None else f", embedded in {self.d_embedding}"
+        return f"{self.cell.upper()} encoder-decoder, {attention}{ways}, {layers}, width {self.d_model}{embedded}"
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -97,17 +132,20 @@ class _Memory(NamedTuple):
 
 def init(config: RecurrentEncoderDecoder, vocab_size: int, key: Key) -> Params:
     """Tables of `embedding` and `readout`, cells of `encoder` and `decoder`, and those of attention."""
-    D, L = config.d_model, config.num_layers
+    D, E, L = config.d_model, config.embedding_width, config.num_layers
     keys = jax.random.split(key, 3 * L + 4)
     half = D // len(config.directions)
     fed = 0 if config.attention == "none" else D
     params = {
-        "embedding": init_embedding(keys[0], vocab_size, D, scale=1.0),
+        "embedding": init_embedding(keys[0], vocab_size, E, scale=1.0),
         "encoder": [
-            {name: _init_cell(config, keys[4 + 2 * i + j], D, half) for j, name in enumerate(config.directions)}
+            {
+                name: _init_cell(config, keys[4 + 2 * i + j], E if i == 0 else D, half)
+                for j, name in enumerate(config.directions)
+            }
             for i in range(L)
         ],
-        "decoder": [_init_cell(config, keys[4 + 2 * L + i], D + (fed if i == 0 else 0), D) for i in range(L)],
+        "decoder": [_init_cell(config, keys[4 + 2 * L + i], E + fed if i == 0 else D, D) for i in range(L)],
         "readout": {"b": jnp.zeros(vocab_size)} if config.tied else init_linear(keys[1], D, vocab_size),
     }
     if config.attention == "none":

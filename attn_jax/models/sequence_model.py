@@ -1,5 +1,6 @@
 """The one skeleton of every comparison: embedding, layers, readout. Only the mixer inside differs."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
@@ -15,15 +16,16 @@ from attn_jax.layers.norm import Norm, init_norm, norm
 from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
-from attn_jax.models.base import Model
+from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
 from attn_jax.models.block import NormPlace, apply_block, extend_block, init_block, inspect_block
+from attn_jax.models.decoder_only import decoder_only
 from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, thread
 from attn_jax.types import IO, Array, Key, Params, State
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """A sequence model.
+class ModelConfig(AnyModelConfig):
+    """A sequence model: one output a place.
 
     Args:
       d_model: the width D.
@@ -39,8 +41,6 @@ class ModelConfig:
       dropout: the share dropped in training of the embedded inputs and of what each mixer and MLP gives.
     """
 
-    d_model: int = 32
-    num_layers: int = 2
     mixers: tuple[MixerConfig, ...] = (Attention(),)
     norm: Norm = "layer"
     residual: bool = True
@@ -52,10 +52,9 @@ class ModelConfig:
     dropout: float = 0.0
 
     def __post_init__(self):
-        for name, low in (("d_model", 1), ("num_layers", 1), ("d_ff", 0)):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value >= low) and not (name == "d_ff" and value is None):
-                raise ValueError(f"{name}: got {value!r}, wanted an integer of at least {low}")
+        super().__post_init__()
+        if self.d_ff is not None and not (isinstance(self.d_ff, int) and self.d_ff >= 0):
+            raise ValueError(f"d_ff: got {self.d_ff!r}, wanted an integer of at least 0")
         choices = {"norm": Norm, "positions": Positions, "norm_place": NormPlace, "mlp": Feedforward}
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):
@@ -71,6 +70,46 @@ class ModelConfig:
         if self.d_ff is not None:
             return self.d_ff
         return 4 * self.d_model if self.mlp in ("gelu", "relu") else 8 * self.d_model // 3
+
+    @property
+    def divisor(self) -> int:
+        """Every mixer's divides the width."""
+        return math.lcm(*(mixer.divisor for mixer in self.mixers))
+
+    @property
+    def countable(self) -> "ModelConfig":
+        """The same model of mixers in the form that is counted."""
+        return replace(self, mixers=tuple(mixer.countable for mixer in self.mixers))
+
+    def resized(self, d_model: int) -> "ModelConfig":
+        """This model at another width, its mixers with it."""
+        return replace(self, d_model=d_model, mixers=tuple(replace(mixer, d_model=None) for mixer in self.mixers))
+
+    def trimmed(self, size: int) -> "ModelConfig | None":
+        """The MLP's hidden width; without an MLP the mixers' `d_inner`, where all have one."""
+        if self.hidden:
+            return replace(self, d_ff=size)
+        if all(hasattr(mixer, "d_inner") for mixer in self.mixers):
+            return replace(self, mixers=tuple(replace(mixer, **{"d_inner": size}) for mixer in self.mixers))
+        return None
+
+    def describe(self) -> str:
+        """One line a person reads: what is stacked, how wide.
+
+        >>> ModelConfig().describe()
+        'Attention, block form, 2 layers, width 32, MLP 128'
+        """
+        names = " + ".join(type(mixer).__name__ for mixer in self.mixers)
+        form = "block form" if self.residual else "classic form"
+        hidden = f", MLP {self.hidden}" if self.hidden else ""
+        inner = next((size for mixer in self.mixers if (size := getattr(mixer, "d_inner", None))), None)
+        inside = f", hidden {inner}" if inner else ""
+        places = "" if self.positions == "none" else f", {self.positions} positions"
+        return f"{names}, {form}, {self.num_layers} layers, width {self.d_model}{inside}{hidden}{places}"
+
+    def over_strings(self, io: IO, source_tokens: int, target_tokens: int) -> EncoderDecoder:
+        """The decoder-only form: source and target are read as one string."""
+        return decoder_only(self.make(io, source_tokens + target_tokens))
 
     def layer_mixers(self) -> tuple[MixerConfig, ...]:
         """One mixer configuration a layer, each with the model's width."""

@@ -1,27 +1,15 @@
 """Evaluation on fresh data, keyed by length: sums and counts of one run, in one compiled program."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from attn_jax.tasks.base import Split
-from attn_jax.training.losses import loss
-from attn_jax.training.metrics import METRICS, exact_match
+from attn_jax.training.objective import Evaluation
 from attn_jax.training.step import Setup
 from attn_jax.training.streams import stream_key
-from attn_jax.training.tally import Tally
 from attn_jax.types import Array, Params
-
-
-class Evaluation(NamedTuple):
-    """Tallies of M batches, [M] each, in the order of the lengths asked for."""
-
-    loss: Tally
-    metric: Tally
-    sequence: Tally
 
 
 def spread_lengths(allowed: tuple[int, ...], num_batches: int) -> tuple[int, ...]:
@@ -40,7 +28,7 @@ def evaluate(
     """Scores one run on a batch of each length; the same seed and split always see the same data.
 
     Args:
-      setup: model and task.
+      setup: what is learnt.
       params: the run's parameters.
       seed: int32, the run's seed.
       lengths: one a batch; all are padded to the longest.
@@ -52,13 +40,11 @@ def evaluate(
     """
     assert split != "train"  # fresh data only
     key = stream_key(split, seed)
-    longest, metric = max(lengths), METRICS[setup.task.spec.metric]
+    longest, padded = max(lengths), len(set(lengths)) > 1
 
     def score(item: tuple[Array, Array]) -> Evaluation:
         index, length = item
-        batch = setup.task.sample(jax.random.fold_in(key, index), batch_size, length, longest, split=split)
-        valid = batch.valid if len(set(lengths)) > 1 else None
-        outputs = setup.model.apply(params, batch.inputs, valid)
-        return Evaluation(loss(outputs, batch), metric(outputs, batch), exact_match(outputs, batch))
+        batch = setup.objective.sample(jax.random.fold_in(key, index), batch_size, length, longest, split=split)
+        return setup.objective.score(params, batch, padded=padded)
 
     return lax.map(score, (jnp.arange(len(lengths)), jnp.array(lengths)))

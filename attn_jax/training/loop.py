@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from attn_jax.training.evaluate import Evaluation
+from attn_jax.training.objective import Evaluation
 from attn_jax.training.runs import Plan, advance_runs, init_runs, over_devices, test_runs
 from attn_jax.training.state import RunState
 from attn_jax.types import Array

@@ -8,14 +8,16 @@ from attn_jax.training.tally import Tally
 from attn_jax.types import Array, Batch
 
 
-def loss(outputs: Array, batch: Batch) -> Tally:
-    """The loss that a batch is trained on: cross entropy of classes, squared error of real answers.
+def loss(outputs: Array, batch: Batch, *, label_smoothing: float = 0.0) -> Tally:
+    """The loss of a batch: cross entropy of classes, squared error of real answers, which have no labels to smooth.
 
     >>> some = jnp.ones((1, 1))
     >>> float(loss(jnp.zeros((1, 1, 1)), Batch(some, some[..., None] * 3, some, some > 0, some > 0)).mean)
     9.0
     """
-    return squared_error(outputs, batch) if is_real(batch) else cross_entropy(outputs, batch)
+    if is_real(batch):
+        return squared_error(outputs, batch)
+    return cross_entropy(outputs, batch, label_smoothing=label_smoothing)
 
 
 def is_real(batch: Batch) -> bool:
@@ -23,14 +25,18 @@ def is_real(batch: Batch) -> bool:
     return bool(jnp.issubdtype(batch.targets.dtype, jnp.floating))
 
 
-def cross_entropy(logits: Array, batch: Batch) -> Tally:
+def cross_entropy(logits: Array, batch: Batch, *, label_smoothing: float = 0.0) -> Tally:
     """The negative log likelihood of the targets, in nats, weighted.
 
-    total = sum over b, t of -weights[b, t] log softmax(logits[b, t])[targets[b, t]];    number = sum of weights
+    total = sum over b, t of -weights[b, t] log p[b, t, targets[b, t]];    p = softmax(logits);    number = sum(weights)
+
+    With label smoothing e the target is drawn anew with probability e: (1 - e) log p[target] + e / V sum over v of
+    log p[v] takes the place of log p[target].
 
     Args:
       logits: [B, T, V] floating; the softmax is computed in at least float32.
       batch: its targets and weights; places of weight 0 count nothing, whatever their logits.
+      label_smoothing: e, at least 0 and below 1.
 
     Returns:
       The sum and the total weight.
@@ -42,9 +48,14 @@ def cross_entropy(logits: Array, batch: Batch) -> Tally:
     >>> batch = Batch(some, some, jnp.ones((1, 1)), some == 0, some == 0)
     >>> round(float(cross_entropy(jnp.zeros((1, 1, 4)), batch).mean), 4)  # ln 4
     1.3863
+
+    Reference: label smoothing: Szegedy et al. 2016, arXiv 1512.00567, section 7.
     """
     chex.assert_shape(logits, (*batch.targets.shape, None))
-    log_p = jnp.take_along_axis(jax.nn.log_softmax(_counted(logits, batch)), batch.targets[..., None], -1)[..., 0]
+    all_log_p = jax.nn.log_softmax(_counted(logits, batch))
+    log_p = jnp.take_along_axis(all_log_p, batch.targets[..., None], -1)[..., 0]
+    if label_smoothing:
+        log_p = (1 - label_smoothing) * log_p + label_smoothing * jnp.mean(all_log_p, -1)
     return Tally(-jnp.sum(batch.weights * log_p), jnp.sum(batch.weights))
 
 

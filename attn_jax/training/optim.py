@@ -33,7 +33,8 @@ def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float
 
     Args:
       schedule: step -> factor of the rate, peak 1.
-      weight_decay: decoupled, on matrices and tables; biases ("b", "b_q" ...) and gains are left alone.
+      weight_decay: decoupled, on matrices and tables; biases ("b", "b_q" ...), gains ("g"), skips ("d") and what sets
+        decays and frequencies ("log_a", "nu", "theta" ...) are left alone.
       clip: the largest global norm a gradient keeps.
 
     Returns:
@@ -44,13 +45,18 @@ def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float
     return optax.chain(
         optax.clip_by_global_norm(clip),
         optax.scale_by_adam(),
-        optax.add_decayed_weights(weight_decay, mask=_is_matrix),
+        optax.add_decayed_weights(weight_decay, mask=_decays),
         optax.scale_by_schedule(schedule),
     )
 
 
-def _is_matrix(params: Params) -> Params:
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: _rank(path, leaf) >= 2 and not _is_bias(path), params)
+# What the first word of a leaf's name says it is: biases, gains, skips, and what sets a decay or a frequency. Some have
+# two axes, and pulling them to 0 would pull a memory to a length of its own.
+_SPARED = frozenset(["b", "g", "d", "log", "imaginary", "nu", "theta"])
+
+
+def _decays(params: Params) -> Params:
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _rank(path, leaf) >= 2 and not _is_spared(path), params)
 
 
 def _rank(path: tuple, leaf: Array) -> int:
@@ -58,6 +64,6 @@ def _rank(path: tuple, leaf: Array) -> int:
     return jnp.ndim(leaf) - any(getattr(step, "key", None) == "stacked" for step in path)
 
 
-def _is_bias(path: tuple) -> bool:
-    """Biases of several heads are [N, H]: the name tells, b or b_q, not the rank."""
-    return str(getattr(path[-1], "key", "")).split("_")[0] == "b"
+def _is_spared(path: tuple) -> bool:
+    """Whether the name tells that a leaf is left alone, b_q or log_a, whatever its rank."""
+    return str(getattr(path[-1], "key", "")).split("_")[0] in _SPARED

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 
-from attn_jax.training.evaluate import Evaluation, evaluate
+from attn_jax.training.evaluate import evaluate
+from attn_jax.training.objective import Evaluation
 from attn_jax.training.state import RunState, init_run
 from attn_jax.training.step import Setup, train_step
 from attn_jax.types import Array
@@ -36,7 +37,7 @@ class Plan:
 
 def init_runs(plan: Plan, seeds: Array, learning_rates: Array) -> RunState:
     """Runs before their first step, leaves [R, ...]."""
-    return jax.vmap(partial(init_run, plan.setup.model, plan.setup.optimizer))(seeds, learning_rates)
+    return jax.vmap(partial(init_run, plan.setup.objective, plan.setup.optimizer))(seeds, learning_rates)
 
 
 def advance_runs(plan: Plan, state: RunState, start: Array) -> tuple[RunState, Array, Evaluation]:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from attn_jax.models.base import Model
+from attn_jax.training.objective import Objective
 from attn_jax.training.streams import stream_key
 from attn_jax.types import Array, Params
 
@@ -21,9 +21,11 @@ class RunState:
     diverged: Array  # bool; from then on params and opt_state stand still
 
 
-def init_run(model: Model, optimizer: optax.GradientTransformation, seed: Array, learning_rate: Array) -> RunState:
+def init_run(
+    objective: Objective, optimizer: optax.GradientTransformation, seed: Array, learning_rate: Array
+) -> RunState:
     """A run before its first step; its parameters depend on the seed alone."""
-    params = model.init(stream_key("init", seed))
+    params = objective.init(stream_key("init", seed))
     return RunState(
         seed=seed,
         learning_rate=learning_rate,

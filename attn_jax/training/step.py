@@ -1,17 +1,16 @@
 """One training step of one run, pure: draw a batch, descend, and freeze the run if it diverged."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from attn_jax.models.base import Model
-from attn_jax.tasks.base import Task
-from attn_jax.training.losses import loss
+from attn_jax.training.objective import Objective
 from attn_jax.training.state import RunState
 from attn_jax.training.streams import stream_key
-from attn_jax.types import Array, Batch, Key, Params
+from attn_jax.types import Array, Key, Params
 
 DIVERGED_AT = 10.0  # a loss so many times its start, or one that is not finite, ends a run
 
@@ -20,26 +19,24 @@ DIVERGED_AT = 10.0  # a loss so many times its start, or one that is not finite,
 class Setup:
     """What all runs of a model share: static facts of its compiled programs."""
 
-    model: Model
-    task: Task
+    objective: Objective
     optimizer: optax.GradientTransformation
     batch_size: int
     lengths: tuple[int, ...]  # training draws one a batch, uniformly
 
 
-def batch_loss(setup: Setup, params: Params, batch: Batch, key: Key | None) -> Array:
+def batch_loss(setup: Setup, params: Params, batch: Any, key: Key | None) -> Array:
     """The mean loss of a batch per counted place: nats, or squared error of real answers."""
-    valid = batch.valid if len(setup.lengths) > 1 else None  # one length: nothing is padding
-    return loss(setup.model.apply(params, batch.inputs, valid, key=key), batch).mean
+    return setup.objective.loss(params, batch, padded=len(setup.lengths) > 1, key=key).mean
 
 
-def train_batch(setup: Setup, seed: Array, step: Array) -> Batch:
+def train_batch(setup: Setup, seed: Array, step: Array) -> Any:
     """The batch that every model sees at this step of this seed."""
     key_length, key_data = jax.random.split(stream_key("train", seed, step))
     lengths = setup.lengths
     # the draw is left out where there is nothing to choose: it would only cost compile time
     length = lengths[0] if len(lengths) == 1 else jax.random.choice(key_length, jnp.array(lengths))
-    return setup.task.sample(key_data, setup.batch_size, length, max(lengths), split="train")
+    return setup.objective.sample(key_data, setup.batch_size, length, max(lengths), split="train")
 
 
 def train_step(setup: Setup, state: RunState, step: Array) -> tuple[RunState, Array]:

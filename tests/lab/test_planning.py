@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import jax
+import numpy as np
 import pytest
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.errors import ConfigError
 from attn_jax.lab.facts import study_facts
 from attn_jax.lab.matching import count_parameters, match_parameters, parameter_shapes
+from attn_jax.lab.newton_trips import newton_trips
 from attn_jax.lab.planning import Prepared, block_width
+from attn_jax.lab.yardstick import yardstick
 from attn_jax.mixers import GRU, LSTM, RNN, Attention
-from attn_jax.models import ModelConfig, classic
-from attn_jax.tasks import AssociativeRecall, Digits, Parity, Text
+from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer, classic
+from attn_jax.tasks import TASKS, AssociativeRecall, Digits, Parity, Text
 from attn_jax.types import IO
 
 IO_TOKENS = IO(num_classes=16, vocab_size=32)
@@ -101,7 +104,7 @@ def test_width():
 def test_positions_reach_the_longest_evaluation():
     prepared = Prepared(study())
     assert prepared.max_tokens == 3 * 16
-    params = jax.eval_shape(prepared.plan("transformer").setup.model.init, jax.random.key(0))
+    params = jax.eval_shape(prepared.plan("transformer").setup.objective.init, jax.random.key(0))
     assert params["positions"]["table"].shape[0] == 48
 
 
@@ -138,3 +141,93 @@ def test_facts_of_a_study():
     gru = Prepared(study(task=Parity(), models={"t": REFERENCE, "gru": classic(GRU())})).models["gru"][0]
     assert facts["models"]["gru"]["state_bytes"] == 2 * 4 * (gru.mixers[0].d_inner or gru.d_model)
     assert facts["task"]["floors"]["20"]["uniform"]["metric"] == 0.5
+
+
+def strings_study(**changes):
+    models = {
+        "additive": RecurrentEncoderDecoder(),
+        "transformer": Transformer(num_heads=2),
+        "none": RecurrentEncoderDecoder(attention="none", cell="gru"),
+        "decoder_only": ModelConfig(mixers=(Attention(num_heads=2),), positions="learned"),
+        "lstm": classic(LSTM()),
+    }
+    train = TrainConfig(lengths=(2, 10))
+    return replace(study(task=TASKS["reverse"], models=models, train=train, pairs=True), **changes)
+
+
+def test_models_of_strings_are_matched_and_described():
+    prepared = Prepared(strings_study(evaluate=EvaluateConfig(lengths=(10, 12))))
+    facts = study_facts(prepared)
+    target = facts["models"]["additive"]["parameters_matched"]
+    for model in facts["models"].values():
+        assert model["match_note"] is None
+        assert abs(model["parameters_matched"] / target - 1) <= 0.02
+        assert model["train_flops_per_step"] > 0
+    assert {name: model["depth"] for name, model in facts["models"].items()} == {
+        "additive": "linear",
+        "transformer": "constant",
+        "none": "linear",
+        "decoder_only": "constant",
+        "lstm": "linear",
+    }
+    assert facts["task"]["metric"] == "exact_match"
+    assert facts["task"]["floors"]["10"] == {"silence": {"metric": 0.0, "loss": None}}
+    assert facts["models"]["none"]["description"].startswith("GRU encoder-decoder, no attention, both ways")
+    params = jax.eval_shape(prepared.plan("decoder_only").setup.objective.init, jax.random.key(0))
+    assert params["positions"]["table"].shape[0] == 12 + 13  # source, BOS and target of the longest evaluation
+
+
+def test_state_of_strings_by_hand():
+    """After a source of 10 letters: a cell's states alone; with attention also keys and values of 10 places."""
+    none, additive = RecurrentEncoderDecoder(attention="none"), RecurrentEncoderDecoder()
+    facts = study_facts(Prepared(strings_study(models={"none": none, "additive": additive}, match=None)))
+    assert facts["models"]["none"]["state_bytes"] == 4 * 2 * 32
+    assert facts["models"]["additive"]["state_bytes"] == 4 * (2 * 32 + 2 * 10 * 32)
+
+
+def test_the_floor_of_strings_is_what_silence_scores():
+    task = TASKS["reverse"].make()
+    floor = yardstick(task, pairs=True).floors(5)["silence"]
+    assert task.pairs is not None
+    pairs = task.pairs(jax.random.key(0), 8, 1, 5)
+    said = floor.predict(np.asarray(pairs.source), np.asarray(pairs.source_valid))
+    eos = task.spec.pairs_vocab_size - 1
+    assert said.shape == (8, 1, eos + 1)
+    assert (said.argmax(-1) == eos).all()
+    assert (np.asarray(pairs.target)[:, 0] != eos).all()  # the answer is never empty
+    assert floor.metric == 0
+
+
+def test_strings_of_what_has_none_are_refused():
+    with pytest.raises(ConfigError, match=r"^pairs: got True for a task that gives none"):
+        study_facts(Prepared(strings_study(task=Parity(), train=TrainConfig())))
+    with pytest.raises(ConfigError, match=r"^models\.t: got a Transformer, which writes strings; wanted a ModelConfig"):
+        study(models={"t": Transformer()})
+    both_ways = ModelConfig(mixers=(Attention(causal=False),))
+    with pytest.raises(ConfigError, match=r"^models\.t: model: got one without extend, wanted causal mixers"):
+        study_facts(Prepared(strings_study(models={"t": both_ways})))
+
+
+def test_real_answers_have_no_labels_to_smooth():
+    smooth = study(task=TASKS["adding"], train=TrainConfig(label_smoothing=0.1))
+    with pytest.raises(ConfigError, match=r"^train\.label_smoothing: got 0\.1 for answers that are real numbers"):
+        study_facts(Prepared(smooth))
+
+
+def test_newton_is_counted_by_its_measured_iterations():
+    def facts(form):
+        rnn = ModelConfig(d_model=8, num_layers=1, mixers=(RNN(form=form),), d_ff=0)
+        return study_facts(Prepared(study(task=Parity(), models={"rnn": rnn})))["models"]["rnn"]
+
+    scanned, solved = facts("scan"), facts("newton")
+    assert (scanned["depth"], solved["depth"]) == ("linear", "log T")
+    assert solved["train_flops_per_step"] > 2 * scanned["train_flops_per_step"]
+
+
+def test_iterations_are_those_of_the_weights():
+    """A contracting network needs few, one that expands many; without Newton's method there are none to count."""
+    prepared = Prepared(study(task=Parity()))
+    assert newton_trips(prepared, classic(RNN()), 16) is None
+    models = [classic(RNN(form="newton", spectral_radius=radius), num_layers=1) for radius in (0.1, 3.0)]
+    few, many = (newton_trips(prepared, model, 16) for model in models)
+    assert 2 <= few < many <= 17

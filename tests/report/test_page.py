@@ -1,3 +1,4 @@
+import dataclasses
 import html.parser
 import json
 import os
@@ -80,6 +81,13 @@ def test_ids_are_unique_and_headings_label_their_sections(study):
     assert len(ids) == len(set(ids))
     assert {value for name, value in reader.attributes if name == "aria-labelledby"} <= set(ids)
     assert reader.tags.count("th") == sum(name == "scope" for name, _ in reader.attributes)
+
+
+def test_a_study_of_strings_says_what_was_written(quickstart):
+    text = shown(render(dataclasses.replace(quickstart, pairs=True)))
+    assert "writes the answer" in text
+    assert "which places are trained" not in text
+    assert "writes the answer" not in shown(render(quickstart))
 
 
 def test_every_name_and_every_number_of_the_table_is_shown(study):

@@ -19,6 +19,7 @@ from attn_jax.models import ModelConfig, classic
 from attn_jax.tasks import Parity
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.evaluate import evaluate, spread_lengths
+from attn_jax.training.objective import answers
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
 from attn_jax.training.runs import Plan, advance_runs, init_runs, test_runs
 from attn_jax.training.step import Setup, train_batch
@@ -31,7 +32,8 @@ def make_plan(config=TRANSFORMER, lengths=(2, 3, 4)):
     optimizer = make_optimizer(
         learning_rate_schedule("constant", warmup_steps=3, steps=40), weight_decay=0.01, clip=1.0
     )
-    setup = Setup(config.make(TASK.spec.io, TASK.spec.num_tokens(6)), TASK, optimizer, 4, lengths)
+    model = config.make(TASK.spec.io, TASK.spec.num_tokens(6))
+    setup = Setup(answers(model, TASK), optimizer, 4, lengths)
     return Plan(setup, every=5, batch_size=4, validation_lengths=(2, 4), test_lengths=(2, 4, 6))
 
 
@@ -100,7 +102,7 @@ def test_a_model_learns():
 
 def test_evaluation_is_the_same_every_time_and_fresh():
     plan = make_plan()
-    params = plan.setup.model.init(jax.random.key(0))
+    params = plan.setup.objective.init(jax.random.key(0))
     score = jax.jit(partial(evaluate, plan.setup, lengths=(2, 4, 6), split="validation", batch_size=4))
     chex.assert_trees_all_equal(score(params, 0), score(params, 0))
     assert not np.array_equal(score(params, 0).loss.total, score(params, 1).loss.total)
@@ -110,12 +112,13 @@ def test_evaluation_is_the_same_every_time_and_fresh():
 
 
 def test_evaluation_by_length_equals_each_length_alone():
-    plan = make_plan(classic(GRU(), d_model=8))
-    params = plan.setup.model.init(jax.random.key(0))
+    config = classic(GRU(), d_model=8)
+    plan = make_plan(config)
+    params = plan.setup.objective.init(jax.random.key(0))
     together = evaluate(plan.setup, params, jnp.int32(0), (3, 6), split="test", batch_size=4)
     key = jax.random.fold_in(jax.random.clone(key_of("test", 0)), 0)
     batch = TASK.sample(key, 4, 3, 6, split="test")
-    logits = plan.setup.model.apply(params, batch.inputs[:, :4], None)
+    logits = config.make(TASK.spec.io, TASK.spec.num_tokens(6)).apply(params, batch.inputs[:, :4], None)
     right = (logits.argmax(-1) == batch.targets[:, :4]) & batch.scored[:, :4]
     assert float(together.metric.total[0]) == float(right.sum())
 

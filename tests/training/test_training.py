@@ -1,5 +1,6 @@
 """Losses, metrics, streams and the optimiser against hand counts."""
 
+from dataclasses import replace
 from typing import get_args
 
 import chex
@@ -9,10 +10,11 @@ import numpy as np
 import optax
 import pytest
 
+from attn_jax.mixers import MIXERS
 from attn_jax.tasks.base import Metric
 from attn_jax.training.losses import cross_entropy, loss, squared_error
 from attn_jax.training.metrics import METRICS, accuracy, bits_per_token, exact_match, mse
-from attn_jax.training.optim import learning_rate_schedule, make_optimizer
+from attn_jax.training.optim import _decays, learning_rate_schedule, make_optimizer
 from attn_jax.training.streams import stream_key
 from attn_jax.types import Batch
 
@@ -56,6 +58,18 @@ def test_decay_leaves_the_vectors_of_stacked_layers_alone():
     optimizer = make_optimizer(lambda step: 1.0, weight_decay=0.5, clip=1.0)
     update, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
     assert {name: float(leaf.max()) for name, leaf in update["stacked"].items()} == {"w": 0.5, "g": 0, "b_q": 0}
+
+
+def test_decay_spares_what_sets_a_memory():
+    """Of every registered mixer: log_a, frequencies, skips and biases have two axes in some, and are left alone."""
+    decayed = set()
+    for name, mixer in MIXERS.items():
+        shapes = jax.eval_shape(replace(mixer, d_model=16).make().init, jax.random.key(0))
+        for path, decays in jax.tree_util.tree_flatten_with_path(_decays(shapes))[0]:
+            if decays:
+                decayed.add((name, path[-1].key))
+    assert {leaf for _, leaf in decayed if not leaf.startswith("w")} == {"c"}  # s4d's weights that read its state
+    assert {name for name, _ in decayed} == set(MIXERS)
 
 
 def test_nan_is_never_right():

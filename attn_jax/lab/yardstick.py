@@ -1,0 +1,46 @@
+"""What a study's scores are held against: the task's own metric and floors, or, over strings, whole answers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from attn_jax.errors import ConfigError
+from attn_jax.tasks import Floor, Task, TaskSpec
+from attn_jax.types import IO
+
+SILENCE = "silence"
+
+
+class Yardstick(NamedTuple):
+    """A description of what models read, say and are scored by, and the floors of that score."""
+
+    spec: TaskSpec
+    floors: Callable[[int], dict[str, Floor]]
+
+
+def yardstick(task: Task, *, pairs: bool) -> Yardstick:
+    """The task's own, or, where a study asks for pairs, the share of answers that are right as a whole.
+
+    Raises:
+      ConfigError: pairs of a task whose answers are no strings.
+    """
+    if not pairs:
+        return Yardstick(task.spec, task.floors)
+    size = task.spec.pairs_vocab_size
+    if task.pairs is None or size is None:
+        raise ConfigError(
+            "pairs: got True for a task that gives none, wanted one whose answers are strings, such as copy, "
+            "reverse, sort or digit_addition; `attn-jax list tasks --json` says which"
+        )
+    io = IO(num_classes=size, vocab_size=size)
+    spec = replace(task.spec, io=io, metric="exact_match", chance=SILENCE, best=1.0, loss_places="scored")
+    return Yardstick(spec, lambda length: {SILENCE: Floor(0.0, None, partial(_says_nothing, size))})
+
+
+def _says_nothing(vocab_size: int, source: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Probabilities [B, 1, V] of saying EOS at once: the empty answer, which is right nowhere, so that 0 is exact."""
+    del valid
+    return np.tile(np.eye(vocab_size)[-1], (len(source), 1, 1))

@@ -1,0 +1,109 @@
+"""What a run learns and how it is scored: an answer at each place of a sequence, or one string from another."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from attn_jax.models.base import EncoderDecoder, Model
+from attn_jax.models.greedy import greedy_decode
+from attn_jax.tasks.base import Task
+from attn_jax.training.losses import loss
+from attn_jax.training.metrics import METRICS, exact_match
+from attn_jax.training.tally import Tally
+from attn_jax.types import Array, Batch, Key, Pairs, Params
+
+
+class Evaluation(NamedTuple):
+    """Tallies of M batches, [M] each, in the order of the lengths asked for; scalars of one batch."""
+
+    loss: Tally
+    metric: Tally
+    sequence: Tally
+
+
+class Objective(NamedTuple):
+    """A model on a task: all that a training step and an evaluation call.
+
+    `padded` is static: False says that no row of the batch is shorter than the others.
+    """
+
+    init: Callable[..., Params]  # (key) -> params
+    sample: Callable[..., Any]  # (key, batch_size, length, max_length, *, split) -> batch
+    loss: Callable[..., Tally]  # (params, batch, *, padded, key) -> what is descended; key: dropout
+    score: Callable[..., Evaluation]  # (params, batch, *, padded) -> tallies of one batch
+
+
+def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Objective:
+    """One answer a place, scored by the task's own metric.
+
+    Args:
+      model: of a sequence model's `make`.
+      task: its `sample` gives the batches.
+      label_smoothing: of the loss that is trained on, `cross_entropy`'s.
+    """
+    return Objective(
+        init=model.init,
+        sample=task.sample,
+        loss=partial(_answers_loss, model, label_smoothing),
+        score=partial(_answers_score, model, METRICS[task.spec.metric]),
+    )
+
+
+def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0) -> Objective:
+    """The answer as a string: trained with the right one as its input, scored by what is said without it.
+
+    The loss is the cross entropy of the target and its EOS. The score is the share of targets that greedy decoding says
+    whole, EOS included.
+
+    Args:
+      model: an encoder-decoder, or a sequence model's `over_strings`.
+      task: its `pairs` gives the batches.
+      label_smoothing: of the loss that is trained on, `cross_entropy`'s.
+    """
+    assert task.pairs is not None and task.spec.pairs_vocab_size is not None  # the study's plan asked
+    return Objective(
+        init=model.init,
+        sample=task.pairs,
+        loss=partial(_strings_loss, model, label_smoothing),
+        score=partial(_strings_score, model, task.spec.pairs_vocab_size),
+    )
+
+
+def _answers_loss(
+    model: Model, label_smoothing: float, params: Params, batch: Batch, *, padded: bool, key: Key | None
+) -> Tally:
+    outputs = model.apply(params, batch.inputs, batch.valid if padded else None, key=key)
+    return loss(outputs, batch, label_smoothing=label_smoothing)
+
+
+def _answers_score(
+    model: Model, metric: Callable[[Array, Batch], Tally], params: Params, batch: Batch, *, padded: bool
+) -> Evaluation:
+    outputs = model.apply(params, batch.inputs, batch.valid if padded else None)
+    return Evaluation(loss(outputs, batch), metric(outputs, batch), exact_match(outputs, batch))
+
+
+def _strings_loss(
+    model: EncoderDecoder, label_smoothing: float, params: Params, pairs: Pairs, *, padded: bool, key: Key | None
+) -> Tally:
+    del padded  # rows of one length may still be strings of several, a sum's
+    logits = model.apply(params, pairs.source, pairs.source_valid, pairs.target_in, key=key)
+    return loss(logits, _targets(pairs), label_smoothing=label_smoothing)
+
+
+def _strings_score(model: EncoderDecoder, vocab_size: int, params: Params, pairs: Pairs, *, padded: bool) -> Evaluation:
+    del padded
+    logits = model.apply(params, pairs.source, pairs.source_valid, pairs.target_in)
+    bos, eos, longest = vocab_size - 2, vocab_size - 1, pairs.target.shape[1]
+    said = greedy_decode(model, params, pairs.source, pairs.source_valid, longest, bos=bos, eos=eos)
+    whole = jnp.all(said == pairs.target, axis=1)  # both are 0 after EOS
+    right = Tally(jnp.sum(whole, dtype=jnp.float32), jnp.array(whole.size, jnp.float32))
+    return Evaluation(loss(logits, _targets(pairs)), right, right)
+
+
+def _targets(pairs: Pairs) -> Batch:
+    """The target's side of pairs as a batch: each of its tokens and its EOS count alike."""
+    valid = pairs.target_valid
+    return Batch(pairs.target_in, pairs.target, valid.astype(jnp.float32), valid, valid)

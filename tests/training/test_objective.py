@@ -1,0 +1,158 @@
+"""What a run learns over strings: the loss against a float64 sum, the score against decoding by hand."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from attn_jax.mixers import GRU, Attention
+from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer, classic
+from attn_jax.models.base import EncoderDecoder
+from attn_jax.tasks import TASKS
+from attn_jax.training.losses import cross_entropy
+from attn_jax.training.objective import strings
+from attn_jax.training.optim import learning_rate_schedule, make_optimizer
+from attn_jax.training.runs import Plan, advance_runs, init_runs
+from attn_jax.training.step import Setup, batch_loss
+from attn_jax.types import IO, Batch, Pairs
+
+REVERSE = TASKS["reverse"].make()
+SIZE = REVERSE.spec.pairs_vocab_size
+IO_STRINGS = IO(num_classes=SIZE, vocab_size=SIZE)
+
+
+def reciter(answers: np.ndarray, confidence: float = 20.0) -> EncoderDecoder:
+    """A model that says `answers` [B, T], whatever it reads: its state counts the places."""
+    table = confidence * jax.nn.one_hot(answers, SIZE)
+
+    def apply(params, source, source_valid, target_in, *, key=None):
+        return table[:, : target_in.shape[1]] + params
+
+    def extend(params, target_in, place):
+        return jax.lax.dynamic_slice_in_dim(table, place, target_in.shape[1], 1) + params, place + target_in.shape[1]
+
+    return EncoderDecoder(
+        init=lambda key: jnp.zeros(()),
+        apply=apply,
+        encode=lambda params, source, source_valid, max_length: jnp.zeros((), jnp.int32),
+        extend=extend,
+        inspect=lambda *args: {},
+    )
+
+
+def draw(length=3) -> Pairs:
+    assert REVERSE.pairs is not None
+    return REVERSE.pairs(jax.random.key(0), 4, length, 5)
+
+
+def test_a_string_is_right_as_a_whole_or_not_at_all():
+    pairs = draw()
+    said = np.asarray(pairs.target).copy()
+    said[1, 0] = 1 - said[1, 0]  # one wrong letter
+    said[2, 3] = 0  # a letter where it should have ended
+    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), pairs, padded=False)
+    assert [float(x) for x in score.metric] == [2, 4]
+    assert [float(x) for x in score.sequence] == [2, 4]
+
+
+def test_what_is_said_after_the_end_does_not_matter():
+    pairs = draw()
+    said = np.where(pairs.target_valid, pairs.target, 1)
+    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), pairs, padded=False)
+    assert [float(x) for x in score.metric] == [4, 4]
+
+
+def test_the_score_is_of_what_was_said_not_of_what_was_right_so_far():
+    """A model that repeats what it has read is right where the right answer is its input, and wrong on its own."""
+    pairs = draw()._replace(target=jnp.array([[1, 1, 3, 0]]), target_in=jnp.array([[1, 1, 3, 0]]))
+    pairs = pairs._replace(target_valid=jnp.arange(4) < jnp.array([[3]]))
+    parrot = reciter(np.zeros((1, 4), int))._replace(
+        apply=lambda params, source, valid, target_in, key=None: 20.0 * jax.nn.one_hot(target_in, SIZE),
+        extend=lambda params, target_in, state: (20.0 * jax.nn.one_hot(target_in, SIZE), state),
+    )
+    score = strings(parrot, REVERSE).score(None, pairs, padded=False)
+    assert float(score.loss.mean) < 1e-6
+    assert float(score.metric.total) == 0
+
+
+def test_the_loss_is_the_mean_over_letters_and_ends():
+    pairs = draw()
+    model = Transformer(8, 1, num_heads=2).make(IO_STRINGS, 6)
+    params = model.init(jax.random.key(1))
+    tally = strings(model, REVERSE).loss(params, pairs, padded=True, key=None)
+    logits = np.asarray(model.apply(params, pairs.source, pairs.source_valid, pairs.target_in), np.float64)
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    want = sum(-log_p[b, t, pairs.target[b, t]] for b, t in zip(*np.nonzero(pairs.target_valid), strict=True))
+    np.testing.assert_allclose(tally.total, want, rtol=1e-5)
+    assert float(tally.number) == 4 * 4  # three letters and EOS
+
+
+def test_label_smoothing_is_the_cross_entropy_with_a_smoothed_target():
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(2, 3, 5)), rng.integers(0, 5, (2, 3))
+    weights = np.array([[1.0, 0.5, 0.0], [2.0, 1.0, 1.0]])
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    smooth = 0.9 * np.eye(5)[targets] + 0.1 / 5
+    batch = Batch(jnp.array(targets), jnp.array(targets), jnp.array(weights), weights > 0, weights > 0)
+    tally = cross_entropy(jnp.array(logits), batch, label_smoothing=0.1)
+    np.testing.assert_allclose(tally.total, -(weights * (smooth * log_p).sum(-1)).sum(), rtol=1e-5)
+
+
+def test_only_training_is_smoothed():
+    pairs = draw()
+    model = reciter(np.asarray(pairs.target))
+    plain, smoothed = (strings(model, REVERSE, label_smoothing=e) for e in (0.0, 0.1))
+    params = jnp.zeros(())
+    trained = [float(o.loss(params, pairs, padded=True, key=None).mean) for o in (plain, smoothed)]
+    scored = [float(o.score(params, pairs, padded=True).loss.mean) for o in (plain, smoothed)]
+    assert trained[1] > trained[0] + 0.5
+    assert scored[0] == scored[1]
+
+
+MODELS = {
+    "transformer": Transformer(16, 1, num_heads=2, dropout=0.1),
+    "additive": RecurrentEncoderDecoder(16, cell="gru"),
+    "bilinear": RecurrentEncoderDecoder(16, attention="bilinear"),
+    "no attention": RecurrentEncoderDecoder(16, attention="none"),
+    "decoder-only": ModelConfig(16, 1, (Attention(num_heads=2),), positions="learned"),
+    "decoder-only gru": classic(GRU(), d_model=16, num_layers=1),
+}
+
+
+def plan_of(config, task, lengths, steps=40):
+    size = task.spec.pairs_vocab_size
+    pairs = jax.eval_shape(partial(task.pairs, batch_size=1, length=max(lengths), max_length=max(lengths)), key_of())
+    model = config.over_strings(IO(num_classes=size, vocab_size=size), pairs.source.shape[1], pairs.target.shape[1])
+    schedule = learning_rate_schedule("constant", warmup_steps=5, steps=steps)
+    optimizer = make_optimizer(schedule, weight_decay=0.0, clip=1.0)
+    setup = Setup(strings(model, task, label_smoothing=0.1), optimizer, 8, lengths)
+    return Plan(setup, every=steps, batch_size=8, validation_lengths=lengths[-2:], test_lengths=lengths[-2:])
+
+
+def key_of():
+    return jax.random.key(0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_model_descends_over_strings(name):
+    plan = plan_of(MODELS[name], REVERSE, (2, 3))
+    state = jax.jit(partial(init_runs, plan))(jnp.arange(2), jnp.full(2, 1e-2))
+    state, losses, validation = jax.jit(partial(advance_runs, plan))(state, jnp.int32(0))
+    assert not state.diverged.any()
+    assert (losses < state.initial_loss).all()
+    assert validation.metric.number.shape == (2, 2)
+    assert (validation.metric.number == 8).all()
+
+
+@pytest.mark.parametrize("task", ["copy", "sort", "digit_addition"])
+def test_the_tasks_of_strings_can_be_learnt_from(task):
+    made = TASKS[task].make()
+    plan = plan_of(MODELS["additive"], made, made.spec.lengths(3, 5), steps=5)
+    key_params, key_data = jax.random.split(jax.random.key(0))
+    params = plan.setup.objective.init(key_params)
+    pairs = plan.setup.objective.sample(key_data, 8, 4, 5, split="train")
+    value, gradient = jax.jit(jax.value_and_grad(partial(batch_loss, plan.setup)))(params, pairs, None)
+    assert jnp.isfinite(value)
+    assert all(bool(leaf.any()) for leaf in jax.tree.leaves(gradient["decoder"]))
