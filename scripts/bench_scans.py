@@ -13,14 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, get_args
 
 from bench_attention import environment, pin_one_core
+from bench_timing import interleaved
 
 PASSES = ("forward", "forward + backward")
 KINDS = ("real", "complex")
-MIN_SAMPLE_S = 0.01  # a shorter call is repeated within its turn
 
 
 @dataclass(frozen=True)
@@ -68,24 +67,7 @@ def measure(case: tuple[str, str, int, str], repeats: int, clock: Callable[[], f
     from attn_jax.ops.linear_scan import Form
 
     calls = {form: make_case(*case, form) for form in get_args(Form)}
-    once = {form: max(_taken(call, 1, clock, warm=True), 1e-7) for form, call in calls.items()}
-    counts = {form: max(1, round(MIN_SAMPLE_S / taken)) for form, taken in once.items()}
-    samples: dict[str, list[float]] = {form: [] for form in calls}
-    for _ in range(repeats):
-        for form, call in calls.items():
-            samples[form].append(_taken(call, counts[form], clock))
-    return Row(*case, {form: median(taken) * 1e3 for form, taken in samples.items()})
-
-
-def _taken(call: Callable[[], Any], count: int, clock: Callable[[], float], *, warm: bool = False) -> float:
-    """Seconds a call."""
-    if warm:
-        call()
-        call()
-    started = clock()
-    for _ in range(count):
-        call()
-    return (clock() - started) / count
+    return Row(*case, interleaved(calls, repeats, clock))
 
 
 def line_of(row: Row) -> str:

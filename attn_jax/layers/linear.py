@@ -1,7 +1,10 @@
 """The affine map."""
 
+from functools import partial
+
 import jax.numpy as jnp
 
+from attn_jax.layers.flat import over_rows
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.types import Array, Key, Params
 
@@ -39,5 +42,9 @@ def linear(params: Params, x: Array) -> Array:
     >>> linear({"w": jnp.ones((2, 1)), "b": jnp.ones(1)}, jnp.array([2.0, 3.0])).tolist()
     [6.0]
     """
+    return over_rows(partial(_rows, params), x)
+
+
+def _rows(params: Params, x: Array) -> Array:
     y = x @ params["w"].astype(x.dtype)
     return y + params["b"].astype(x.dtype) if "b" in params else y

@@ -1,11 +1,13 @@
 """The position-wise feed-forward network, plain or gated."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
+from attn_jax.layers.flat import over_rows
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.types import Array, Key, Params
@@ -62,10 +64,14 @@ def mlp(params: Params, x: Array, kind: Feedforward = "gelu") -> Array:
     Reference: Vaswani et al. 2017, arXiv 1706.03762, section 3.3; gelu: Hendrycks & Gimpel 2016, arXiv 1606.08415;
     gated: Shazeer 2020, arXiv 2002.05202, equation 6.
     """
+    if kind not in _PLAIN and kind not in _GATES:
+        raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join((*_PLAIN, *_GATES))}")
+    return over_rows(partial(_rows, params, kind), x)
+
+
+def _rows(params: Params, kind: Feedforward, x: Array) -> Array:
     hidden = linear(params["up"], x)
-    if kind in _GATES:
-        gate, value = jnp.split(hidden, 2, -1)
-        return linear(params["down"], _GATES[kind](gate) * value)
     if kind in _PLAIN:
         return linear(params["down"], _PLAIN[kind](hidden))
-    raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join((*_PLAIN, *_GATES))}")
+    gate, value = jnp.split(hidden, 2, -1)
+    return linear(params["down"], _GATES[kind](gate) * value)

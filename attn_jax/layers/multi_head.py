@@ -6,6 +6,7 @@ Parameters: `w_q` [D, N, H], `w_k` [D, K, H], `w_v` [D, K, Hv], `w_o` [N, Hv, D]
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.layers.flat import over_rows
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.masks import check_per_batch
 from attn_jax.ops.norms import rms_norm
@@ -162,7 +164,9 @@ def _project(params: Params, which: str, x: Array, name: str) -> Array:
     weights = params[f"w_{which}"]
     if x.ndim < 2 or x.shape[-1] != weights.shape[0]:
         raise ValueError(f"{name}: got shape {x.shape}, wanted [..., T, D] with D = {weights.shape[0]}")
-    return _affine("...td,dnh->...tnh", x, weights, params.get(f"b_{which}"))
+    bias = params.get(f"b_{which}")
+    matrix, bias = weights.reshape(weights.shape[0], -1), None if bias is None else bias.reshape(-1)
+    return over_rows(partial(_affine, matrix, bias), x).reshape(*x.shape[:-1], *weights.shape[1:])
 
 
 def norm_heads(params: Params, gain: str, x: Array) -> Array:
@@ -190,13 +194,14 @@ def merge_heads(params: Params, heads: Array) -> Array:
     weights = params["w_o"]
     if heads.ndim < 3 or heads.shape[-2:] != weights.shape[:2]:
         raise ValueError(f"heads: got shape {heads.shape}, wanted [..., T, N, Hv] with [N, Hv] = {weights.shape[:2]}")
-    return _affine("...tnh,nhd->...td", heads, weights, params.get("b_o"))
+    matrix = weights.reshape(-1, weights.shape[-1])
+    return over_rows(partial(_affine, matrix, params.get("b_o")), heads.reshape(*heads.shape[:-2], -1))
 
 
-def _affine(equation: str, x: Array, weights: Array, bias: Array | None) -> Array:
-    """`einsum(equation, x, weights) + bias`, accumulated in float32 at least, in x's dtype."""
+def _affine(weights: Array, bias: Array | None, x: Array) -> Array:
+    """`x weights + bias`, accumulated in float32 at least, in x's dtype."""
     accumulator = jnp.promote_types(x.dtype, jnp.float32)
-    y = jnp.einsum(equation, x, weights.astype(x.dtype), preferred_element_type=accumulator)
+    y = jnp.matmul(x, weights.astype(x.dtype), preferred_element_type=accumulator)
     return (y if bias is None else y + bias.astype(accumulator)).astype(x.dtype)
 
 

@@ -1,9 +1,11 @@
 """The two norms as (init, apply) pairs chosen by name."""
 
+from functools import partial
 from typing import Literal, TypeAlias
 
 import jax.numpy as jnp
 
+from attn_jax.layers.flat import over_rows
 from attn_jax.ops.norms import layer_norm, rms_norm
 from attn_jax.types import Array, Params
 
@@ -49,7 +51,7 @@ def norm(kind: Norm, params: Params, x: Array) -> Array:
     if kind == "none":
         return x
     if kind == "layer":
-        return layer_norm(x, params["g"], params["b"])
+        return over_rows(partial(layer_norm, gain=params["g"], bias=params["b"]), x)
     if kind == "rms":
-        return rms_norm(x, params["g"])
+        return over_rows(partial(rms_norm, gain=params["g"]), x)
     raise ValueError(f"kind: got {kind!r}, wanted 'layer', 'rms' or 'none'")
