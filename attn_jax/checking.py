@@ -74,12 +74,12 @@ def find(kind: Kind, name: str) -> _Found:
     """
     base, registry = _REGISTRIES[kind]
     file, colon, attribute = name.rpartition(":")
-    if colon:
+    if colon and attribute:
         path = Path(file)
         return _Found(_instance(kind, path, load_module(path), attribute), name, path)
-    if name.endswith(".py"):
-        own = ", ".join(_own(load_module(Path(name)), base)) or f"no {kind}"
-        raise ConfigError(f"{name}: got no class, wanted {name}:ClassName; it has {own}")
+    if name.endswith((".py", ".py:")):
+        own = ", ".join(_own(load_module(Path(name.rstrip(":"))), base)) or f"no {kind}"
+        raise ConfigError(f"{name}: got no class, wanted {name.rstrip(':')}:ClassName; it has {own}")
     if name not in registry:
         raise ConfigError(f"{kind}: got {name!r}, {nearest_names(name, registry)}")
     return _Found(registry[name], name)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from attn_jax.errors import ConfigError
 from attn_jax.mixers import MIXERS, MixerConfig
-from attn_jax.models import MODELS, AnyModelConfig, ModelConfig
+from attn_jax.models import MODELS, AnyModelConfig, EncoderDecoderConfig
 from attn_jax.tasks import TASKS, TaskConfig
 from attn_jax.training.optim import Schedule
 
@@ -127,7 +127,7 @@ class Study:
         if self.reference is not None and self.reference not in self.models:
             raise ConfigError(f"reference: got {self.reference!r}, wanted one of {', '.join(self.models)}")
         for name, model in self.models.items():
-            if not self.pairs and not isinstance(model, ModelConfig):
+            if not self.pairs and isinstance(model, EncoderDecoderConfig):
                 raise ConfigError(
                     f"models.{name}: got a {type(model).__name__}, which writes strings; wanted a ModelConfig, or "
                     "pairs=True"

@@ -8,6 +8,7 @@ import numpy as np
 
 from attn_jax.errors import ConfigError
 from attn_jax.lab.directory import block_directory, read_json, read_rows
+from attn_jax.lab.facts import STUDY_SCHEMA
 from attn_jax.lab.results import ModelResult, Results
 
 _Rows = list[dict[str, Any]]
@@ -22,6 +23,8 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
     if not (directory / "study.json").is_file():
         raise ConfigError(f"{directory}: holds no study (no study.json); attn-jax compare makes one")
     facts = read_json(directory / "study.json")
+    if facts["schema"] != STUDY_SCHEMA:
+        raise ConfigError(f"{directory}: its study.json is not of this version of attn_jax, which cannot read it")
     read = {name: _read_model(directory, facts, name) for name in models or facts["config"]["models"]}
     finished = {name: model for name, model in read.items() if model is not None}
     missing = [name for name in read if name not in finished]

@@ -16,6 +16,8 @@ from attn_jax.lab.program import count_flops, depth_growth
 from attn_jax.models import AnyModelConfig
 from attn_jax.training.step import batch_loss, train_batch
 
+STUDY_SCHEMA = 2  # of study.json; another number is another version's
+
 
 def study_facts(prepared: Prepared) -> dict[str, Any]:
     """The content of study.json, less how its runs fall into blocks."""
@@ -23,7 +25,7 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
     study, spec = prepared.study, prepared.spec
     lengths = sorted({*prepared.curve_lengths, *prepared.train_lengths})
     return {
-        "schema": 1,
+        "schema": STUDY_SCHEMA,
         "fingerprint": fingerprint(study),
         "config": to_dict(study),
         "task": {
@@ -98,13 +100,17 @@ def _train_flops(prepared: Prepared, name: str) -> float:
     params = jax.eval_shape(setup.objective.init, jax.random.key(0))
     batch = jax.eval_shape(partial(train_batch, setup), 0, 0)
     gradient = jax.value_and_grad(partial(batch_loss, setup))
-    trips = newton_trips(prepared, config, max(prepared.train_lengths))
-    return count_flops(gradient, params, batch, None, trips=trips)
+    longest = max(prepared.train_lengths)
+    tokens = sum(prepared.pair_places(longest)) if prepared.study.pairs else prepared.spec.num_tokens(longest)
+    return count_flops(gradient, params, batch, None, trips=newton_trips(prepared, config, tokens))
 
 
 def _depth(prepared: Prepared, config: AnyModelConfig) -> str:
     """How the sequential depth of the forward pass grows with T; over strings, with T letters read and T said."""
-    return depth_growth(partial(_forward, prepared, config), trips=partial(newton_trips, prepared, config))
+    strings = 2 if prepared.study.pairs else 1
+    return depth_growth(
+        partial(_forward, prepared, config), trips=lambda length: newton_trips(prepared, config, strings * length)
+    )
 
 
 def _forward(prepared: Prepared, config: AnyModelConfig, length: int) -> tuple[Any, list[Any]]:

@@ -9,8 +9,8 @@ from attn_jax.lab.planning import Prepared
 from attn_jax.models import AnyModelConfig, ModelConfig
 
 
-def newton_trips(prepared: Prepared, config: AnyModelConfig, length: int) -> int | None:
-    """The most iterations that any layer takes for a random sequence of T = length, at initialisation.
+def newton_trips(prepared: Prepared, config: AnyModelConfig, tokens: int) -> int | None:
+    """The most iterations that any layer takes for one random sequence of so many tokens, at initialisation.
 
     Measured, by running the model once: with other weights it may be more. None where no mixer has form="newton".
     """
@@ -18,11 +18,11 @@ def newton_trips(prepared: Prepared, config: AnyModelConfig, length: int) -> int
         return None
     io = prepared.spec.io
     key_params, key_inputs = jax.random.split(jax.random.key(0))
-    model = config.make(io, length)
+    model = config.make(io, tokens)
     if io.vocab_size is None:
-        inputs = jax.random.normal(key_inputs, (1, length, io.channels or 0))
+        inputs = jax.random.normal(key_inputs, (1, tokens, io.channels or 0))
     else:
-        inputs = jax.random.randint(key_inputs, (1, length), 0, io.vocab_size)
+        inputs = jax.random.randint(key_inputs, (1, tokens), 0, io.vocab_size)
     return _most(jax.jit(lambda key, inputs: model.inspect(model.init(key), inputs, None))(key_params, inputs))
 
 

@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from attn_jax.config import Study
 from attn_jax.errors import ConfigError
@@ -132,10 +133,22 @@ class Prepared:
             for at, model in study.models.items():
                 keep = study.match is None or at == study.reference_name
                 models[at] = (model, None) if keep else match_parameters(model, target, io)
-                jax.eval_shape(self.make(models[at][0]).init, jax.random.key(0))  # what is wrong comes out here
+                jax.eval_shape(partial(self._longest_forward, models[at][0]))  # what is wrong comes out here
         except ValueError as error:
             raise ConfigError(f"models.{at}: {error}") from error
         return models
+
+    def _longest_forward(self, config: AnyModelConfig) -> Any:
+        """A model's outputs on the longest sequence that it will meet, to be traced only."""
+        model, io = self.make(config), self.spec.io
+        params = model.init(jax.random.key(0))
+        if self.study.pairs:
+            source, target = (jnp.zeros((1, places), jnp.int32) for places in self.pair_places(self.longest))
+            return model.apply(params, source, source >= 0, target)
+        shape = (1, self.max_tokens)
+        return model.apply(
+            params, jnp.zeros(shape, jnp.int32) if io.channels is None else jnp.zeros((*shape, io.channels)), None
+        )
 
     @cached_property
     def runs(self) -> tuple[tuple[int, float], ...]:

@@ -11,7 +11,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.tasks import Floor, Task, TaskSpec
 from attn_jax.types import IO
 
-SILENCE = "silence"
+ENDLESS = "endless"
 
 
 class Yardstick(NamedTuple):
@@ -36,11 +36,11 @@ def yardstick(task: Task, *, pairs: bool) -> Yardstick:
             "reverse, sort or digit_addition; `attn-jax list tasks --json` says which"
         )
     io = IO(num_classes=size, vocab_size=size)
-    spec = replace(task.spec, io=io, metric="exact_match", chance=SILENCE, best=1.0, loss_places="scored")
-    return Yardstick(spec, lambda length: {SILENCE: Floor(0.0, None, partial(_says_nothing, size))})
+    spec = replace(task.spec, io=io, metric="exact_match", chance=ENDLESS, best=1.0, loss_places="scored")
+    return Yardstick(spec, lambda length: {ENDLESS: Floor(0.0, None, partial(_never_ends, size))})
 
 
-def _says_nothing(vocab_size: int, source: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Probabilities [B, 1, V] of saying EOS at once: the empty answer, which is right nowhere, so that 0 is exact."""
+def _never_ends(vocab_size: int, source: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Probabilities [B, S + 1, V] of the first letter at every place: without EOS no answer is whole, 0 is exact."""
     del valid
-    return np.tile(np.eye(vocab_size)[-1], (len(source), 1, 1))
+    return np.tile(np.eye(vocab_size)[0], (len(source), source.shape[1] + 1, 1))

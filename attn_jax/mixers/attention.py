@@ -88,8 +88,12 @@ class Attention(PositionConfig):
 
     @property
     def countable(self) -> "Attention":
-        """All scores at once: blocks have an order, which is our choice and no property of attention."""
-        return replace(self, implementation="dense")
+        """All scores at once: blocks have an order, our choice. Random positions turn heads as those in order do."""
+        changes: dict[str, Any] = {"implementation": "dense"}
+        if self.positions == "randomised":
+            own = ("max_position", "eval_length", "eval_seed")
+            changes |= {"positions": "rotary"} | {name: getattr(Attention, name) for name in own}
+        return replace(self, **changes)
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""

@@ -86,8 +86,8 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
         return len(self.directions)
 
     def resized(self, d_model: int) -> "RecurrentEncoderDecoder":
-        """This model at another width, its embeddings with it."""
-        return replace(self, d_model=d_model, d_embedding=None)
+        """This model at another width; embeddings keep one of their own."""
+        return replace(self, d_model=d_model, d_embedding=None if self.tied else self.d_embedding)
 
     def trimmed(self, size: int) -> "RecurrentEncoderDecoder | None":
         """The width of embedded tokens, where the readout is not tied to it."""

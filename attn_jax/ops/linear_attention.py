@@ -69,9 +69,14 @@ def linear_attention(
     return y.astype(dtypes[0]), state.astype(dtypes[1] or state.dtype)
 
 
+# Forward + backward on one AVX-512 core, jax 0.10.2, 2026-11-28: the parallel form takes .55-.79 of the chunked one's
+# time at T = 48, .67-.90 at 64, .77-1.49 at 96, .99-2.2 at 128 (batches of 1, 16 and 32; heads of 32, 32 and 8).
+_PARALLEL = 64  # places
+
+
 def fastest(length: int) -> Form:
     """The form for T places."""
-    return "recurrent" if length < 2 else "parallel" if length <= 32 else "chunked"
+    return "recurrent" if length < 2 else "parallel" if length <= _PARALLEL else "chunked"
 
 
 def _place(state: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ import pytest
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.errors import ConfigError
+from attn_jax.lab import facts as lab_facts
 from attn_jax.lab.facts import study_facts
 from attn_jax.lab.matching import count_parameters, match_parameters, parameter_shapes
 from attn_jax.lab.newton_trips import newton_trips
@@ -171,7 +172,7 @@ def test_models_of_strings_are_matched_and_described():
         "lstm": "linear",
     }
     assert facts["task"]["metric"] == "exact_match"
-    assert facts["task"]["floors"]["10"] == {"silence": {"metric": 0.0, "loss": None}}
+    assert facts["task"]["floors"]["10"] == {"endless": {"metric": 0.0, "loss": None}}
     assert facts["models"]["none"]["description"].startswith("GRU encoder-decoder, no attention, both ways")
     params = jax.eval_shape(prepared.plan("decoder_only").setup.objective.init, jax.random.key(0))
     assert params["positions"]["table"].shape[0] == 12 + 13  # source, BOS and target of the longest evaluation
@@ -185,17 +186,20 @@ def test_state_of_strings_by_hand():
     assert facts["models"]["additive"]["state_bytes"] == 4 * (2 * 32 + 2 * 10 * 32)
 
 
-def test_the_floor_of_strings_is_what_silence_scores():
-    task = TASKS["reverse"].make()
-    floor = yardstick(task, pairs=True).floors(5)["silence"]
+WITH_PAIRS = [name for name, config in TASKS.items() if name[:6] != "digits" and config.make().pairs is not None]
+
+
+@pytest.mark.parametrize("name", WITH_PAIRS)
+def test_the_floor_of_strings_is_what_its_predictor_scores(name):
+    task = TASKS[name].make()
     assert task.pairs is not None
-    pairs = task.pairs(jax.random.key(0), 8, 1, 5)
-    said = floor.predict(np.asarray(pairs.source), np.asarray(pairs.source_valid))
-    eos = task.spec.pairs_vocab_size - 1
-    assert said.shape == (8, 1, eos + 1)
-    assert (said.argmax(-1) == eos).all()
-    assert (np.asarray(pairs.target)[:, 0] != eos).all()  # the answer is never empty
-    assert floor.metric == 0
+    shortest = min(task.spec.lengths(*task.spec.train_lengths))
+    pairs = jax.jit(task.pairs, static_argnums=(1, 2, 3))(jax.random.key(0), 256, shortest, shortest)
+    floor = yardstick(task, pairs=True).floors(shortest)["endless"]
+    said = floor.predict(np.asarray(pairs.source), np.asarray(pairs.source_valid)).argmax(-1)
+    longest = pairs.target.shape[1]
+    padded = np.pad(said, ((0, 0), (0, longest)))[:, :longest]
+    assert (padded == np.asarray(pairs.target)).all(1).mean() == floor.metric == 0
 
 
 def test_strings_of_what_has_none_are_refused():
@@ -231,3 +235,36 @@ def test_iterations_are_those_of_the_weights():
     models = [classic(RNN(form="newton", spectral_radius=radius), num_layers=1) for radius in (0.1, 3.0)]
     few, many = (newton_trips(prepared, model, 16) for model in models)
     assert 2 <= few < many <= 17
+
+
+def test_iterations_are_counted_at_the_places_of_the_longest_sequence(monkeypatch):
+    asked = []
+    monkeypatch.setattr(lab_facts, "newton_trips", lambda prepared, config, tokens: asked.append(tokens) or 3)
+    rnn = classic(RNN(form="newton"), d_model=8, num_layers=1)
+    facts = study_facts(
+        Prepared(study(task=AssociativeRecall(), models={"rnn": rnn}, train=TrainConfig(lengths=(2, 5))))
+    )
+    assert asked == [15, 64, 256, 1024]  # three tokens a pair
+    assert facts["models"]["rnn"]["train_flops_per_step"] > 0
+    asked.clear()
+    study_facts(Prepared(strings_study(models={"rnn": rnn})))
+    assert asked == [10 + 11, 128, 512, 2048]  # source, BOS and target
+
+
+def test_random_positions_that_run_out_are_refused_before_training():
+    short = ModelConfig(mixers=(Attention(positions="randomised", eval_length=15),))
+    with pytest.raises(ConfigError, match=r"^models\.m: T: got 21, wanted at most eval_length=15"):
+        study_facts(Prepared(study(task=Parity(), models={"m": short}, evaluate=EvaluateConfig(lengths=(20,)))))
+    enough = ModelConfig(mixers=(Attention(positions="randomised", eval_length=64),))
+    prepared = Prepared(study(task=Parity(), models={"m": enough}, evaluate=EvaluateConfig(lengths=(20,))))
+    assert study_facts(prepared)["models"]["m"]["depth"] == "constant"
+
+
+def test_an_embedding_width_of_ones_own_is_kept_where_width_alone_matches():
+    given = RecurrentEncoderDecoder(num_layers=2, d_embedding=7)
+    assert given.resized(40).d_embedding == 7
+    assert replace(given, d_embedding=None).resized(40).embedding_width == 40
+    models = {"given": given, "transformer": Transformer(num_heads=2)}
+    facts = study_facts(Prepared(strings_study(models=models)))
+    assert facts["models"]["given"]["description"].endswith("2 + 2 layers, width 32, embedded in 7")
+    assert facts["models"]["given"]["depth"] == "linear"
