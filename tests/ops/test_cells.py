@@ -79,7 +79,7 @@ def test_gradients_equal_finite_differences(name, x64):
         y, last = scan_cell(STEPS[name][0], p, x, state)
         return jnp.sum(jnp.sin(y)) + sum(jnp.sum(leaf) for leaf in jax.tree.leaves(last))
 
-    jax.test_util.check_grads(total, (p, x, state), order=1, modes=("fwd", "rev"), rtol=1e-5)
+    jax.test_util.check_grads(jax.jit(total), (p, x, state), order=1, modes=("fwd", "rev"), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -86,7 +86,7 @@ def test_normalised_is_an_average(form):
 def test_no_features_is_no_division_by_zero():
     zeros = jnp.zeros((1, 3, 1, 2))
     total = lambda q: linear_attention(q, zeros, zeros + 1, normalise=True)[0].sum()  # noqa: E731
-    value, gradient = jax.value_and_grad(total)(zeros)
+    value, gradient = jax.jit(jax.value_and_grad(total))(zeros)
     assert value == 0
     assert np.isfinite(gradient).all()
 
@@ -149,12 +149,13 @@ def test_every_derivative(form, x64):
 def test_pieces_equal_the_whole_and_vmap_the_rows():
     inputs, state = drawn()
     inputs, state = as32(*inputs), as32(state)[0]
-    y, last = gated_linear_attention(*inputs, initial=state)
-    first, between = gated_linear_attention(*(x[:, :4] for x in inputs), initial=state)
-    second, after = gated_linear_attention(*(x[:, 4:] for x in inputs), initial=between)
-    assert_close((jnp.concatenate([first, second], 1), after), (y, last))
+    run = jax.jit(gated_linear_attention)
+    y, last = run(*inputs, initial=state)
+    first, between = run(*(x[:, :4] for x in inputs), initial=state)
+    second, after = run(*(x[:, 4:] for x in inputs), initial=between)
+    assert_close((np.concatenate([first, second], 1), after), (y, last))
     one = jax.vmap(lambda xs, s: gated_linear_attention(*(x[None] for x in xs), initial=s[None]))
-    rows = one(inputs, state)
+    rows = jax.jit(one)(inputs, state)
     assert_close((rows[0][:, 0], rows[1][:, 0]), (y, last))
 
 

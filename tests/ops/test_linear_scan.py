@@ -16,6 +16,7 @@ from attn_jax.ops.linear_scan import Form, fastest_form, linear_scan
 
 FORMS = get_args(Form)
 B, T, P = 2, 11, 3
+compiled = jax.jit(linear_scan, static_argnames=("form", "axis"))
 
 
 def loop(a, b, initial):
@@ -78,7 +79,7 @@ def require_equal(got, want, tolerance):
 @pytest.mark.parametrize("form", FORMS)
 def test_equals_the_loop(form, kind, strict_ranks, x64):
     a, b, initial = drawn(kind)
-    h, last = linear_scan(a, b, initial, form=form)
+    h, last = compiled(a, b, initial, form=form)
     require_equal((h, last), (loop(a, b, initial), loop(a, b, initial)[:, -1]), 1e-13)
     assert h.dtype == b.dtype
     h, last = linear_scan(a, b, form=form)
@@ -103,7 +104,7 @@ def test_a_rule_without_the_decays_tangent_is_refused(x64):
     broken.defjvp(lambda primals, tangents: (broken(*primals), plain(primals[0], *tangents[1:])))
     inputs = tuple(map(jnp.asarray, drawn("real")))
     with pytest.raises(AssertionError):
-        require_equal(derivatives(broken, *inputs), derivatives(plain, *inputs), 1e-12)
+        require_equal(*(jax.jit(partial(derivatives, scan))(*inputs) for scan in (broken, plain)), 1e-12)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -112,9 +113,9 @@ def test_a_decay_that_broadcasts(form, x64):
     _, b, initial = drawn("real")
     for shape in ((P,), (1, T, 1), (B, 1, P)):
         a = np.random.default_rng(1).uniform(0.5, 1, shape)
-        require_equal(linear_scan(jnp.asarray(a), b, initial, form=form)[0], loop(a, b, initial), 1e-13)
-    gradient = jax.grad(lambda a: jnp.sum(linear_scan(a, b, initial, form=form)[0]))(jnp.full((1, P), 0.9))
-    full = jax.grad(lambda a: jnp.sum(linear_scan(a, b, initial, form=form)[0]))(jnp.full((B, T, P), 0.9))
+        require_equal(compiled(a, b, initial, form=form)[0], loop(a, b, initial), 1e-13)
+    slope = jax.jit(jax.grad(lambda a: jnp.sum(linear_scan(a, b, initial, form=form)[0])))
+    gradient, full = slope(np.full((1, P), 0.9)), slope(np.full((B, T, P), 0.9))
     require_equal(gradient, full.sum((0, 1))[None], 1e-12)
 
 
@@ -124,20 +125,21 @@ def test_two_pieces_equal_the_whole(form, x64):
     a, b, initial = drawn("complex")
     whole = loop(a, b, initial)
     for cut in (0, 1, 7):
-        first, state = linear_scan(a[:, :cut], b[:, :cut], initial, form=form)
-        second, last = linear_scan(a[:, cut:], b[:, cut:], state, form=form)
-        require_equal((jnp.concatenate([first, second], 1), last), (whole, whole[:, -1]), 1e-13)
-    moved = linear_scan(np.moveaxis(a, 1, 2), np.moveaxis(b, 1, 2), initial, form=form, axis=-1)[0]
+        first, state = compiled(a[:, :cut], b[:, :cut], initial, form=form)
+        second, last = compiled(a[:, cut:], b[:, cut:], state, form=form)
+        require_equal((np.concatenate([first, second], 1), last), (whole, whole[:, -1]), 1e-13)
+    moved = compiled(np.moveaxis(a, 1, 2), np.moveaxis(b, 1, 2), initial, form=form, axis=-1)[0]
     require_equal(moved, np.moveaxis(whole, 1, 2), 1e-13)
-    require_equal(jax.vmap(partial(linear_scan, form=form, axis=0))(a, b, initial)[0], whole, 1e-13)
+    rows = jax.jit(jax.vmap(partial(linear_scan, form=form, axis=0)))
+    require_equal(rows(a, b, initial)[0], whole, 1e-13)
 
 
 def test_low_precision_is_accumulated_in_float32():
     """1,000 times 1 / 8 at decay 1: in bfloat16 the sum would stand still at 64."""
     b = jnp.full((1, 1000), 0.125, jnp.bfloat16)
-    h, last = linear_scan(jnp.bfloat16(1), b, form="sequential")
+    h, last = compiled(jnp.bfloat16(1), b, form="sequential")
     assert (h.dtype, last.dtype, last.tolist()) == (jnp.bfloat16, jnp.float32, [125.0])
-    h, last = linear_scan(jnp.bfloat16(1), b, jnp.zeros(1, jnp.bfloat16), form="associative")
+    h, last = compiled(jnp.bfloat16(1), b, jnp.zeros(1, jnp.bfloat16), form="associative")
     assert (h.dtype, last.dtype, float(h[0, 499])) == (jnp.bfloat16, jnp.bfloat16, 62.5)
 
 

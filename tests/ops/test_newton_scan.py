@@ -97,8 +97,9 @@ def test_a_derivative_by_the_diagonal_alone_is_refused(x64):
     """The broken twin: "elementwise" said of a network that mixes channels; right states, a wrong derivative."""
     inputs = jax.tree.map(jnp.asarray, drawn())
     wrong = partial(solved, mixing, "elementwise")
-    require_equal(wrong(*inputs).states, in_time(mixing, *inputs), 1e-12)
-    got, want = (jax.jacfwd(g)(inputs[0], *inputs[1:]) for g in (lambda *i: wrong(*i).states, partial(in_time, mixing)))
+    require_equal(jax.jit(wrong)(*inputs).states, loop(*drawn()), 1e-12)
+    forms = (lambda *i: wrong(*i).states, partial(in_time, mixing))
+    got, want = (jax.jit(jax.jacfwd(form))(*inputs) for form in forms)
     with pytest.raises(AssertionError):
         require_equal(got, want, 1e-3)
 
@@ -106,26 +107,29 @@ def test_a_derivative_by_the_diagonal_alone_is_refused(x64):
 def test_what_a_step_captures_is_differentiated_too(x64):
     p, h, xs = jax.tree.map(jnp.asarray, drawn())
 
-    def total(w, scan):
+    @partial(jax.jit, static_argnums=1)
+    @jax.grad
+    def slope(w, scan):
         return jnp.sum(scan(lambda p, h, x: mixing({"x": p["x"], "h": w}, h, x), p, h, xs))
 
-    got = jax.grad(total)(p["h"], lambda *a: newton_scan(*a, tolerance=1e-13).states)
-    require_equal(got, jax.grad(total)(p["h"], in_time), 1e-11)
+    got = slope(p["h"], lambda *a: newton_scan(*a, tolerance=1e-13).states)
+    require_equal(got, slope(p["h"], in_time), 1e-11)
 
 
 def test_a_large_spectral_radius_takes_many_iterations_and_is_finished_exactly(x64):
     p, h, xs = drawn(length=60, radius=4.0)
-    small = solved(mixing, "dense", *drawn(length=60, radius=0.5), tolerance=1e-6)
+    solve = jax.jit(partial(solved, mixing, "dense"), static_argnames=("tolerance", "max_iterations", "unconverged"))
+    small = solve(*drawn(length=60, radius=0.5), tolerance=1e-6)
     assert bool(small.converged)
     assert small.iterations <= 6
-    result = solved(mixing, "dense", p, h, xs, tolerance=1e-6, max_iterations=6)
+    result = solve(p, h, xs, tolerance=1e-6, max_iterations=6)
     assert (bool(result.converged), int(result.iterations)) == (False, 6)
     assert result.residual > 1e-6
-    require_equal(result.states, in_time(mixing, p, h, xs), 1e-12)
-    whole = solved(mixing, "dense", p, h, xs, tolerance=1e-12, max_iterations=60)
+    require_equal(result.states, jax.jit(partial(in_time, mixing))(p, h, xs), 1e-12)
+    whole = solve(p, h, xs, tolerance=1e-12, max_iterations=60)
     assert bool(whole.converged)
     assert whole.iterations > 6
-    unknown = solved(mixing, "dense", p, h, xs, max_iterations=6, unconverged="nan")
+    unknown = solve(p, h, xs, max_iterations=6, unconverged="nan")
     assert bool(jnp.isnan(unknown.states).all())
 
 
@@ -135,7 +139,7 @@ def test_lanes_are_independent(unconverged, x64):
     lanes = [drawn(length=30, radius=radius) for radius in (0.5, 4.0, 0.5)]
     lanes[2][2][10] = np.nan
     solve = partial(solved, mixing, "dense", max_iterations=7, tolerance=1e-9, unconverged=unconverged)
-    together = jax.vmap(solve)(*jax.tree.map(lambda *leaves: np.stack(leaves), *lanes))
+    together = jax.jit(jax.vmap(solve))(*jax.tree.map(lambda *leaves: np.stack(leaves), *lanes))
     assert together.converged.tolist() == [True, False, False]
     assert together.iterations[0] < 7
     for at, lane in enumerate(lanes):
