@@ -57,6 +57,15 @@ def test_a_string_is_right_as_a_whole_or_not_at_all():
     assert [float(x) for x in score.sequence] == [2, 4]
 
 
+def test_an_answer_that_fills_its_room_must_end_too():
+    pairs = draw(length=5)
+    said = np.asarray(pairs.target).copy()
+    assert (said[:, -1] == SIZE - 1).all()
+    said[0, -1] = 0  # five right letters, and no end
+    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), pairs, padded=False)
+    assert [float(x) for x in score.metric] == [3, 4]
+
+
 def test_what_is_said_after_the_end_does_not_matter():
     pairs = draw()
     said = np.where(pairs.target_valid, pairs.target, 1)
