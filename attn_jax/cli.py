@@ -26,7 +26,8 @@ class Compare:
     """Trains every model of a study, compares them, and writes report.html.
 
     Args:
-      config: a python file with get_config(), or JSON. Its fields can be overridden: --config.train.steps=500.
+      config: a python file with get_config(), JSON, or a shipped config's name (attn-jax list configs). Its fields can
+        be overridden: --config.train.steps=500.
       workdir: where the study lives; default results/<study name>.
       platform: what to run on.
     """
@@ -41,7 +42,8 @@ class Train:
     """Trains one model of a study, matched as there, in the study's directory; compare goes on from it.
 
     Args:
-      config: a python file with get_config(), or JSON. Its fields can be overridden: --config.train.steps=500.
+      config: a python file with get_config(), JSON, or a shipped config's name (attn-jax list configs). Its fields can
+        be overridden: --config.train.steps=500.
       model: its name in the study.
       workdir: where the study lives; default results/<study name>.
       platform: what to run on.
@@ -69,7 +71,7 @@ class List:
     """Lists what there is.
 
     Args:
-      what: mixers, tasks, or the configs in ./configs.
+      what: mixers, tasks, or configs: the shipped ones, by name, and those in ./configs.
       json: as JSON.
       measure: of mixers, the time of a token too, a sequence of 1,024 read whole and one by one; takes a minute.
       platform: what to measure on.

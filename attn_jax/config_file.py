@@ -11,6 +11,7 @@ from types import ModuleType
 
 from attn_jax.config import Study, checked, from_dict
 from attn_jax.errors import ConfigError
+from attn_jax.shipped import config_path
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,15 @@ class _Overrides:
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study of a python file's `get_config()`, or of a JSON file, with `--config.field=value` overrides applied.
 
+    Args:
+      path: of the file, or the name of a shipped config ("quickstart").
+      overrides: words of the command line.
+
     Raises:
       ConfigError: a missing file, no get_config, a wrong type. A wrong override ends the process with exit code 2,
         naming the nearest field (tyro prints it).
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such config file")
+    path = config_path(path)
     study = _load_json(path) if path.suffix == ".json" else _load_python(path)
     if overrides:
         study = _override(study, overrides)

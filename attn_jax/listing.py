@@ -19,6 +19,7 @@ from rich.text import Text
 from attn_jax.errors import ConfigError
 from attn_jax.lab.mixer_costs import measure_mixer, mixer_costs
 from attn_jax.mixers import MIXERS, MixerConfig
+from attn_jax.shipped import shipped_configs
 from attn_jax.tasks import TASKS, TaskConfig, TaskSpec
 
 # what fits a terminal, by what is listed; --json has it all
@@ -30,7 +31,7 @@ _SHOWN = {
 
 
 def print_list(what: str, *, as_json: bool, measure: bool = False) -> None:
-    """Prints the mixers, if asked with the measured time of a token, the tasks, the configs in ./configs, or all.
+    """Prints the mixers, if asked with the measured time of a token, the tasks, the configs, or all.
 
     Raises:
       ConfigError: what is to be measured are no mixers.
@@ -115,10 +116,13 @@ def _rounded(value: float | None) -> float | None:
 
 
 def list_configs(folder: Path = Path("configs")) -> list[dict[str, Any]]:
-    """Path and first line of every python config in a folder; nothing is run."""
+    """Name and first line of every shipped config, then of the others in a folder, by path; nothing is run."""
+    shipped = shipped_configs()
+    known = {path.resolve() for path in shipped.values()}
+    own = {str(path): path for path in sorted(folder.glob("**/*.py")) if path.resolve() not in known}
     return [
-        {"name": str(path), "about": first_line(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))}
-        for path in sorted(folder.glob("**/*.py"))
+        {"name": name, "about": first_line(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))}
+        for name, path in (shipped | own).items()
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 from attn_jax.cli import main
 from attn_jax.lab.directory import locked
 from attn_jax.mixers import MIXERS
+from attn_jax.shipped import shipped_configs
 from attn_jax.tasks import TASKS
 
 TINY = str(Path(__file__).parent / "lab" / "tiny_study.py")
@@ -111,7 +112,7 @@ def test_list_is_the_registries(capsys):
     assert [row["name"] for row in json.loads(run(capsys, "list", "mixers", "--json")[1])] == list(MIXERS)
     everything = json.loads(run(capsys, "list", "--json")[1])
     assert sorted(everything) == ["configs", "mixers", "tasks"]
-    assert "configs/quickstart.py" in [row["name"] for row in everything["configs"]]
+    assert [row["name"] for row in everything["configs"]] == list(shipped_configs())
     for what in ("mixers", "tasks", "configs"):
         assert run(capsys, "list", what)[0] == 0
 
