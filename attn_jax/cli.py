@@ -16,7 +16,6 @@ import tyro
 from attn_jax.checking import Kind, check
 from attn_jax.comparison import compare, rewrite_report, train
 from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError, UserError
-from attn_jax.lab.study import Source
 from attn_jax.listing import print_list, show_task
 from attn_jax.platforms import Platform, device_lines, select_platform, where_studies_run
 
@@ -167,9 +166,9 @@ def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def _run(command: Command, overrides: tuple[str, ...]) -> None:
     match command:
         case Compare(config, workdir, platform):
-            compare(Source(str(config), overrides), workdir, platform)
+            compare(config, overrides, workdir, platform)
         case Train(config, model, workdir, platform):
-            train(Source(str(config), overrides), model, workdir, platform)
+            train(config, overrides, model, workdir, platform)
         case Report(directory):
             rewrite_report(directory)
         case List(what, as_json, measure, platform):

@@ -1,16 +1,16 @@
 """From a config file and command line overrides to a checked study; and any python file of the user's as a module."""
 
-import importlib.util
 import json
-import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from attn_jax.config import Study, checked, from_dict
+from attn_jax.codec import checked, from_dict
+from attn_jax.config import Study
 from attn_jax.errors import ConfigError
+from attn_jax.own_code import load_file
 from attn_jax.shipped import config_path
 
 
@@ -55,24 +55,19 @@ def _load_json(path: Path) -> Study:
 
 
 def load_module(path: Path) -> ModuleType:
-    """Runs a python file of the user's, under a name of its own.
+    """Runs a python file of the user's; it may import the modules beside it.
 
     Raises:
       ConfigError: no such file, or whatever the file itself raises, with the line.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    name = f"attn_jax_config_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.absolute())
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise ConfigError(f"{path}: got a '{path.suffix}' file, wanted .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses defined in the file look their module up
     try:
-        spec.loader.exec_module(module)
+        return load_file(path)
     except (Exception, SystemExit) as error:  # whatever the user's file does
         raise ConfigError(in_words(path, error)) from error
-    return module
 
 
 def in_words(path: Path, error: BaseException) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from attn_jax.config import EvaluateConfig, Study, TrainConfig, fingerprint, from_dict, to_dict
+from attn_jax.codec import fingerprint, from_dict, from_json, to_dict, to_json
+from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.config_file import load_study
 from attn_jax.errors import ConfigError
 from attn_jax.mixers import GRU, LSTM, MIXERS, Attention
@@ -62,24 +63,24 @@ from attn_jax.tasks import Parity
 
 @dataclass(frozen=True)
 class Mine(GRU):
-    sharpness: float = SHARPNESS
+    sharpness: float = 1.0
 
 def get_config():
     return Study("own", Parity(), {"mine": ModelConfig(mixers=(Mine(),))})
 """
 
 
-def test_a_class_of_the_users_own_is_known_by_its_source(tmp_path):
-    prints = []
-    for sharpness in ("1.0", "2.0"):
-        path = tmp_path / "own.py"
-        path.write_text(OWN_MIXER.replace("SHARPNESS", sharpness))
-        study = load_study(path)
-        assert to_dict(study)["models"]["mine"]["mixers"][0]["file"] == "own.py:Mine"
-        prints.append(fingerprint(study))
-    assert prints[0] != prints[1]
-    with pytest.raises(ConfigError, match=r"own.py:Mine is not the package's own; give the python config"):
+def test_a_class_of_the_users_own_travels_by_its_file_and_is_recorded_by_its_name(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN_MIXER)
+    study = load_study(path)
+    recorded = to_dict(study)["models"]["mine"]["mixers"][0]
+    assert recorded == {"class": "Mine", "sharpness": 1.0} | {k: v for k, v in to_dict(GRU()).items() if k != "name"}
+    with pytest.raises(ConfigError, match=r"models.mine.mixers.0: Mine is not the package's own; give the python"):
         from_dict(to_dict(study))
+    travelling = json.loads(to_json(study))
+    assert travelling["models"]["mine"]["mixers"][0]["file"] == str(path)
+    assert from_json(json.dumps(travelling)) == study
 
 
 def test_overrides_reach_every_depth():

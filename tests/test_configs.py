@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from attn_jax.config import from_dict, to_dict
+from attn_jax.codec import from_dict, to_dict
 from attn_jax.config_file import load_study
 from attn_jax.lab.facts import study_facts
 from attn_jax.lab.planning import Prepared

@@ -1,5 +1,6 @@
 """One job: a block of runs of one model, from its last checkpoint to its test scores."""
 
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.config import fingerprint
-from attn_jax.config_file import load_study
-from attn_jax.errors import ConfigError
+from attn_jax.codec import from_json
 from attn_jax.lab.directory import append_row, block_directory, locked, read_rows
+from attn_jax.lab.numerics import prepare
 from attn_jax.lab.planning import Prepared
+from attn_jax.lab.sources import hashed_sources, refuse_changed
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
 from attn_jax.training.objective import Evaluation
@@ -25,10 +26,9 @@ _HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to fin
 class Job:
     """All a worker needs: strings and numbers, so that any executor can carry it to any machine."""
 
-    config: str  # path
-    overrides: tuple[str, ...]
-    fingerprint: str
-    directory: str
+    study: str  # JSON, as codec.to_json writes it
+    sources: str  # JSON, the model's hashed sources
+    directory: str  # absolute
     model: str
     block: int
     width: int
@@ -44,19 +44,12 @@ def is_done(job: Job) -> bool:
 
 
 def run_block(job: Job, should_stop: Any) -> bool:
-    """Trains a block to the end, or until `should_stop()` at the end of a chunk; True when it is done.
-
-    Raises:
-      ConfigError: the config file changed since the study began.
-    """
-    study = load_study(job.config, job.overrides)
-    if fingerprint(study) != job.fingerprint:
-        raise ConfigError(f"{job.config} changed while the study was running; start the command again")
+    """Trains a block to the end, or until `should_stop()` at the end of a chunk; True when it is done."""
     folder = block_directory(Path(job.directory), job.model, job.block)
     folder.mkdir(parents=True, exist_ok=True)
     _keep_compiled(Path(job.directory))
-    with locked(folder, wait_seconds=_HANDOVER_SECONDS), jax.default_matmul_precision(study.train.matmul_precision):
-        return is_done(job) or (not should_stop() and _train(job, Prepared(study), should_stop))
+    with locked(folder, wait_seconds=_HANDOVER_SECONDS), prepare(partial(from_json, job.study)) as prepared:
+        return is_done(job) or (not should_stop() and _train(job, prepared, should_stop))
 
 
 def _keep_compiled(directory: Path) -> None:
@@ -74,6 +67,7 @@ def _train(job: Job, prepared: Prepared, should_stop: Any) -> bool:
     try:
         start, state = checkpoints.restore(state) or (0, state)
         programs = compile_programs(plan, state, job.num_devices)
+        refuse_changed(job.model, json.loads(job.sources), hashed_sources(prepared.study, job.model))  # all is traced
         append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
         after = partial(_after_chunk, job, checkpoints, should_stop)
         state = run_chunks(programs, state, start=start, steps=train.steps, every=plan.every, after=after)

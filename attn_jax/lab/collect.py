@@ -34,7 +34,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
     every, steps = config["evaluate"]["every"], config["train"]["steps"]
     return Results(
         study=config["name"],
-        task=config["task"].get("name") or config["task"]["file"],
+        task=config["task"].get("name") or config["task"]["class"],
         reference=config["reference"] or next(iter(config["models"])),
         metric=task["metric"],
         chance=task["chance"],

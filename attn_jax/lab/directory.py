@@ -2,6 +2,7 @@
 
 study.json        what the study is: config, fingerprint, matched models, task; the parent writes it
 environment.json  on what it ran
+sources/          the user's own code that decides the numbers, as it was when the study began; the parent
 blocks/<model>-<k>/metrics.jsonl, checkpoints/      one worker writes them
 summary.json, report.html                           the parent, at the end
 compiled/         jax's cache of compiled programs; can be deleted

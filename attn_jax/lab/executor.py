@@ -7,16 +7,20 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
 from typing import Any
 
 from attn_jax.errors import MachineError
 
 _BLOCKED = (signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 _parent_died = threading.Event()  # in a worker
+_starting = threading.Lock()
 _working = threading.Lock()  # in a worker, held while it runs a job
 
 
@@ -65,8 +69,27 @@ def stop_requested() -> bool:
 
 
 def _process_on(core: int) -> ProcessPoolExecutor:
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=spawn, initializer=_start_worker, initargs=(core,))
+    return ProcessPoolExecutor(1, mp_context=_Spawn(), initializer=_start_worker, initargs=(core,))
+
+
+class _Process(SpawnProcess):
+    """A spawned process that does not run the command's own script again.
+
+    A job needs nothing of it. It may have no file (standard input, a notebook), or start another study.
+    """
+
+    def start(self) -> None:
+        """Starts it, with an empty `__main__` to be told of."""
+        with _starting:
+            main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = main
+
+
+class _Spawn(SpawnContext):
+    Process = _Process
 
 
 def _start_worker(core: int) -> None:

@@ -8,15 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from attn_jax.config import fingerprint, to_dict
+from attn_jax.codec import fingerprint, to_dict
 from attn_jax.lab.matching import count_parameters, floating_bytes
 from attn_jax.lab.newton_trips import newton_trips
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.program import count_flops, depth_growth
+from attn_jax.lab.sources import hashed_sources
 from attn_jax.models import AnyModelConfig
 from attn_jax.training.step import batch_loss, train_batch
 
-STUDY_SCHEMA = 2  # of study.json; another number is another version's
+STUDY_SCHEMA = 3  # of study.json; another number is another version's
 
 
 def study_facts(prepared: Prepared) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
             "source": spec.source,
         },
         "models": {name: _model_facts(prepared, name) for name in study.models},
+        "sources": {name: hashed_sources(study, name) for name in study.models},
     }
 
 

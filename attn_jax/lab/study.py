@@ -4,6 +4,7 @@ Workers write only their block's folder; this process alone writes the study's o
 """
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -13,22 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attn_jax.codec import to_json
 from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
 from attn_jax.lab.block import Job, is_done, run_block
-from attn_jax.lab.directory import locked, read_json, write_json
+from attn_jax.lab.directory import block_directory, locked, read_json, read_rows, write_json
 from attn_jax.lab.executor import WorkerDiedError, stop_requested
 from attn_jax.lab.facts import study_facts
 from attn_jax.lab.planning import Prepared, block_width
+from attn_jax.lab.sources import keep_sources, refuse_changed
 
 _ATTEMPTS = 2  # a job whose worker was killed is tried once more
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the study's config came from; a worker loads it again."""
-
-    config: str
-    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,10 +64,18 @@ def claimed(directory: Path, prepared: Prepared, layout: Layout) -> Iterator[Lay
         (directory / "stop").unlink(missing_ok=True)
         path = directory / "study.json"
         if path.exists():
-            layout = _same_study(directory, read_json(path), facts, layout)
+            begun = read_json(path)
+            layout = _same_study(directory, begun, facts, layout)
+            if begun["sources"] != facts["sources"]:
+                _begin(directory, prepared, facts, layout)  # another source, of models that have not begun
         else:
-            write_json(path, facts | vars(layout))
+            _begin(directory, prepared, facts, layout)
         yield layout
+
+
+def _begin(directory: Path, prepared: Prepared, facts: dict[str, Any], layout: Layout) -> None:
+    keep_sources(prepared.study, directory / "sources")
+    write_json(directory / "study.json", facts | vars(layout))
 
 
 def record_environment(directory: Path, environment: dict[str, Any]) -> None:
@@ -105,6 +108,7 @@ def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layou
             f"{directory}: belongs to another config of study {old['config']['name']!r} ({shown}). "
             "Give another --workdir, or delete the directory."
         )
+    _refuse_other_source(directory, old, new)
     begun = Layout(**{key: old[key] for key in vars(layout)})
     if (begun.platform, begun.num_devices) != (layout.platform, layout.num_devices):
         raise MachineError(
@@ -112,6 +116,20 @@ def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layou
             f"{layout.num_devices} {layout.platform}; give --platform={_option(begun.platform)} or another --workdir"
         )
     return begun
+
+
+def _refuse_other_source(directory: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuses where a model that has begun would go on, or be compared, as another."""
+    if old["task"]["source"] != new["task"]["source"]:
+        raise ConfigError(
+            f"{directory}: its task's data were another's ({old['task']['source']}); give another --workdir"
+        )
+    for name in old["models"]:
+        if any(read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(old["blocks"])):
+            refuse_changed(name, old["sources"][name], new["sources"][name])
+            changes = list(differences(old["models"][name]["config"], new["models"][name]["config"]))
+            if changes:  # the reference that it was matched to has another size
+                raise ConfigError(f"{directory}: models.{name} was trained at another size ({changes[0]})")
 
 
 def _option(platform: str) -> str:
@@ -132,11 +150,11 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {old} -> {new}"
 
 
-def jobs_of(source: Source, prepared: Prepared, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
+def jobs_of(prepared: Prepared, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
     """The blocks of these models that are not done, every model's first ones first: equal programs compile once."""
-    fingerprint = read_json(directory / "study.json")["fingerprint"]
+    study, sources = to_json(prepared.study), read_json(directory / "study.json")["sources"]
     jobs = [
-        Job(source.config, source.overrides, fingerprint, str(directory), name, k, layout.width, layout.num_devices)
+        Job(study, json.dumps(sources[name]), str(directory.absolute()), name, k, layout.width, layout.num_devices)
         for k in range(layout.blocks)
         for name in models
     ]
@@ -207,8 +225,14 @@ def _named(job: Job, error: BaseException) -> Exception:
 
 @contextlib.contextmanager
 def _signals_ask_to_stop(directory: Path) -> Iterator[threading.Event]:
-    """The first Ctrl-C or SIGTERM asks the workers to save and stop; the second ends this process at once."""
+    """The first Ctrl-C or SIGTERM asks the workers to save and stop; the second ends this process at once.
+
+    Python lets the main thread alone listen to signals: in another one, whoever owns the process does.
+    """
     interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
 
     def ask(number: int, frame: Any) -> None:
         del number, frame

@@ -14,7 +14,7 @@ from attn_jax.lab.collect import read_results
 from attn_jax.lab.directory import append_row, locked, read_json, read_rows, write_json
 from attn_jax.lab.executor import WorkerDiedError
 from attn_jax.lab.planning import Prepared
-from attn_jax.lab.study import Source, choose_layout, claimed, differences, jobs_of, record_environment, run_jobs
+from attn_jax.lab.study import choose_layout, claimed, differences, jobs_of, record_environment, run_jobs
 
 
 def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
@@ -156,7 +156,7 @@ class Fails:
 def some_jobs(directory):
     prepared = Prepared(get_config())
     with claimed(directory, prepared, layout_of(prepared)) as layout:
-        return jobs_of(Source("tiny_study.py"), prepared, directory, layout, ["transformer", "gru"])
+        return jobs_of(prepared, directory, layout, ["transformer", "gru"])
 
 
 def test_a_worker_that_dies_twice_ends_the_study_and_is_named(tmp_path):

@@ -10,6 +10,9 @@ import textwrap
 import pytest
 from processes import CONFIG, alive, environment, finish, kill_group, members, rows, start, summary, wait_for
 
+from attn_jax.codec import to_json
+from attn_jax.config_file import load_study
+
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
@@ -126,9 +129,8 @@ def test_dying_at_chosen_points_changes_no_bit(unbroken, tmp_path):
     """One block dies again and again, each time somewhere else, then goes through; its rows equal the unbroken ones."""
     facts = json.loads((unbroken / "study.json").read_text())
     job = {
-        "config": str(CONFIG),
-        "overrides": (),
-        "fingerprint": facts["fingerprint"],
+        "study": to_json(load_study(CONFIG)),
+        "sources": "{}",
         "directory": str(tmp_path),
         "model": "gru",
         "block": 0,

@@ -1,0 +1,120 @@
+"""From a study, or its config file, to trained models: what the command, Python and notebooks share."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from attn_jax.codec import checked
+from attn_jax.config import Study
+from attn_jax.config_file import load_study
+from attn_jax.errors import ConfigError
+from attn_jax.lab.collect import read_results
+from attn_jax.lab.directory import write_json
+from attn_jax.lab.executor import PinnedProcesses
+from attn_jax.lab.numerics import prepare
+from attn_jax.lab.planning import Prepared
+from attn_jax.lab.progress import Watch
+from attn_jax.lab.results import Results
+from attn_jax.lab.study import Layout, choose_layout, claimed, jobs_of, record_environment, run_jobs
+from attn_jax.lab.summary import summarize
+from attn_jax.platforms import Platform, cpu_cores, environment, select_platform, where_studies_run
+
+
+def compare(
+    study: Study | str | Path,
+    *,
+    workdir: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    platform: Platform = "auto",
+) -> Results:
+    """Trains every model of a study, as `attn-jax compare` does; in a script, a notebook or a thread.
+
+    A study that is done already is only read. `attn-jax report` makes the page of the directory. In a notebook:
+
+        results = attn_jax.lab.compare("configs/parity.py", overrides=["--config.train.seeds=4"])
+        results.models["lstm"].final  # [seeds, rates]
+
+    Args:
+      study: a study, or the path of its config file. Classes of your own lie in a file that can be imported.
+      workdir: where the study lives; default results/<study name>.
+      overrides: of a config file's fields, as the command takes them: ["--config.train.steps=500"].
+      platform: what to run on: "auto", "cpu", "cuda" or "tpu".
+
+    Returns:
+      The scores and losses of every run.
+
+    Raises:
+      ConfigError: what is wrong with the study, or the directory is another study's.
+      UserError: whatever else ends the command with a sentence: a locked directory, Ctrl-C (all is saved) ...
+
+    >>> compare("nowhere.py")
+    Traceback (most recent call last):
+    attn_jax.errors.ConfigError: nowhere.py: no such config file
+    """
+    with trained(study, workdir=workdir, overrides=overrides, platform=platform) as directory:
+        results = read_results(directory)
+        write_json(directory / "summary.json", summarize(results))
+        return results
+
+
+@contextmanager
+def trained(
+    study: Study | str | Path,
+    *,
+    model: str | None = None,
+    workdir: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    platform: Platform = "auto",
+    console: Console | None = None,
+) -> Iterator[Path]:
+    """The study's directory, held, with its models trained to the end, or this one alone."""
+    with prepare(partial(_loaded, study, overrides)) as prepared:
+        models = list(prepared.study.models)
+        if model not in (None, *models):
+            raise ConfigError(f"--model: got {model!r}, wanted one of {', '.join(models)}")
+        directory = Path("results") / prepared.study.name if workdir is None else Path(workdir)
+        layout = _layout(prepared, select_platform(platform))
+        with claimed(directory, prepared, layout) as layout:
+            _train(prepared, directory, layout, models if model is None else [model], console or Console())
+            yield directory
+
+
+def _loaded(study: Study | str | Path, overrides: Sequence[str]) -> Study:
+    if not isinstance(study, Study):
+        return load_study(study, overrides)
+    if overrides:
+        raise ConfigError("overrides: got them for a Study, wanted them for a config file; use dataclasses.replace")
+    return checked(study)
+
+
+def _train(prepared: Prepared, directory: Path, layout: Layout, models: list[str], console: Console) -> None:
+    title = f"study {prepared.study.name} in {directory}, on {where_studies_run()}"
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    jobs = jobs_of(prepared, directory, layout, models)
+    if not jobs:
+        console.print("already trained; nothing to do but the report", highlight=False)
+        return
+    record_environment(directory, environment())
+    executor = _executor(layout)
+    try:
+        with Watch(console, directory, models, layout.blocks, prepared.study.train.steps) as watch:
+            run_jobs(jobs, executor, directory, watch)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _layout(prepared: Prepared, backend: str) -> Layout:
+    if backend == "cpu":
+        return choose_layout(prepared, platform=backend, workers=len(cpu_cores()), num_devices=1)
+    import jax
+
+    return choose_layout(prepared, platform=backend, workers=1, num_devices=jax.local_device_count())
+
+
+def _executor(layout: Layout) -> Executor:
+    """Pinned processes on a CPU; beside an accelerator one thread, because the devices belong to this process."""
+    return PinnedProcesses(cpu_cores()) if layout.platform == "cpu" else ThreadPoolExecutor(1)

@@ -1,0 +1,158 @@
+"""Code of the user's own: a python file as a module, with the modules beside it importable, and a class by its file.
+
+Only what files of the user's import is looked for in their folder, so that a `random.py` or `jax.py` beside a config
+shadows nothing that others import. Their bytecode is neither read nor written: an edit within a second counts too.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+_PACKAGE = Path(__file__).parent
+_folders: dict[str, None] = {}  # of the user's files, in order of their coming
+_imported: set[str] = set()  # names of modules found in these folders
+_asked: list[tuple[str, str]] = []  # (module, folder) that `import_class` is looking for
+
+
+def load_file(path: Path) -> ModuleType:
+    """Runs a python file under a name that no other has; what earlier ones imported from beside them is forgotten.
+
+    Raises:
+      Exception: whatever the file raises.
+    """
+    for name in _imported:
+        sys.modules.pop(name, None)
+    _imported.clear()
+    return _run(path.absolute())
+
+
+def import_class(file: str, module: str, qualname: str) -> type:
+    """A class by the file it lies in, the name of its module there, and its own name.
+
+    Raises:
+      Exception: whatever the file raises, OSError where it is gone, AttributeError where it has no such class.
+    """
+    found = sys.modules.get(module)
+    if found is None or not _is_of(found, file):
+        found = _import(Path(file), module)
+    for name in qualname.split("."):
+        found = getattr(found, name)
+    assert isinstance(found, type)
+    return found
+
+
+def file_of(owner: type) -> str | None:
+    """The absolute path of the file that a class lies in; None where there is none: a notebook, standard input."""
+    module = sys.modules.get(owner.__module__)
+    file = getattr(module, "__file__", None)
+    return str(Path(file).absolute()) if file and Path(file).is_file() else None
+
+
+def folder_of(file: str | Path, module: str) -> Path:
+    """The folder that a module of this name is imported from.
+
+    >>> folder_of("/a/pack/inner/mine.py", "pack.inner.mine").as_posix()
+    '/a'
+    """
+    path = Path(file)
+    depth = 0 if module == _name(path) else module.count(".") + (path.name == "__init__.py")
+    return path.parents[depth]
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is the user's: neither this package's nor an installed one's."""
+    return _PACKAGE not in path.parents and not {"site-packages", "dist-packages"} & set(path.parts)
+
+
+def _run(path: Path) -> ModuleType:
+    for folder in (path.parent, path.resolve().parent):  # of a link too, as python itself does
+        _folders[str(folder)] = None
+    name = _name(path)
+    loader = _FreshLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # a loader was given
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses defined in the file look their module up
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _import(path: Path, module: str) -> ModuleType:
+    """By its own name where that is free, so that its neighbours import the same; else by its path."""
+    if module == _name(path) or module in sys.modules:
+        return _run(path)
+    folder = str(folder_of(path, module))
+    _folders[folder] = None
+    _asked.append((module, folder))
+    try:
+        return importlib.import_module(module)
+    finally:
+        _asked.pop()
+
+
+def _name(path: Path) -> str:
+    return f"attn_jax_config_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
+def _is_of(module: ModuleType, file: str) -> bool:
+    return getattr(module, "__file__", None) is not None and str(Path(str(module.__file__)).absolute()) == file
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compiles the source each time: bytecode is trusted by size and second, and an edit may keep both."""
+
+    def get_code(self, fullname: str):
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+class _Beside(MetaPathFinder):
+    """Finds what a file of the user's imports in the folder it was loaded from."""
+
+    def find_spec(self, fullname: str, path=None, target: ModuleType | None = None) -> ModuleSpec | None:
+        parent = fullname.rpartition(".")[0]
+        if fullname == _PACKAGE.name or (path is not None and parent not in _imported):
+            return None
+        folders = path if path is not None else _folders_for(fullname)
+        spec = PathFinder.find_spec(fullname, folders, target) if folders else None
+        if spec is None or (spec.loader is None and _is_installed(fullname)):
+            return None
+        if type(spec.loader) is SourceFileLoader:
+            spec.loader = _FreshLoader(fullname, str(spec.origin))
+        _imported.add(fullname)
+        return spec
+
+
+def _folders_for(name: str) -> list[str]:
+    """Where to look for a module: beside the file that imports it, or where `import_class` says."""
+    asked = [folder for module, folder in _asked if module == name or module.startswith(f"{name}.")]
+    importer = _importer()
+    beside = [folder for folder in _folders if Path(folder) in importer.parents] if is_own(importer) else []
+    return asked + sorted(beside, key=len, reverse=True)  # the nearest first
+
+
+def _is_installed(name: str) -> bool:
+    """Whether python finds the module itself: a folder without __init__.py, which needs no loader, then stands back."""
+    spec = PathFinder.find_spec(name)
+    return spec is not None and spec.loader is not None
+
+
+def _importer() -> Path:
+    """The file whose code is importing just now."""
+    frame = sys._getframe(1)
+    machinery = ("<frozen importlib", importlib.__file__, __file__)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(machinery):
+        frame = frame.f_back
+    return Path(frame.f_code.co_filename).absolute()
+
+
+sys.meta_path.insert(0, _Beside())
