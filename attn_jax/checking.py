@@ -5,10 +5,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
+import jax
+
 from attn_jax.config_file import in_words, line_in, load_module, raised
 from attn_jax.errors import ConfigError, UserError
 from attn_jax.listing import nearest_names
-from attn_jax.mixers import MIXERS, MixerConfig
+from attn_jax.mixers import MIXERS, Mixer, MixerConfig
 from attn_jax.platforms import Platform, select_platform
 from attn_jax.tasks import TASKS, TaskConfig
 
@@ -124,8 +126,19 @@ def _mixer_promises(config: MixerConfig) -> tuple[str, ...]:
     from attn_jax.testing import check_mixer
 
     check_mixer(config)
-    causal = replace(config, d_model=16).make().causal
-    return _EVERY_MIXER + (_CAUSAL_MIXER if causal else _MIXER_BOTH_WAYS)
+    mixer = replace(config, d_model=16).make()
+    return _EVERY_MIXER + (_CAUSAL_MIXER if mixer.causal else _MIXER_BOTH_WAYS) + (_decay(mixer),)
+
+
+def _decay(mixer: Mixer) -> str:
+    """What weight decay pulls to 0 and what it leaves alone: a choice that is easily made unawares."""
+    shapes = jax.eval_shape(mixer.init, jax.random.key(0))
+    spared = jax.tree_util.tree_flatten_with_path(mixer.spared(shapes))[0]
+    names = {
+        left: ", ".join(jax.tree_util.keystr(path, simple=True, separator="/") for path, leaf in spared if leaf == left)
+        for left in (False, True)
+    }
+    return f"weight decay pulls at {names[False] or 'nothing'}; it leaves alone {names[True] or 'nothing'}"
 
 
 def _task_promises(config: TaskConfig) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ ALLOWED = {
     "mixers": {"types", "ops", "layers"},
     "models": {"types", "ops", "layers", "mixers"},
     "tasks": {"types"},
-    "training": {"types", "errors", "models.base", "models.greedy", "tasks.base"},
+    "training": {"types", "errors", "layers.decay", "mixers.base", "models.base", "models.greedy", "tasks.base"},
     "config": {"errors", "models", "tasks", "training.optim"},
     "own_code": {"errors"},
     "codec": {"config", "errors", "mixers", "models", "own_code", "tasks"},

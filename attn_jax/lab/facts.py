@@ -54,12 +54,12 @@ def _floors(prepared: Prepared, length: int) -> dict[str, dict[str, float | None
 
 def _model_facts(prepared: Prepared, name: str) -> dict[str, Any]:
     config, note = prepared.models[name]
-    total, matched = count_parameters(jax.eval_shape(prepared.make(config).init, jax.random.key(0)))
+    parameters = count_parameters(prepared.make(config))
     return {
         "config": to_dict(config),
         "description": config.describe(),
-        "parameters": total,
-        "parameters_matched": matched,
+        "parameters": parameters.total,
+        "parameters_matched": parameters.matched,
         "match_note": note,
         "state_bytes": _state_bytes(prepared, config),
         "train_flops_per_step": _counted(_train_flops, prepared, name),

@@ -1,26 +1,33 @@
 """Equal terms: sizes every model to the reference by parameters."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from attn_jax.models import AnyModelConfig
+from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.types import IO
 
-TABLES = ("embedding", "positions", "readout")  # as large as the vocabulary asks, whatever the model
 TOLERANCE = 0.02
 
 
-def parameter_shapes(config: AnyModelConfig, io: IO, max_tokens: int) -> Any:
-    """The model's parameters as shapes; nothing is computed."""
-    return jax.eval_shape(config.make(io, max_tokens).init, jax.random.key(0))
+class Parameters(NamedTuple):
+    """The size of a model."""
+
+    total: int
+    matched: int  # without the tables of tokens, places and readout, which the task sizes, whatever the model
 
 
-def count_parameters(shapes: Any) -> tuple[int, int]:
-    """(all parameters, those that are matched): the tables of tokens, places and readout are left out of the second."""
-    sizes = {name: sum(leaf.size for leaf in jax.tree.leaves(part)) for name, part in shapes.items()}
-    return sum(sizes.values()), sum(size for name, size in sizes.items() if name not in TABLES)
+def count_parameters(model: Model | EncoderDecoder) -> Parameters:
+    """How many parameters a model has; nothing is computed."""
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    total = _size(shapes)
+    return Parameters(total, total - sum(_size(shapes[table]) for table in model.tables if table in shapes))
+
+
+def _size(shapes: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def floating_bytes(state: Any) -> int:
@@ -50,25 +57,25 @@ def match_parameters(config: AnyModelConfig, target: int, io: IO) -> tuple[AnyMo
     miss = _miss(matched, target, io)
     if miss <= TOLERANCE:
         return matched, None
-    size = _size(matched, io)
+    size = _matched(matched, io)
     return matched, f"{size} matched parameters against {target}: {miss:.1%} off, the nearest it can be made"
 
 
 def _nearest(make: Any, target: int, io: IO, *, step: int = 1) -> AnyModelConfig:
     """Of make(step), make(2 step), ..., which grow, the one whose size is nearest to the target."""
     high = 1
-    while _size(make(high * step), io) < target:
+    while _matched(make(high * step), io) < target:
         high *= 2
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _size(make(middle * step), io) < target else (low, middle)
+        low, high = (middle, high) if _matched(make(middle * step), io) < target else (low, middle)
     return min((make(n * step) for n in (low, high) if n), key=lambda candidate: _miss(candidate, target, io))
 
 
-def _size(config: AnyModelConfig, io: IO) -> int:
-    return count_parameters(parameter_shapes(config, io, 1))[1]
+def _matched(config: AnyModelConfig, io: IO) -> int:
+    return count_parameters(config.make(io, 1)).matched
 
 
 def _miss(config: AnyModelConfig, target: int, io: IO) -> float:
-    return abs(_size(config, io) / target - 1)
+    return abs(_matched(config, io) / target - 1)

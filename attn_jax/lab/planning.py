@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from attn_jax.config import Study
 from attn_jax.errors import ConfigError
-from attn_jax.lab.matching import count_parameters, match_parameters, parameter_shapes
+from attn_jax.lab.matching import count_parameters, match_parameters
 from attn_jax.lab.selection import HELD
 from attn_jax.lab.yardstick import Yardstick, yardstick
 from attn_jax.models import AnyModelConfig
@@ -128,7 +128,7 @@ class Prepared:
         """The models as they run, matched if the study says so, each with a note where 2 % could not be reached."""
         study, io, at = self.study, self.spec.io, self.study.reference_name
         try:
-            target = count_parameters(parameter_shapes(study.models[at], io, 1))[1]
+            target = count_parameters(study.models[at].make(io, 1)).matched
             models: dict[str, tuple[AnyModelConfig, str | None]] = {}
             for at, model in study.models.items():
                 keep = study.match is None or at == study.reference_name
@@ -165,9 +165,12 @@ class Prepared:
         """The static sizes of one model's programs."""
         train, evaluate = self.study.train, self.study.evaluate
         schedule = learning_rate_schedule(train.schedule, warmup_steps=train.warmup_steps, steps=train.steps)
+        objective = self.objective(self.models[name][0])
         setup = Setup(
-            objective=self.objective(self.models[name][0]),
-            optimizer=make_optimizer(schedule, weight_decay=train.weight_decay, clip=train.clip),
+            objective=objective,
+            optimizer=make_optimizer(
+                schedule, weight_decay=train.weight_decay, clip=train.clip, spared=objective.spared
+            ),
             batch_size=train.batch_size,
             lengths=self.train_lengths,
         )

@@ -23,6 +23,8 @@ from attn_jax.types import Array, Key, Params
 # (x [..., T, N, H], positions [T] or [..., T]) -> x turned by its positions, such as rotary
 Position: TypeAlias = Callable[[Array, Array], Array]
 
+BIASES = ("b_q", "b_k", "b_v", "b_o")  # what `use_bias` adds; weight decay leaves biases alone, whatever their rank
+
 
 def init_multi_head_attention(
     key: Key,

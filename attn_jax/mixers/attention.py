@@ -6,7 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, project_heads
+from attn_jax.layers.decay import spared
+from attn_jax.layers.multi_head import BIASES, init_multi_head_attention, merge_heads, project_heads
 from attn_jax.mixers.attention_positions import (
     TURNED,
     PositionConfig,
@@ -108,6 +109,7 @@ class Attention(PositionConfig):
             extend=partial(extend, self) if self.causal else None,
             inspect=partial(inspect, self),
             causal=self.causal,
+            spared=partial(spared, [*BIASES, "b_relative"]),
         )
 
 

@@ -1,13 +1,63 @@
 """The contract of token mixing. A mixer moves information between places; norms, residuals and MLPs are the model's."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from functools import partial
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
-from attn_jax.types import Array, Params, State
+from attn_jax.layers.decay import SparedFn, spared
+from attn_jax.types import Array, Key, Params, State
+
+
+class InitFn(Protocol):
+    """Parameters from a key."""
+
+    def __call__(self, key: Key, /) -> Params:
+        """A pytree of arrays."""
+        ...
+
+
+class ApplyFn(Protocol):
+    """A whole sequence, the form for training."""
+
+    def __call__(self, params: Params, x: Array, /, valid: Array | None = None, *, key: Key | None = None) -> Array:
+        """y [B, T, D] of x [B, T, D] and valid, bool [B, T]; key None is evaluation, where nothing is random."""
+        ...
+
+
+class InitStateFn(Protocol):
+    """The state before the first place."""
+
+    def __call__(self, params: Params, /, batch_size: int, max_length: int, *, dtype: DTypeLike = jnp.float32) -> State:
+        """A pytree of arrays [B, ...]: a hidden state, or a cache with room for max_length places."""
+        ...
+
+
+class ExtendFn(Protocol):
+    """Goes on from a state: T = 1 is a step of decoding, the whole a prefill."""
+
+    def __call__(self, params: Params, x: Array, state: State, /, valid: Array | None = None) -> tuple[Array, State]:
+        """(y [B, T, D], the state after each row's last valid place)."""
+        ...
+
+
+class InspectFn(Protocol):
+    """What can be looked at."""
+
+    def __call__(self, params: Params, x: Array, /, valid: Array | None = None) -> dict[str, Array]:
+        """Attention weights, gates, hidden states ... by name; {} where there is nothing."""
+        ...
+
+
+class TripsFn(Protocol):
+    """How often loops without a fixed number of trips go round."""
+
+    def __call__(self, params: Params, x: Array, /, valid: Array | None = None) -> Array:
+        """Int32 [B], of each row the most trips of any such loop."""
+        ...
 
 
 class Mixer(NamedTuple):
@@ -18,12 +68,14 @@ class Mixer(NamedTuple):
     is finite but otherwise free. y has the dtype of x; accumulators are at least float32.
     """
 
-    init: Callable[..., Params]  # (key) -> params
-    apply: Callable[..., Array]  # (params, x[B,T,D], valid[B,T] | None, *, key=None) -> y[B,T,D]; key None = evaluation
-    init_state: Callable[..., State] | None  # (params, batch_size, max_length, *, dtype=float32) -> state
-    extend: Callable[..., tuple[Array, State]] | None  # (params, x[B,T,D], state, valid | None) -> (y[B,T,D], state)
-    inspect: Callable[..., dict[str, Array]]  # (params, x, valid) -> attention weights, gates ...; {} where nothing is
+    init: InitFn
+    apply: ApplyFn
+    init_state: InitStateFn | None
+    extend: ExtendFn | None
+    inspect: InspectFn
     causal: bool = True  # False: init_state and extend are None
+    spared: SparedFn = partial(spared, ())  # what weight decay leaves alone; by default what has fewer than two axes
+    trips: TripsFn | None = None  # where a `while` loop decides how long it runs: its FLOPs are then counted by these
 
 
 def zero_padding(x: Array, valid: Array | None) -> Array:
@@ -69,3 +121,13 @@ class MixerConfig(ABC):
     def divisor(self) -> int:
         """Every admissible `d_model` is a multiple of it."""
         return 1
+
+    @property
+    def hidden_size(self) -> int | None:
+        """The size that `trimmed` sets where it is not the width's; None otherwise."""
+        return None
+
+    def trimmed(self, size: int) -> Self | None:
+        """This mixer with the size set that changes it in finer steps than the width; None where there is none."""
+        del size
+        return None

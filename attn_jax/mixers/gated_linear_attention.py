@@ -45,7 +45,7 @@ class GatedLinearAttention(MatrixMemoryConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_memory, mix, inspect)
+        return bind(self, init, init_memory, mix, inspect, spare=["b_decay"])
 
 
 def init(config: GatedLinearAttention, key: Key) -> Params:

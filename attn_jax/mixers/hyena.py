@@ -64,7 +64,7 @@ class Hyena(MixerConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, extend, inspect)._replace(apply=partial(apply, self))
+        return bind(self, init, init_state, extend, inspect, spare=["d"])._replace(apply=partial(apply, self))
 
 
 def init(config: Hyena, key: Key) -> Params:

@@ -4,12 +4,13 @@ A mixer's file adds `init`, `init_state`, `extend` and `inspect`, which take the
 of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from attn_jax.layers.decay import spared
 from attn_jax.layers.linear import init_linear
 from attn_jax.mixers.base import Mixer, MixerConfig
 from attn_jax.ops.linear_scan import Form, linear_scan
@@ -19,14 +20,23 @@ from attn_jax.types import Array, Key, Params, State
 FORMS = (None, "sequential", "associative", "chunked")
 
 
-def bind(config: MixerConfig, init: Callable, init_state: Callable, extend: Callable, inspect: Callable) -> Mixer:
-    """The mixer of a file's functions; `apply` is `extend` from the fresh state."""
+def bind(
+    config: MixerConfig,
+    init: Callable,
+    init_state: Callable,
+    extend: Callable,
+    inspect: Callable,
+    *,
+    spare: Collection[str] = (),
+) -> Mixer:
+    """The mixer of a file's functions; `apply` is `extend` from the fresh state. `spare`: names, as `spared` takes."""
     return Mixer(
         init=partial(init, config),
         apply=partial(apply, partial(init_state, config), partial(extend, config)),
         init_state=partial(init_state, config),
         extend=partial(extend, config),
         inspect=partial(inspect, config),
+        spared=partial(spared, spare),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.linear_recurrent import (
     FORMS,
     bind,
@@ -20,14 +21,14 @@ from attn_jax.mixers.linear_recurrent import (
     to_complex,
     to_pairs,
 )
-from attn_jax.mixers.options import check_at_least, check_choice, check_range
+from attn_jax.mixers.options import check_choice, check_range
 from attn_jax.types import Array, Key, Params, State
 
 _SMALLEST = 1e-6  # of a uniform draw whose logarithm is taken
 
 
 @dataclass(frozen=True)
-class LRU(MixerConfig):
+class LRU(HiddenSizeConfig):
     """Linear recurrent unit (Orvieto et al. 2023, arXiv 2303.06349, section 3 and appendix A).
 
     h' = l * h + g * (x B),    l = exp(-exp(nu) + i exp(theta)),    g = sqrt(1 - |l|^2) at the start, then learned
@@ -45,7 +46,6 @@ class LRU(MixerConfig):
     """
 
     source = "Orvieto et al. 2023, arXiv 2303.06349"
-    d_inner: int | None = None
     r_min: float = 0.0
     r_max: float = 1.0
     max_phase: float = 2 * math.pi
@@ -54,16 +54,11 @@ class LRU(MixerConfig):
     form: Literal["sequential", "associative", "chunked"] | None = None
 
     def __post_init__(self):
-        check_at_least(1, d_inner=self.d_inner)
+        super().__post_init__()
         check_range("r_min", self.r_min, "r_max", self.r_max, least=0, most=1)
         check_choice("form", self.form, FORMS)
         if self.max_phase <= 0:
             raise ValueError(f"max_phase: got {self.max_phase}, wanted an angle > 0")
-
-    @property
-    def inner(self) -> int:
-        """P, the number of eigenvalues."""
-        return self.width if self.d_inner is None else self.d_inner
 
     @property
     def countable(self) -> "LRU":

@@ -69,7 +69,7 @@ class Mamba(MixerConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, extend, inspect)
+        return bind(self, init, init_state, extend, inspect, spare=["log_a"])
 
 
 def init(config: Mamba, key: Key) -> Params:

@@ -4,13 +4,14 @@ A mixer's file adds its `init` and its `mix`, (config, params, x, memory, valid)
 whose padding is zero; `bind` makes the rest of the contract of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from attn_jax.layers.decay import spared
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
@@ -49,8 +50,16 @@ class MatrixMemoryConfig(MixerConfig):
         return self.width // self.num_heads
 
 
-def bind(config: MatrixMemoryConfig, init: Callable, init_state: Callable, mix: Callable, inspect: Callable) -> Mixer:
-    """The mixer of a file's `init`, `init_state`, `mix` and `inspect`, which take the config first."""
+def bind(
+    config: MatrixMemoryConfig,
+    init: Callable,
+    init_state: Callable,
+    mix: Callable,
+    inspect: Callable,
+    *,
+    spare: Collection[str] = (),
+) -> Mixer:
+    """The mixer of a file's `init`, `init_state`, `mix` and `inspect`; `spare`: names, as `spared` takes."""
     if config.width % config.num_heads:
         raise ValueError(f"num_heads: got {config.num_heads}, wanted a divisor of d_model={config.width}")
     start, extend_from = partial(init_state, config), partial(extend, partial(mix, config))
@@ -60,6 +69,7 @@ def bind(config: MatrixMemoryConfig, init: Callable, init_state: Callable, mix: 
         init_state=start,
         extend=extend_from,
         inspect=partial(inspect, config),
+        spared=partial(spared, spare),
     )
 
 

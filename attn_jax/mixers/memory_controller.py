@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.layers.linear import init_linear, linear
-from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.mixers.gru import GRU
+from attn_jax.mixers.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.linear_recurrent import bind, fresh_state, project
 from attn_jax.mixers.lstm import LSTM
 from attn_jax.mixers.options import check_at_least, check_choice
@@ -32,7 +33,7 @@ _STEPS = {"rnn": rnn_step, "lstm": lstm_step, "gru": gru_step}
 
 
 @dataclass(frozen=True)
-class MemoryConfig(MixerConfig):
+class MemoryConfig(HiddenSizeConfig):
     """The base of the configurations of networks with an external memory.
 
     Args:
@@ -43,19 +44,14 @@ class MemoryConfig(MixerConfig):
       memory_size: S, the cells; never drawn from the length of the sequence.
     """
 
-    d_inner: int | None = None
     controller: Controller = "rnn"
     cell_size: int = 8
     memory_size: int = 40
 
     def __post_init__(self):
+        super().__post_init__()
         check_choice("controller", self.controller, get_args(Controller))
-        check_at_least(1, d_inner=self.d_inner, cell_size=self.cell_size, memory_size=self.memory_size)
-
-    @property
-    def inner(self) -> int:
-        """The controller's hidden size P."""
-        return self.width if self.d_inner is None else self.d_inner
+        check_at_least(1, cell_size=self.cell_size, memory_size=self.memory_size)
 
 
 def bind_memory(config: MemoryConfig, actions: int, start: Callable, update: Callable) -> Mixer:

@@ -16,16 +16,17 @@ from jax import lax
 
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.linear import init_linear, linear
-from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.linear_recurrent import FORMS, bind, fresh_state, last_valid, project, scan_valid
-from attn_jax.mixers.options import check_at_least, check_choice
+from attn_jax.mixers.options import check_choice
 from attn_jax.types import Array, Key, Params, State
 
 _NEVER = -1e30  # a logarithm of zero that makes no NaN
 
 
 @dataclass(frozen=True)
-class MinGatedConfig(MixerConfig):
+class MinGatedConfig(HiddenSizeConfig):
     """The base of the minimal gated mixers' configurations.
 
     Args:
@@ -36,21 +37,15 @@ class MinGatedConfig(MixerConfig):
         wants a positive candidate.
     """
 
-    d_inner: int | None = None
     candidate: Literal["linear", "positive"] = "positive"
     form: Literal["sequential", "associative", "chunked", "log"] | None = None
 
     def __post_init__(self):
-        check_at_least(1, d_inner=self.d_inner)
+        super().__post_init__()
         check_choice("candidate", self.candidate, ("linear", "positive"))
         check_choice("form", self.form, (*FORMS, "log"))
         if self.form == "log" and self.candidate != "positive":
             raise ValueError("form: got 'log' with candidate='linear', wanted a positive candidate: log(c) is taken")
-
-    @property
-    def inner(self) -> int:
-        """The hidden size P."""
-        return self.width if self.d_inner is None else self.d_inner
 
     @property
     def countable(self) -> "MinGatedConfig":

@@ -47,7 +47,7 @@ class MLSTM(MatrixMemoryConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, mix, inspect)
+        return bind(self, init, init_state, mix, inspect, spare=["b_output"])
 
 
 def init(config: MLSTM, key: Key) -> Params:

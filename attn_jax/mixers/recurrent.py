@@ -14,8 +14,10 @@ from jax import lax
 
 from attn_jax.layers.initializers import glorot_uniform, orthogonal
 from attn_jax.layers.linear import init_linear, linear
-from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.newton import newton_cell, solve_cell
+from attn_jax.mixers.options import check_choice
 from attn_jax.ops.cells import scan_cell
 from attn_jax.ops.norms import accumulator
 from attn_jax.types import Array, Key, Params, State
@@ -26,7 +28,7 @@ _SQUARINGS = 20  # the error of a spectral radius is log(2 ** 20) / 2 ** 20 for 
 
 
 @dataclass(frozen=True)
-class RecurrentConfig(MixerConfig):
+class RecurrentConfig(HiddenSizeConfig):
     """The base of the recurrent mixers' configurations.
 
     Args:
@@ -37,29 +39,16 @@ class RecurrentConfig(MixerConfig):
       form: "scan" goes step by step; "newton" solves for all states at once, O(log T) deep (never faster on a CPU).
     """
 
-    d_inner: int | None = None
     recurrent_init: RecurrentInit = "orthogonal"
     spectral_radius: float | None = None
     form: Form = "scan"
 
     def __post_init__(self):
+        super().__post_init__()
         check_choice("recurrent_init", self.recurrent_init, get_args(RecurrentInit))
         check_choice("form", self.form, get_args(Form))
-        if self.d_inner is not None and self.d_inner < 1:
-            raise ValueError(f"d_inner: got {self.d_inner}, wanted at least 1")
         if self.spectral_radius is not None and not self.spectral_radius > 0:
             raise ValueError(f"spectral_radius: got {self.spectral_radius}, wanted a number > 0")
-
-    @property
-    def inner(self) -> int:
-        """The hidden size P."""
-        return self.width if self.d_inner is None else self.d_inner
-
-
-def check_choice(name: str, got: str, wanted: tuple[str, ...]) -> None:
-    """Raises unless an option is one of those there are."""
-    if got not in wanted:
-        raise ValueError(f"{name}: got {got!r}, wanted one of {', '.join(wanted)}")
 
 
 def bind(config: RecurrentConfig, init: Callable, init_state: Callable, step: Callable) -> Mixer:
@@ -73,6 +62,7 @@ def bind(config: RecurrentConfig, init: Callable, init_state: Callable, step: Ca
         init_state=start,
         extend=partial(extend, run),
         inspect=partial(inspect_newton, start, step) if newton else partial(inspect, start, run),
+        trips=partial(newton_trips, start, step) if newton else None,
     )
 
 
@@ -177,3 +167,8 @@ def inspect_newton(
         "residual": result.residual,
         "converged": result.converged,
     }
+
+
+def newton_trips(start: Callable, step: Callable, params: Params, x: Array, valid: Array | None = None) -> Array:
+    """Of each sequence [B] the iterations."""
+    return inspect_newton(start, step, params, x, valid)["iterations"]

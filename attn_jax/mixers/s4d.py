@@ -63,7 +63,8 @@ class S4D(MixerConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, extend, inspect)._replace(apply=partial(apply, self))
+        spare = ["log_real", "imaginary"]
+        return bind(self, init, init_state, extend, inspect, spare=spare)._replace(apply=partial(apply, self))
 
 
 def init(config: S4D, key: Key) -> Params:

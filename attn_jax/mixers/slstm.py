@@ -50,7 +50,7 @@ class SLSTM(MixerConfig):
         """Binds this configuration to the functions below."""
         if self.width % self.num_heads:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.width}")
-        return bind(self, init, init_state, extend, inspect)
+        return bind(self, init, init_state, extend, inspect, spare=["b"])
 
 
 def init(config: SLSTM, key: Key) -> Params:

@@ -1,23 +1,83 @@
 """The contracts of models: one output a place, or one string from another."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from functools import partial
+from typing import NamedTuple, Protocol, Self
 
-from attn_jax.types import IO, Array, Params, State
+from attn_jax.layers.decay import SparedFn, spared
+from attn_jax.mixers.base import ApplyFn, ExtendFn, InitFn, InitStateFn, InspectFn, TripsFn
+from attn_jax.types import IO, Array, Key, Params, State
+
+
+class EmbedFn(Protocol):
+    """What the layers are given."""
+
+    def __call__(self, params: Params, inputs: Array, /) -> Array:
+        """x [B, T, D] of tokens [B, T] or channels [B, T, C]."""
+        ...
 
 
 class Model(NamedTuple):
-    """A bundle of pure functions; `apply` whole equals `extend` from `init_state` in pieces of any size."""
+    """A bundle of pure functions; `apply` whole equals `extend` from `init_state` in pieces of any size.
 
-    init: Callable[..., Params]  # (key) -> params
-    embed: Callable[..., Array]  # (params, inputs) -> x[B,T,D]
-    apply_embedded: Callable[..., Array]  # (params, x, valid, *, key=None) -> outputs: where gradient flow is measured
-    apply: Callable[..., Array]  # (params, inputs, valid, *, key=None) -> outputs[B,T,V] = apply_embedded after embed
-    init_state: Callable[..., State] | None  # (params, batch_size, max_length, *, dtype=float32) -> state
-    extend: Callable[..., tuple[Array, State]] | None  # (params, inputs, state, valid) -> (outputs, state)
-    inspect: Callable[..., dict[str, Array]]  # (params, inputs, valid) -> "layer_0/weights" ...
+    Their shapes are a mixer's (attn_jax/mixers/base.py), with inputs, tokens [B, T] or channels [B, T, C], for x and
+    outputs [B, T, V] for y.
+    """
+
+    init: InitFn
+    embed: EmbedFn
+    apply_embedded: ApplyFn  # of x [B, T, D]: where gradient flow is measured
+    apply: ApplyFn  # = apply_embedded after embed
+    init_state: InitStateFn | None
+    extend: ExtendFn | None
+    inspect: InspectFn  # "layer_0/weights" ...
+    spared: SparedFn = partial(spared, ())  # what weight decay leaves alone
+    tables: tuple[str, ...] = ()  # parts of params as large as the vocabulary asks: matching leaves them out
+    trips: TripsFn | None = None  # of the mixers that have `while` loops, the most
+
+
+class DecodeFn(Protocol):
+    """A whole target, given its source."""
+
+    def __call__(
+        self,
+        params: Params,
+        source: Array,
+        source_valid: Array | None,
+        target_in: Array,
+        /,
+        *,
+        key: Key | None = None,
+    ) -> Array:
+        """Logits [B, T, V] of source [B, S], valid [B, S], and target_in [B, T]; key None is evaluation."""
+        ...
+
+
+class EncodeFn(Protocol):
+    """Reads a source."""
+
+    def __call__(self, params: Params, source: Array, source_valid: Array | None, max_length: int, /) -> State:
+        """The state before the target's first place, with room for max_length of them."""
+        ...
+
+
+class ExtendTargetFn(Protocol):
+    """Goes on with a target."""
+
+    def __call__(self, params: Params, target_in: Array, state: State, /) -> tuple[Array, State]:
+        """(logits [B, T, V], the state after them)."""
+        ...
+
+
+class InspectPairFn(Protocol):
+    """What can be looked at."""
+
+    def __call__(
+        self, params: Params, source: Array, source_valid: Array | None, target_in: Array, /
+    ) -> dict[str, Array]:
+        """By name, "decoder_0/cross" ..."""
+        ...
 
 
 class EncoderDecoder(NamedTuple):
@@ -27,11 +87,13 @@ class EncoderDecoder(NamedTuple):
     logits at a place of the target depend on no later one, so that its padding, on the right, needs no mask.
     """
 
-    init: Callable[..., Params]  # (key) -> params
-    apply: Callable[..., Array]  # (params, source[B,S], source_valid, target_in[B,T], *, key=None) -> logits[B,T,V]
-    encode: Callable[..., State]  # (params, source, source_valid, max_length) -> state; max_length is the target's
-    extend: Callable[..., tuple[Array, State]]  # (params, target_in, state) -> (logits, state)
-    inspect: Callable[..., dict[str, Array]]  # (params, source, source_valid, target_in) -> "decoder_0/cross" ...
+    init: InitFn
+    apply: DecodeFn
+    encode: EncodeFn
+    extend: ExtendTargetFn
+    inspect: InspectPairFn
+    spared: SparedFn = partial(spared, ())  # what weight decay leaves alone
+    tables: tuple[str, ...] = ()  # as in `Model`
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import jax
 
+from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold
 from attn_jax.layers.mlp import Feedforward, init_mlp, mlp
 from attn_jax.layers.norm import Norm, init_norm, norm
@@ -85,6 +86,11 @@ def extend_block(
 def inspect_block(config: BlockConfig, mixer: Mixer, params: Params, x: Array, valid: Array | None) -> dict[str, Array]:
     """What the layer's mixer shows of itself."""
     return mixer.inspect(params["mixer"], enter(config, params["mixer_norm"], x), valid)
+
+
+def spared_block(mixer: Mixer, params: Params) -> Params:
+    """What weight decay leaves alone of a layer."""
+    return {name: mixer.spared(part) if name == "mixer" else spared((), part) for name, part in params.items()}
 
 
 def mix(

@@ -4,11 +4,28 @@ from typing import NamedTuple, Protocol
 
 import jax
 
+from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import fold
-from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, project_memory, project_query
+from attn_jax.layers.multi_head import (
+    BIASES,
+    init_multi_head_attention,
+    merge_heads,
+    project_memory,
+    project_query,
+)
 from attn_jax.layers.norm import init_norm
 from attn_jax.mixers.base import Mixer
-from attn_jax.models.block import BlockConfig, enter, extend_mix, feed_forward, init_block, inspect_block, leave, mix
+from attn_jax.models.block import (
+    BlockConfig,
+    enter,
+    extend_mix,
+    feed_forward,
+    init_block,
+    inspect_block,
+    leave,
+    mix,
+    spared_block,
+)
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.dense import attention_weights
 from attn_jax.ops.inputs import Implementation
@@ -61,6 +78,11 @@ def apply_decoder_block(
     x = mix(config, mixer, params, x, None, key=key)
     x = _cross(config, params, x, project_memory(params["cross"], memory.x), memory.length, key=key)
     return feed_forward(config, params, x, key=key)
+
+
+def spared_decoder_block(mixer: Mixer, params: Params) -> Params:
+    """What weight decay leaves alone of a layer."""
+    return spared_block(mixer, params) | {"cross": spared(BIASES, params["cross"])}
 
 
 def extend_decoder_block(

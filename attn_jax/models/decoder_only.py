@@ -38,6 +38,8 @@ def decoder_only(model: Model) -> EncoderDecoder:
         encode=partial(encode, model),
         extend=partial(extend, model),
         inspect=partial(inspect, model),
+        spared=model.spared,
+        tables=model.tables,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 
+from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold
 from attn_jax.layers.embedding import embedding, init_embedding, unembedding
 from attn_jax.layers.linear import init_linear, linear
@@ -20,15 +21,16 @@ from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
-from attn_jax.models.block import NormPlace, apply_block, init_block, inspect_block
+from attn_jax.models.block import NormPlace, apply_block, init_block, inspect_block, spared_block
 from attn_jax.models.decoder_block import (
     Memory,
     apply_decoder_block,
     extend_decoder_block,
     init_decoder_block,
     inspect_decoder_block,
+    spared_decoder_block,
 )
-from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, thread
+from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
 from attn_jax.ops.choice import PATHS
 from attn_jax.ops.inputs import Implementation
 from attn_jax.types import IO, Array, Key, Params, State
@@ -125,6 +127,8 @@ class Transformer(EncoderDecoderConfig):
             encode=partial(encode, self, stacks),
             extend=partial(extend, self, stacks),
             inspect=partial(inspect, self, stacks),
+            spared=partial(spared_params, stacks),
+            tables=("embedding", "positions", "readout"),
         )
 
     def _attention(self, causal: bool) -> Attention:
@@ -221,6 +225,14 @@ def inspect(
         for part, layers in parts.items()
         for index, inside in enumerate(layers)
         for name, value in inside.items()
+    }
+
+
+def spared_params(stacks: _Stacks, params: Params) -> Params:
+    """What weight decay leaves alone."""
+    return {name: spared((), part) for name, part in params.items() if name not in ("encoder", "decoder")} | {
+        "encoder": spared_layers(spared_block, stacks.encoder, params["encoder"]),
+        "decoder": spared_layers(spared_decoder_block, stacks.decoder, params["decoder"]),
     }
 
 

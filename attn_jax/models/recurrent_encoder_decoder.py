@@ -119,6 +119,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
             encode=partial(encode, self),
             extend=partial(extend, self),
             inspect=partial(inspect, self),
+            tables=("embedding", "readout"),
         )
 
 

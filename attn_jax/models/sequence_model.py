@@ -8,6 +8,7 @@ from typing import Any, get_args
 import jax
 import jax.numpy as jnp
 
+from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold
 from attn_jax.layers.embedding import embedding, init_embedding, unembedding
 from attn_jax.layers.linear import init_linear, linear
@@ -17,9 +18,9 @@ from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
-from attn_jax.models.block import NormPlace, apply_block, extend_block, init_block, inspect_block
+from attn_jax.models.block import NormPlace, apply_block, enter, extend_block, init_block, inspect_block, spared_block
 from attn_jax.models.decoder_only import decoder_only
-from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, thread
+from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
 from attn_jax.types import IO, Array, Key, Params, State
 
 
@@ -86,12 +87,13 @@ class ModelConfig(AnyModelConfig):
         return replace(self, d_model=d_model, mixers=tuple(replace(mixer, d_model=None) for mixer in self.mixers))
 
     def trimmed(self, size: int) -> "ModelConfig | None":
-        """The MLP's hidden width; without an MLP the mixers' `d_inner`, where all have one."""
+        """The MLP's hidden width; without an MLP what the mixers are trimmed by, where all of them are."""
         if self.hidden:
             return replace(self, d_ff=size)
-        if all(hasattr(mixer, "d_inner") for mixer in self.mixers):
-            return replace(self, mixers=tuple(replace(mixer, **{"d_inner": size}) for mixer in self.mixers))
-        return None
+        mixers = [mixer.trimmed(size) for mixer in self.mixers]
+        if any(mixer is None for mixer in mixers):
+            return None
+        return replace(self, mixers=tuple(mixer for mixer in mixers if mixer is not None))
 
     def describe(self) -> str:
         """One line a person reads: what is stacked, how wide.
@@ -102,7 +104,7 @@ class ModelConfig(AnyModelConfig):
         names = " + ".join(type(mixer).__name__ for mixer in self.mixers)
         form = "block form" if self.residual else "classic form"
         hidden = f", MLP {self.hidden}" if self.hidden else ""
-        inner = next((size for mixer in self.mixers if (size := getattr(mixer, "d_inner", None))), None)
+        inner = next((size for mixer in self.mixers if (size := mixer.hidden_size)), None)
         inside = f", hidden {inner}" if inner else ""
         places = "" if self.positions == "none" else f", {self.positions} positions"
         return f"{names}, {form}, {self.num_layers} layers, width {self.d_model}{inside}{hidden}{places}"
@@ -141,6 +143,9 @@ class ModelConfig(AnyModelConfig):
             init_state=partial(init_state, runs) if causal else None,
             extend=partial(extend, self, runs) if causal else None,
             inspect=partial(inspect, self, runs),
+            spared=partial(spared_params, runs),
+            tables=("embedding", "positions", "readout"),
+            trips=partial(trips, self, runs) if any(run.mixer.trips for run in runs) else None,
         )
 
 
@@ -220,11 +225,25 @@ def inspect(
     config: ModelConfig, runs: tuple[Run, ...], params: Params, inputs: Array, valid: Array | None = None
 ) -> dict[str, Array]:
     """What each layer's mixer shows of itself, under "layer_<index>/<name>"."""
-    x = embed(params, _clean(inputs, valid))
-    x = zero_padding(add_positions(config.positions, params, x, jnp.arange(inputs.shape[1])), valid)
+    x = _enter(config, params, inputs, valid)
     _, seen = thread(partial(_inspect_layer, config, valid), runs, x, params["layers"])
     layers = enumerate(by_layer(runs, seen))
     return {f"layer_{index}/{name}": value for index, inside in layers for name, value in inside.items()}
+
+
+def spared_params(runs: tuple[Run, ...], params: Params) -> Params:
+    """What weight decay leaves alone."""
+    layers = {"layers": spared_layers(spared_block, runs, params["layers"])}
+    return {name: spared((), part) for name, part in params.items() if name != "layers"} | layers
+
+
+def trips(
+    config: ModelConfig, runs: tuple[Run, ...], params: Params, inputs: Array, valid: Array | None = None
+) -> Array:
+    """The most trips of any layer's `while` loops, int32 [B]."""
+    x = _enter(config, params, inputs, valid)
+    _, seen = thread(partial(_count_layer, config, valid), runs, x, params["layers"])
+    return jnp.max(jnp.stack(by_layer(runs, seen)), 0)
 
 
 def _apply_layer(
@@ -249,6 +268,19 @@ def _inspect_layer(
 ) -> tuple[Array, dict[str, Array]]:
     _, params, _ = layer
     return apply_block(config, mixer, params, x, valid), inspect_block(config, mixer, params, x, valid)
+
+
+def _count_layer(config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, Array]:
+    _, params, _ = layer
+    after, entered = apply_block(config, mixer, params, x, valid), enter(config, params["mixer_norm"], x)
+    none = jnp.zeros(len(x), jnp.int32)
+    return after, none if mixer.trips is None else mixer.trips(params["mixer"], entered, valid)
+
+
+def _enter(config: ModelConfig, params: Params, inputs: Array, valid: Array | None) -> Array:
+    """What the first layer is given, without dropout."""
+    x = embed(params, _clean(inputs, valid))
+    return zero_padding(add_positions(config.positions, params, x, jnp.arange(inputs.shape[1])), valid)
 
 
 def _init_embed(io: IO, d_model: int, key: Key) -> Params:

@@ -70,6 +70,21 @@ def each_layer(function: Callable[[Mixer, Params], Any], runs: tuple[Run, ...], 
     )
 
 
+def spared_layers(
+    spare: Callable[[Mixer, Params], Params], runs: tuple[Run, ...], params: list[Params]
+) -> list[Params]:
+    """What weight decay leaves alone, `spare(mixer, a layer's parameters)` of every run: stacked ones are alike."""
+    return [
+        spare(run.mixer, layer) if run.size == 1 else {"stacked": spare(run.mixer, _one_of(layer["stacked"]))}
+        for run, layer in zip(runs, params, strict=True)
+    ]
+
+
+def _one_of(stacked: Params) -> Params:
+    """The shapes of one layer's parameters."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), stacked)
+
+
 def thread(
     step: Callable[..., tuple[Array, Any]],
     runs: tuple[Run, ...],

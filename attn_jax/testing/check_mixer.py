@@ -46,6 +46,7 @@ def check_mixer(config: MixerConfig, *, seed: int = 0) -> None:
     _check_jacobian(mixer, params, x)
     _check_padding(mixer, params, x, whole.short)
     _require(isinstance(jax.eval_shape(mixer.inspect, params, x, None), dict), "inspect gives no dict")
+    _check_spared(mixer, params)
     if mixer.causal:
         _check_one_trace(mixer, params, x)
         _check_extend(mixer, params, x, whole)
@@ -103,6 +104,15 @@ def _check_outputs(mixer: Mixer, params: Params, x: np.ndarray) -> _Whole:
     error, largest = np.abs(low.astype(np.float32) - y).max(), np.abs(y).max()
     _require(error <= 0.1 * largest, f"bfloat16 is {error:.2g} off float32, of {largest:.2g}: accumulate in float32")
     return whole
+
+
+def _check_spared(mixer: Mixer, params: Params) -> None:
+    """Weight decay asks for a bool a leaf; it asks with shapes too, of layers that are scanned."""
+    for asked in (params, jax.eval_shape(lambda: params)):
+        spared = mixer.spared(asked)
+        alike = jax.tree.structure(spared) == jax.tree.structure(params)
+        bools = alike and all(isinstance(leaf, bool) for leaf in jax.tree.leaves(spared))
+        _require(bools, f"spared gives {spared}, wanted a tree of bools like params")
 
 
 def _check_jacobian(mixer: Mixer, params: Params, x: np.ndarray) -> None:
@@ -203,7 +213,7 @@ def _check_padded_pieces(mixer: Mixer, params: Params, x: np.ndarray) -> None:
     def total(params, x):
         state, y = mixer.init_state(params, _B, _T), []  # pyright: ignore[reportOptionalCall]
         for chunk in (x[:, :4], x[:, 4:8]):
-            out, state = mixer.extend(params, chunk, state, valid)  # pyright: ignore[reportOptionalCall]
+            out, state = mixer.extend(params, chunk, state, jnp.asarray(valid))  # pyright: ignore[reportOptionalCall]
             y.append(jnp.where(valid[..., None], out, 0))
         return jnp.concatenate(y, 1).sum(), y
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 
+from attn_jax.layers.decay import SparedFn
+from attn_jax.mixers.base import InitFn
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.models.greedy import greedy_decode
-from attn_jax.tasks.base import Task
+from attn_jax.tasks.base import Split, Task
 from attn_jax.training.losses import loss
 from attn_jax.training.metrics import METRICS, exact_match
 from attn_jax.training.tally import Tally
@@ -23,16 +25,43 @@ class Evaluation(NamedTuple):
     sequence: Tally
 
 
+class SampleFn(Protocol):
+    """A batch from a key, as a task gives it: a `Batch` or `Pairs`."""
+
+    def __call__(
+        self, key: Key, batch_size: int, length: int | Array, max_length: int, /, *, split: Split = "train"
+    ) -> Any:
+        """`attn_jax.tasks.Task` says more."""
+        ...
+
+
+class LossFn(Protocol):
+    """What is descended."""
+
+    def __call__(self, params: Params, batch: Any, /, *, padded: bool, key: Key | None) -> Tally:
+        """The loss of a batch; key draws dropout, None is without."""
+        ...
+
+
+class ScoreFn(Protocol):
+    """How good it is."""
+
+    def __call__(self, params: Params, batch: Any, /, *, padded: bool) -> Evaluation:
+        """Tallies of one batch."""
+        ...
+
+
 class Objective(NamedTuple):
     """A model on a task: all that a training step and an evaluation call.
 
     `padded` is static: False says that no row of the batch is shorter than the others.
     """
 
-    init: Callable[..., Params]  # (key) -> params
-    sample: Callable[..., Any]  # (key, batch_size, length, max_length, *, split) -> batch
-    loss: Callable[..., Tally]  # (params, batch, *, padded, key) -> what is descended; key: dropout
-    score: Callable[..., Evaluation]  # (params, batch, *, padded) -> tallies of one batch
+    init: InitFn
+    sample: SampleFn
+    loss: LossFn
+    score: ScoreFn
+    spared: SparedFn  # what weight decay leaves alone
 
 
 def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Objective:
@@ -45,6 +74,7 @@ def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Object
     """
     return Objective(
         init=model.init,
+        spared=model.spared,
         sample=task.sample,
         loss=partial(_answers_loss, model, label_smoothing),
         score=partial(_answers_score, model, METRICS[task.spec.metric]),
@@ -65,6 +95,7 @@ def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0) 
     assert task.pairs is not None and task.spec.pairs_vocab_size is not None  # the study's plan asked
     return Objective(
         init=model.init,
+        spared=model.spared,
         sample=task.pairs,
         loss=partial(_strings_loss, model, label_smoothing),
         score=partial(_strings_score, model, task.spec.pairs_vocab_size),

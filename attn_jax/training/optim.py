@@ -1,12 +1,14 @@
 """The optimiser of every comparison: AdamW with clipping and warm-up, its rate an array of the run."""
 
+import operator
+from functools import partial
 from typing import Literal, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import optax
 
-from attn_jax.types import Array, Params
+from attn_jax.layers.decay import SparedFn
+from attn_jax.types import Params
 
 Schedule: TypeAlias = Literal["constant", "cosine"]
 
@@ -28,13 +30,15 @@ def learning_rate_schedule(schedule: Schedule, *, warmup_steps: int, steps: int)
     return optax.join_schedules([rise, after], [warmup_steps])
 
 
-def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float) -> optax.GradientTransformation:
+def make_optimizer(
+    schedule: optax.Schedule, *, weight_decay: float, clip: float, spared: SparedFn
+) -> optax.GradientTransformation:
     """AdamW without the rate: the caller subtracts rate * update.
 
     Args:
       schedule: step -> factor of the rate, peak 1.
-      weight_decay: decoupled, on matrices and tables; biases ("b", "b_q" ...), gains ("g"), skips ("d") and what sets
-        decays and frequencies ("log_a", "nu", "theta" ...) are left alone.
+      weight_decay: decoupled, on all that is not spared.
+      spared: what it leaves alone, the model's own word: params -> a tree of bools.
       clip: the largest global norm a gradient keeps.
 
     Returns:
@@ -45,25 +49,10 @@ def make_optimizer(schedule: optax.Schedule, *, weight_decay: float, clip: float
     return optax.chain(
         optax.clip_by_global_norm(clip),
         optax.scale_by_adam(),
-        optax.add_decayed_weights(weight_decay, mask=_decays),
+        optax.add_decayed_weights(weight_decay, mask=partial(_decayed, spared)),
         optax.scale_by_schedule(schedule),
     )
 
 
-# What the first word of a leaf's name says it is: biases, gains, skips, and what sets a decay or a frequency. Some have
-# two axes, and pulling them to 0 would pull a memory to a length of its own.
-_SPARED = frozenset(["b", "g", "d", "log", "imaginary", "nu", "theta"])
-
-
-def _decays(params: Params) -> Params:
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: _rank(path, leaf) >= 2 and not _is_spared(path), params)
-
-
-def _rank(path: tuple, leaf: Array) -> int:
-    """The axes of one layer's leaf: layers that are scanned are stacked along the first."""
-    return jnp.ndim(leaf) - any(getattr(step, "key", None) == "stacked" for step in path)
-
-
-def _is_spared(path: tuple) -> bool:
-    """Whether the name tells that a leaf is left alone, b_q or log_a, whatever its rank."""
-    return str(getattr(path[-1], "key", "")).split("_")[0] in _SPARED
+def _decayed(spared: SparedFn, params: Params) -> Params:
+    return jax.tree.map(operator.not_, spared(params))

@@ -10,7 +10,7 @@ from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.errors import ConfigError
 from attn_jax.lab import facts as lab_facts
 from attn_jax.lab.facts import study_facts
-from attn_jax.lab.matching import count_parameters, match_parameters, parameter_shapes
+from attn_jax.lab.matching import count_parameters, match_parameters
 from attn_jax.lab.newton_trips import newton_trips
 from attn_jax.lab.planning import Prepared, block_width
 from attn_jax.lab.yardstick import yardstick
@@ -24,7 +24,7 @@ REFERENCE = ModelConfig(32, 2, (Attention(num_heads=2),), positions="learned")
 
 
 def matched_size(config):
-    return count_parameters(parameter_shapes(config, IO_TOKENS, 48))[1]
+    return count_parameters(config.make(IO_TOKENS, 48)).matched
 
 
 def test_counts_by_hand():
@@ -32,7 +32,7 @@ def test_counts_by_hand():
     D = 32
     matched = 2 * (4 * D * D + 8 * D * D + 5 * D + 4 * D) + 2 * D
     tables = 32 * D + 48 * D + (16 * D + 16)
-    assert count_parameters(parameter_shapes(REFERENCE, IO_TOKENS, 48)) == (matched + tables, matched)
+    assert count_parameters(REFERENCE.make(IO_TOKENS, 48)) == (matched + tables, matched)
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,10 @@ BROKEN = {
     "forgets_valid_later": ({"extend": forgets_valid_later}, "the gradients of extend NaN|padding of a later piece"),
     "weak_state": ({"init_state": weak_init, "extend": weak_extend}, "is traced again"),
     "no_inspect": ({"inspect": lambda params, x, valid=None: None}, "inspect gives no dict"),
+    "spares_by_another_tree": (
+        {"spared": lambda params: {"w": True}},
+        "spared gives {'w': True}, wanted a tree of bools",
+    ),
     "clamping_cache": (CACHED._asdict() | {"extend": clamped}, "a step past max_length is neither right nor NaN"),
     "blind": ({"causal": False, "init_state": None, "extend": None}, "never depends on a later x"),
     "half_causal": ({"apply": sees_the_future, "causal": False}, "init_state or extend is there"),

@@ -135,7 +135,7 @@ def plan_of(config, task, lengths, steps=40):
     pairs = jax.eval_shape(partial(task.pairs, batch_size=1, length=max(lengths), max_length=max(lengths)), key_of())
     model = config.over_strings(IO(num_classes=size, vocab_size=size), pairs.source.shape[1], pairs.target.shape[1])
     schedule = learning_rate_schedule("constant", warmup_steps=5, steps=steps)
-    optimizer = make_optimizer(schedule, weight_decay=0.0, clip=1.0)
+    optimizer = make_optimizer(schedule, weight_decay=0.0, clip=1.0, spared=model.spared)
     setup = Setup(strings(model, task, label_smoothing=0.1), optimizer, 8, lengths)
     return Plan(setup, every=steps, batch_size=8, validation_lengths=lengths[-2:], test_lengths=lengths[-2:])
 

@@ -29,10 +29,9 @@ TRANSFORMER = ModelConfig(8, 1, (Attention(num_heads=2),), positions="sinusoidal
 
 
 def make_plan(config=TRANSFORMER, lengths=(2, 3, 4)):
-    optimizer = make_optimizer(
-        learning_rate_schedule("constant", warmup_steps=3, steps=40), weight_decay=0.01, clip=1.0
-    )
     model = config.make(TASK.spec.io, TASK.spec.num_tokens(6))
+    schedule = learning_rate_schedule("constant", warmup_steps=3, steps=40)
+    optimizer = make_optimizer(schedule, weight_decay=0.01, clip=1.0, spared=model.spared)
     setup = Setup(answers(model, TASK), optimizer, 4, lengths)
     return Plan(setup, every=5, batch_size=4, validation_lengths=(2, 4), test_lengths=(2, 4, 6))
 

@@ -1,6 +1,7 @@
 """Losses, metrics, streams and the optimiser against hand counts."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import get_args
 
 import chex
@@ -10,13 +11,16 @@ import numpy as np
 import optax
 import pytest
 
-from attn_jax.mixers import MIXERS
+from attn_jax.layers.decay import spared
+from attn_jax.mixers import MIXERS, Attention, MixerConfig
+from attn_jax.mixers.base import Mixer
+from attn_jax.models import ModelConfig
 from attn_jax.tasks.base import Metric
 from attn_jax.training.losses import cross_entropy, loss, squared_error
 from attn_jax.training.metrics import METRICS, accuracy, bits_per_token, exact_match, mse
-from attn_jax.training.optim import _decays, learning_rate_schedule, make_optimizer
+from attn_jax.training.optim import learning_rate_schedule, make_optimizer
 from attn_jax.training.streams import stream_key
-from attn_jax.types import Batch
+from attn_jax.types import IO, Batch
 
 TARGETS = jnp.array([[0, 1, 2], [2, 2, 0]])
 SCORED = jnp.array([[True, True, False], [False, True, True]])
@@ -51,22 +55,56 @@ def test_accuracy_and_exact_match_count():
     assert [float(x) for x in exact_match(LOGITS, BATCH)] == [1, 2]
 
 
-def test_decay_leaves_the_vectors_of_stacked_layers_alone():
+def decayed(model, params):
+    """The paths of the leaves that weight decay pulls to 0."""
+    ones = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), params)
+    optimizer = make_optimizer(lambda step: 1.0, weight_decay=0.5, clip=1.0, spared=model.spared)
+    update, _ = jax.jit(lambda ones: optimizer.update(jax.tree.map(jnp.zeros_like, ones), optimizer.init(ones), ones))(
+        ones
+    )
+    leaves = jax.tree_util.tree_flatten_with_path(update)[0]
+    assert {float(leaf.max()) for _, leaf in leaves} <= {0.0, 0.5}
+    return {jax.tree_util.keystr(path, simple=True, separator="/") for path, leaf in leaves if leaf.max() > 0}
+
+
+@pytest.mark.parametrize("num_layers", [1, 6])
+def test_decay_leaves_biases_and_gains_alone(num_layers):
     """Six equal layers are scanned: their gains are [6, D], and are gains all the same."""
-    ones = jnp.ones
-    params = {"stacked": {"w": ones((6, 2, 3)), "g": ones((6, 3)), "b_q": ones((6, 2, 3))}}
-    optimizer = make_optimizer(lambda step: 1.0, weight_decay=0.5, clip=1.0)
-    update, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
-    assert {name: float(leaf.max()) for name, leaf in update["stacked"].items()} == {"w": 0.5, "g": 0, "b_q": 0}
+    model = ModelConfig(8, num_layers, (Attention(num_heads=2, use_bias=True),)).make(IO(5, 5), 9)
+    layer = "layers/0/stacked" if num_layers == 6 else "layers/0"
+    matrices = {"mixer/w_q", "mixer/w_k", "mixer/w_v", "mixer/w_o", "mlp/up/w", "mlp/down/w"}
+    tables = {"embedding/table", "readout/w"}
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert decayed(model, params) == tables | {f"{layer}/{name}" for name in matrices}
+
+
+@dataclass(frozen=True)
+class Own(MixerConfig):
+    """A user's mixer, whose names mean what the user wants."""
+
+    def make(self):
+        shapes = {"b_proj": jnp.ones((3, 3)), "log_table": jnp.ones((2, 3)), "w": jnp.ones(3)}
+        apply = lambda params, x, valid=None, *, key=None: x @ params["b_proj"]  # noqa: E731
+        return Mixer(lambda key: shapes, apply, None, None, lambda params, x, valid=None: {}, causal=False)
+
+
+def test_a_name_of_the_users_decides_nothing():
+    model = ModelConfig(3, 1, (Own(),), d_ff=0, norm="none").make(IO(5, 5), 9)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert {name for name in decayed(model, params) if "mixer" in name} == {
+        "layers/0/mixer/b_proj",
+        "layers/0/mixer/log_table",
+    }
 
 
 def test_decay_spares_what_sets_a_memory():
     """Of every registered mixer: log_a, frequencies, skips and biases have two axes in some, and are left alone."""
     decayed = set()
     for name, mixer in MIXERS.items():
-        shapes = jax.eval_shape(replace(mixer, d_model=16).make().init, jax.random.key(0))
-        for path, decays in jax.tree_util.tree_flatten_with_path(_decays(shapes))[0]:
-            if decays:
+        made = replace(mixer, d_model=16).make()
+        shapes = jax.eval_shape(made.init, jax.random.key(0))
+        for path, left_alone in jax.tree_util.tree_flatten_with_path(made.spared(shapes))[0]:
+            if not left_alone:
                 decayed.add((name, path[-1].key))
     assert {leaf for _, leaf in decayed if not leaf.startswith("w")} == {"c"}  # s4d's weights that read its state
     assert {name for name, _ in decayed} == set(MIXERS)
@@ -141,7 +179,7 @@ def test_no_warm_up_starts_at_the_peak():
 def test_the_optimiser_is_adamw_with_the_rate_outside():
     """rate * update equals optax.adamw's own step, decay on matrices only, after clipping to the global norm."""
     params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2), "b_q": jnp.ones((2, 2))}
-    ours = make_optimizer(lambda step: 1.0, weight_decay=0.1, clip=0.5)
+    ours = make_optimizer(lambda step: 1.0, weight_decay=0.1, clip=0.5, spared=partial(spared, ["b_q"]))
     mask = {"w": True, "b": False, "b_q": False}
     theirs = optax.chain(optax.clip_by_global_norm(0.5), optax.adamw(0.03, weight_decay=0.1, mask=mask))
     state, want_state, want = ours.init(params), theirs.init(params), params
