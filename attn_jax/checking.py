@@ -9,8 +9,8 @@ import jax
 
 from attn_jax.config_file import in_words, line_in, load_module, raised
 from attn_jax.errors import ConfigError, UserError
-from attn_jax.listing import nearest_names
 from attn_jax.mixers import MIXERS, Mixer, MixerConfig
+from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, select_platform
 from attn_jax.tasks import TASKS, TaskConfig
 
@@ -77,10 +77,10 @@ def find(kind: Kind, name: str) -> _Found:
     base, registry = _REGISTRIES[kind]
     file, colon, attribute = name.rpartition(":")
     if colon and attribute:
-        path = Path(file)
+        path = Path(file).expanduser()
         return _Found(_instance(kind, path, load_module(path), attribute), name, path)
     if name.endswith((".py", ".py:")):
-        own = ", ".join(_own(load_module(Path(name.rstrip(":"))), base)) or f"no {kind}"
+        own = ", ".join(_own(load_module(Path(name.rstrip(":")).expanduser()), base)) or f"no {kind}"
         raise ConfigError(f"{name}: got no class, wanted {name.rstrip(':')}:ClassName; it has {own}")
     if name not in registry:
         raise ConfigError(f"{kind}: got {name!r}, {nearest_names(name, registry)}")

@@ -7,7 +7,6 @@ that file: it is for what `to_json` wrote, never for a file that a user gives.
 """
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import numbers
@@ -15,16 +14,29 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from attn_jax.config import Study
 from attn_jax.errors import ConfigError
 from attn_jax.mixers import MIXERS, MixerConfig
 from attn_jax.models import MODELS, AnyModelConfig
+from attn_jax.names import nearest_names
 from attn_jax.own_code import file_of, import_class
 from attn_jax.tasks import TASKS, TaskConfig
 
-_CHOICES: dict[type, dict[str, Any]] = {MixerConfig: MIXERS, AnyModelConfig: MODELS, TaskConfig: TASKS}
+
+class Choice(NamedTuple):
+    """What a field of a base class may be: the registered rows, and what one of them is called."""
+
+    kind: Literal["task", "model", "mixer"]
+    rows: dict[str, Any]
+
+
+CHOICES: dict[type, Choice] = {
+    MixerConfig: Choice("mixer", MIXERS),
+    AnyModelConfig: Choice("model", MODELS),
+    TaskConfig: Choice("task", TASKS),
+}
 
 
 def to_dict(value: Any) -> Any:
@@ -75,7 +87,7 @@ def fingerprint(study: Study) -> str:
 
 def own_class(value: Any) -> type | None:
     """The class of a dataclass's instance where it is the user's own: neither registered nor one of the package's."""
-    package = not isinstance(value, tuple(_CHOICES)) and type(value).__module__.startswith("attn_jax.")
+    package = not isinstance(value, tuple(CHOICES)) and type(value).__module__.startswith("attn_jax.")
     return None if package or _registered(value) else type(value)
 
 
@@ -96,7 +108,7 @@ def _encode(value: Any, describe: Callable[[type, str], dict[str, str]], path: s
 
 def _registered(value: Any) -> dict[str, str]:
     """{"name"} of a registered choice, {} of anything else."""
-    rows = (row for rows in _CHOICES.values() for row in rows.items())
+    rows = (row for choice in CHOICES.values() for row in choice.rows.items())
     return next(({"name": name} for name, row in rows if type(row) is type(value)), {})
 
 
@@ -116,7 +128,7 @@ def _revived(data: dict[str, Any]) -> Any:
     if not {"file", "module", "class"} <= data.keys():
         return data
     own = import_class(data.pop("file"), data.pop("module"), data.pop("class"))
-    return _decode_fields(own, data, own.__name__)
+    return decode_fields(own, data, own.__name__)
 
 
 def _unlike(value: Any, other: Any, path: str):
@@ -147,10 +159,10 @@ def _given(wanted: Any) -> list[dataclasses.Field]:
 def _decode(wanted: Any, data: Any, path: str) -> Any:
     """`data`, a JSON value or an object already, as the annotated type `wanted`."""
     origin, args = typing.get_origin(wanted), typing.get_args(wanted)
-    if isinstance(wanted, type) and wanted in _CHOICES:
+    if isinstance(wanted, type) and wanted in CHOICES:
         return _decode_choice(wanted, data, path)
     if is_dataclass(wanted):
-        return _decode_fields(wanted, data, path)
+        return decode_fields(wanted, data, path)
     if origin in (types.UnionType, typing.Union):
         return _decode_union(args, data, path)
     if origin is Literal:
@@ -167,19 +179,20 @@ def _decode(wanted: Any, data: Any, path: str) -> Any:
 
 def _decode_choice(base: type, data: Any, path: str) -> Any:
     if isinstance(data, base):
-        return _decode_fields(type(data), data, path)
+        return decode_fields(type(data), data, path)
     _check(isinstance(data, dict), path, data, "a table")
     if "class" in data:
         raise ConfigError(f"{path}: {data['class']} is not the package's own; give the python config that defines it")
-    rows = _CHOICES[base]
+    rows = CHOICES[base].rows
     name = data.get("name")
     if name not in rows:
-        raise ConfigError(f"{path}.name: got {name!r}{_nearest(str(name), rows)}, wanted one of {', '.join(rows)}")
+        raise ConfigError(f"{path}.name: got {name!r}, {nearest_names(str(name), rows)}")
     rest = {key: item for key, item in data.items() if key != "name"}
-    return _decode_fields(type(rows[name]), rest, path)
+    return decode_fields(type(rows[name]), rest, path)
 
 
-def _decode_fields(wanted: Any, data: Any, path: str) -> Any:
+def decode_fields(wanted: Any, data: Any, path: str) -> Any:
+    """A dataclass from its fields, JSON values or objects already, each held against its annotation."""
     if isinstance(data, wanted):
         wanted = type(data)  # a subclass stays what it is
         data = {f.name: getattr(data, f.name) for f in _given(wanted)}
@@ -189,7 +202,7 @@ def _decode_fields(wanted: Any, data: Any, path: str) -> Any:
     at = f"{path}." if path else ""
     for key in data:
         if key not in known:
-            raise ConfigError(f"{at}{key}: no such field{_nearest(key, known)}; known: {', '.join(known)}")
+            raise ConfigError(f"{at}{key}: no such field, {nearest_names(str(key), known)}")
     for f in _given(wanted):
         if f.name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{at}{f.name}: missing")
@@ -252,8 +265,3 @@ def _tuples(data: Any) -> Any:
 def _check(right: bool, path: str, data: Any, wanted: str) -> None:
     if not right:
         raise ConfigError(f"{path or 'config'}: got {data!r} ({type(data).__name__}), wanted {wanted}")
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -15,18 +15,19 @@ from attn_jax.lab.summary import summarize
 from attn_jax.platforms import Platform
 from attn_jax.report.page import write_report
 from attn_jax.report.tables import print_table
+from attn_jax.terminal import Terminal
 
 
 def compare(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform) -> None:
     """Trains what is not trained yet, then writes summary.json and report.html and prints the table."""
-    console = Console()
+    console = Terminal()
     with trained(config, overrides=overrides, workdir=workdir, platform=platform, console=console) as directory:
         _conclude(directory, console)
 
 
 def train(config: Path, overrides: Sequence[str], model: str, workdir: Path | None, platform: Platform) -> None:
     """Trains one model of a study, in the study's directory, and prints its row."""
-    console = Console()
+    console = Terminal()
     options = {"overrides": overrides, "workdir": workdir, "platform": platform, "console": console}
     with trained(config, model=model, **options) as directory:
         results = replace(read_results(directory, [model]), reference=model)
@@ -39,7 +40,7 @@ def rewrite_report(directory: Path) -> None:
     if not directory.is_dir():
         raise ConfigError(f"{directory}: holds no study; attn-jax compare makes one")
     with locked(directory):
-        _conclude(directory, Console())
+        _conclude(directory, Terminal())
 
 
 def _conclude(directory: Path, console: Console) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from attn_jax.errors import ConfigError
 from attn_jax.models import AnyModelConfig, EncoderDecoderConfig
+from attn_jax.names import nearest_names
 from attn_jax.tasks import TaskConfig
 from attn_jax.training.optim import Schedule
 
@@ -111,7 +112,7 @@ class Study:
             if not _NAME.fullmatch(name):
                 raise ConfigError(f"{where}: got {name!r}, wanted letters, digits, '.', '_', '+' and '-'")
         if self.reference is not None and self.reference not in self.models:
-            raise ConfigError(f"reference: got {self.reference!r}, wanted one of {', '.join(self.models)}")
+            raise ConfigError(f"reference: got {self.reference!r}, {nearest_names(self.reference, self.models)}")
         for name, model in self.models.items():
             if not self.pairs and isinstance(model, EncoderDecoderConfig):
                 raise ConfigError(

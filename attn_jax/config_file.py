@@ -3,22 +3,15 @@
 import json
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from attn_jax.codec import checked, from_dict
 from attn_jax.config import Study
+from attn_jax.config_overrides import override
 from attn_jax.errors import ConfigError
 from attn_jax.own_code import load_file
 from attn_jax.shipped import config_path
-
-
-@dataclass(frozen=True)
-class _Overrides:
-    """Gives overrides their prefix, `--config.`"""
-
-    config: Study
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -29,25 +22,18 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
       overrides: words of the command line.
 
     Raises:
-      ConfigError: a missing file, no get_config, a wrong type. A wrong override ends the process with exit code 2,
-        naming the nearest field (tyro prints it).
+      ConfigError: a missing file, no get_config, a wrong type, a wrong override; the nearest field or name is said.
     """
     path = config_path(path)
     study = _load_json(path) if path.suffix == ".json" else _load_python(path)
-    if overrides:
-        study = _override(study, overrides)
-    return study
-
-
-def _override(study: Study, overrides: Sequence[str]) -> Study:
-    import tyro  # takes a while to import, and only the command needs it
-
-    return tyro.cli(_Overrides, args=list(overrides), default=_Overrides(study), prog="attn-jax").config
+    return override(study, overrides) if overrides else study
 
 
 def _load_json(path: Path) -> Study:
     try:
-        return from_dict(json.loads(path.read_text(encoding="utf-8")))
+        data = json.loads(path.read_text(encoding="utf-8"))
+        whole = isinstance(data, dict) and {"config", "fingerprint"} <= data.keys()  # a study.json
+        return from_dict(data["config"] if whole else data)
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}: not JSON: {error}") from error
     except ConfigError as error:

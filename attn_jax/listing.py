@@ -2,32 +2,33 @@
 
 import ast
 import dataclasses
-import difflib
 import inspect
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from attn_jax.errors import ConfigError
 from attn_jax.lab.mixer_costs import measure_mixer, mixer_costs
 from attn_jax.mixers import MIXERS, MixerConfig
+from attn_jax.names import nearest_names
 from attn_jax.shipped import shipped_configs
 from attn_jax.tasks import TASKS, TaskConfig, TaskSpec
+from attn_jax.terminal import Terminal
 
-# what fits a terminal, by what is listed; --json has it all
+# what fits a wide terminal, by what is listed, the last of it first left out; --json has it all
 _SHOWN = {
-    "mixers": ("name", "source", "parameters", "state_bytes", "depth", "flops_per_token", "us_whole", "us_one_by_one"),
+    "mixers": ("name", "parameters", "state_bytes", "depth", "flops_per_token", "us_whole", "us_one_by_one", "source"),
     "tasks": ("name", "about", "train_lengths", "length_unit"),
     "configs": ("name", "about"),
 }
+_PROSE = {"source": 20, "about": 20}  # columns whose cells may be broken into lines, and the fewest letters of one
 
 
 def print_list(what: str, *, as_json: bool, measure: bool = False) -> None:
@@ -141,7 +142,7 @@ def show_task(name: str, length: int | None, key: int) -> None:
         raise ConfigError(f"--length={length}: {error}{_nearest_lengths(spec, length)}") from error
     sample = jax.jit(task.sample, static_argnums=(1, 3))  # compiled as one: many tasks have many small steps
     batch = jax.device_get(sample(jax.random.key(key), 1, length, length))
-    console = Console()
+    console = Terminal()
     title = f"{name}, {length} {spec.length_unit}: {spec.source}"
     console.print(title, markup=False, highlight=False, soft_wrap=True)
     for line in _example_lines(batch, _token_names(TASKS[name]), console.width):
@@ -150,16 +151,6 @@ def show_task(name: str, length: int | None, key: int) -> None:
         loss = "no loss" if loss is None else f"loss {loss:.4g}"
         chance = ", chance" if floor == spec.chance else ""
         console.print(f"  floor {floor}: {spec.metric} {metric:.4g}, {loss}{chance}", markup=False, highlight=False)
-
-
-def nearest_names(name: str, known: Collection[str]) -> str:
-    """What may have been meant; all names where nothing is near.
-
-    >>> nearest_names("grru", ["gru", "lstm"])
-    'did you mean gru?'
-    """
-    near = difflib.get_close_matches(name, known) or [candidate for candidate in known if name in candidate]
-    return f"did you mean {' or '.join(near)}?" if near else f"wanted one of {', '.join(known)}"
 
 
 def _nearest_lengths(spec: TaskSpec, length: int) -> str:
@@ -217,14 +208,26 @@ def _texts(values: np.ndarray, names: Sequence[str] | None) -> list[list[str]]:
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    """A table of as many columns as there is room for; names are never cut."""
+    console = Terminal()
     columns = [column for column in _SHOWN[title] if rows and column in rows[0]]
+    while len(columns) > 1 and sum(_narrowest(column, rows) for column in columns) > console.width:
+        columns.pop()
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:
         number = not isinstance(rows[0][column], str | list)
-        table.add_column(column.replace("_", " "), no_wrap=column == "name", justify="right" if number else "left")
+        justify = "right" if number else "left"
+        table.add_column(
+            column.replace("_", " "), no_wrap=column not in (*_PROSE, "name"), overflow="fold", justify=justify
+        )
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
-    Console().print(table, markup=False, highlight=False)
+    console.print(table, markup=False, highlight=False)
+
+
+def _narrowest(column: str, rows: list[dict[str, Any]]) -> int:
+    """The fewest letters a column can be read in, and the gap beside it."""
+    return 2 + (_PROSE.get(column) or max(len(column), *(cell_len(_cell(row[column])) for row in rows)))
 
 
 def _cell(value: Any) -> str:

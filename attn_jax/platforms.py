@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from attn_jax.errors import MachineError
+from attn_jax.names import counted
 from attn_jax.version import __version__
 
 Platform: TypeAlias = Literal["auto", "cpu", "cuda", "tpu"]
@@ -60,7 +61,8 @@ def where_studies_run() -> str:
     import jax
 
     if jax.default_backend() == "cpu":
-        return f"{len(cpu_cores())} worker processes, one a CPU core ({platform.machine()})"
+        workers = counted(len(cpu_cores()), "worker process", "worker processes")
+        return f"{workers}, one a CPU core ({platform.machine()})"
     devices = jax.local_devices()
     return f"{len(devices)} x {devices[0].device_kind} ({jax.default_backend()})"
 
@@ -74,7 +76,7 @@ def environment() -> dict[str, Any]:
     return {
         "versions": own | {name: importlib.metadata.version(name) for name in packages},
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.local_devices()],
-        "machine": f"{platform.system()} {platform.machine()}, {len(cpu_cores())} cores",
+        "machine": f"{platform.system()} {platform.machine()}, {counted(len(cpu_cores()), 'core')}",
         "flags": {name: os.environ[name] for name in ("XLA_FLAGS", "JAX_PLATFORMS") if name in os.environ},
         "git": _git_state(Path(__file__).parents[1]),
         "argv": sys.argv,

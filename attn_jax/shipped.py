@@ -21,7 +21,7 @@ def config_path(name: str | Path) -> Path:
     Raises:
       ConfigError: neither; a name without a suffix is answered with the nearest shipped one, and all of them.
     """
-    path = Path(name)
+    path = Path(name).expanduser()
     if path.is_file():
         return path
     if path.suffix:

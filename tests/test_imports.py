@@ -15,32 +15,41 @@ _ARRAYS = {"jax", "numpy"}
 ALLOWED = {
     "version": set(),
     "types": set(),
+    "names": set(),
+    "terminal": set(),
     "errors": set(),
     "shipped": {"errors"},
     "ops": {"types"},
     "layers": {"types", "ops"},
-    "mixers": {"types", "ops", "layers"},
-    "models": {"types", "ops", "layers", "mixers"},
-    "tasks": {"types"},
+    "mixers": {"types", "names", "ops", "layers"},
+    "models": {"types", "names", "ops", "layers", "mixers"},
+    "tasks": {"types", "names"},
     "training": {"types", "errors", "layers.decay", "mixers.base", "models.base", "models.greedy", "tasks.base"},
-    "config": {"errors", "models", "tasks", "training.optim"},
+    "config": {"errors", "names", "models", "tasks", "training.optim"},
     "own_code": {"errors"},
-    "codec": {"config", "errors", "mixers", "models", "own_code", "tasks"},
-    "config_file": {"codec", "config", "errors", "own_code", "shipped"},
+    "codec": {"config", "errors", "names", "mixers", "models", "own_code", "tasks"},
+    "config_overrides": {"codec", "config", "errors", "names"},
+    "config_help": {"codec", "config", "config_overrides"},
+    "config_file": {"codec", "config", "config_overrides", "errors", "own_code", "shipped"},
     "lab": {
-        *("types", "errors", "platforms", "own_code", "config", "codec", "config_file"),
+        *("types", "names", "terminal", "errors", "platforms", "own_code", "config", "codec", "config_file"),
         *("training", "models", "tasks", "mixers.base"),
     },
-    "report": {"lab.results", "lab.summary", "lab.statistics"},
+    "report": {"names", "lab.results", "lab.summary", "lab.statistics"},
     "testing": {"types", "ops", "layers", "mixers", "models", "tasks", "training"},
     "nn": {"types", "ops", "layers", "mixers", "models"},
-    "platforms": {"errors", "version"},
-    "listing": {"errors", "lab.mixer_costs", "mixers", "shipped", "tasks"},
-    "checking": {"config_file", "errors", "listing", "mixers", "platforms", "tasks", "testing"},
-    "comparison": {"errors", "lab", "platforms", "report"},
-    "cli": {"checking", "comparison", "errors", "listing", "platforms"},
+    "platforms": {"errors", "names", "version"},
+    "listing": {"errors", "names", "lab.mixer_costs", "mixers", "shipped", "tasks", "terminal"},
+    "checking": {"config_file", "errors", "names", "mixers", "platforms", "tasks", "testing"},
+    "comparison": {"errors", "lab", "platforms", "report", "terminal"},
+    "arguments": {"errors", "names", "platforms", "version"},
+    "cli": {
+        *("arguments", "checking", "comparison", "config_file", "config_help"),
+        *("errors", "listing", "platforms", "terminal"),
+    },
+    "__main__": {"cli"},
 }
-PURE = {"types", "ops", "layers", "mixers", "models", "tasks"}  # no flax, optax, orbax, rich, matplotlib
+PURE = {"types", "names", "ops", "layers", "mixers", "models", "tasks"}  # no flax, optax, orbax, rich, matplotlib
 LAZY = {"matplotlib", "scipy", "orbax", "sklearn"}  # imported where they are needed, inside functions
 
 
@@ -118,7 +127,7 @@ def run_python(code: str) -> str:
 
 
 def test_importing_starts_no_device_and_nothing_heavy():
-    heavy = ["flax", "optax", "orbax", "matplotlib", "scipy", "tyro", "rich", "sklearn", "jinja2"]
+    heavy = ["flax", "optax", "orbax", "matplotlib", "scipy", "rich", "sklearn", "jinja2"]
     out = run_python(
         "import sys, jax; before = set(sys.modules)\n"
         "import attn_jax\n"

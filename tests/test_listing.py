@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from attn_jax.cli import main
-from attn_jax.listing import _example_lines, list_tasks, short_repr, show_task
+from attn_jax.listing import _example_lines, _print_rows, list_configs, list_tasks, short_repr, show_task
 from attn_jax.mixers import MIXERS
+from attn_jax.shipped import shipped_configs
 from attn_jax.tasks import TASKS, AssociativeRecall, CopyMemory, Parity, TaskConfig, digits
 from attn_jax.tasks.adding import Adding
 from attn_jax.tasks.sampling import length_range
@@ -75,8 +76,25 @@ def test_list_of_mixers_says_what_each_is_and_costs(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     assert main(["list", "mixers"]) == 0
     (gru,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("gru ")]
-    assert gru.split()[-4:] == ["24,960", "256", "linear", "50,240"]
-    assert gru.endswith("50,240")
+    assert gru.split()[:5] == ["gru", "24,960", "256", "linear", "50,240"]
+    assert gru.rstrip().endswith("Cho et al. 2014, arXiv 1406.1078")
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
+@pytest.mark.parametrize("what", ["mixers", "tasks", "configs"])
+def test_lists_fit_and_cut_no_name(what, width, capsys, monkeypatch, rows):
+    made = {
+        "mixers": [
+            {"name": name, "parameters": 24_960, "depth": "log T", "source": "Cho et al. 2014"} for name in MIXERS
+        ]
+    }
+    monkeypatch.setenv("COLUMNS", str(width))
+    _print_rows(what, made.get(what) or {"tasks": list(rows.values()), "configs": list_configs()}[what])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    names = {"mixers": MIXERS, "tasks": TASKS, "configs": shipped_configs()}[what]
+    cells = "".join(line[:width].split("  ")[0] for line in lines) if width == 20 else "\n".join(lines)
+    assert all(name in cells for name in names)
 
 
 def test_config_is_the_expression_that_makes_the_row(rows):
@@ -172,7 +190,8 @@ class OddParity(Parity):
         (["copy_memry"], "task: got 'copy_memry', did you mean copy_memory"),
         (["digit"], "task: got 'digit', did you mean digits"),
         (["running"], "did you mean parity_running"),
-        (["zebra"], "task: got 'zebra', wanted one of "),
+        (["zebra"], "task: got 'zebra', the nearest of 53 names are "),
+        (["Dyck"], "task: got 'Dyck', did you mean dyck"),
         (["digits", "--length=3"], "--length=3: lengths: got low=3, high=3, .* the only one; try 64\n"),
         (["associative_recall", "--length=17"], "--length=17: .*; try 16\n"),
         (["odd", "--length=6"], "--length=6: .*; try 5 or 7\n"),

@@ -66,6 +66,7 @@ def _train(job: Job, prepared: Prepared, should_stop: Any) -> bool:
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
     try:
         start, state = checkpoints.restore(state) or (0, state)
+        append_row(_metrics(job), {"compiling": True})  # for whoever watches
         programs = compile_programs(plan, state, job.num_devices)
         refuse_changed(job.model, json.loads(job.sources), hashed_sources(prepared.study, job.model))  # all is traced
         append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})

@@ -16,12 +16,15 @@ from attn_jax.lab.collect import read_results
 from attn_jax.lab.directory import write_json
 from attn_jax.lab.executor import PinnedProcesses
 from attn_jax.lab.numerics import prepare
+from attn_jax.lab.pace import Extent
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.progress import Watch
 from attn_jax.lab.results import Results
 from attn_jax.lab.study import Layout, choose_layout, claimed, jobs_of, record_environment, run_jobs
 from attn_jax.lab.summary import summarize
+from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, cpu_cores, environment, select_platform, where_studies_run
+from attn_jax.terminal import Terminal
 
 
 def compare(
@@ -75,11 +78,11 @@ def trained(
     with prepare(partial(_loaded, study, overrides)) as prepared:
         models = list(prepared.study.models)
         if model not in (None, *models):
-            raise ConfigError(f"--model: got {model!r}, wanted one of {', '.join(models)}")
-        directory = Path("results") / prepared.study.name if workdir is None else Path(workdir)
+            raise ConfigError(f"--model: got {model!r}, {nearest_names(str(model), models)}")
+        directory = Path("results") / prepared.study.name if workdir is None else Path(workdir).expanduser()
         layout = _layout(prepared, select_platform(platform))
         with claimed(directory, prepared, layout) as layout:
-            _train(prepared, directory, layout, models if model is None else [model], console or Console())
+            _train(prepared, directory, layout, models if model is None else [model], console or Terminal())
             yield directory
 
 
@@ -101,10 +104,15 @@ def _train(prepared: Prepared, directory: Path, layout: Layout, models: list[str
     record_environment(directory, environment())
     executor = _executor(layout)
     try:
-        with Watch(console, directory, models, layout.blocks, prepared.study.train.steps) as watch:
+        with Watch(console, directory, _extent(prepared, layout, models)) as watch:
             run_jobs(jobs, executor, directory, watch)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _extent(prepared: Prepared, layout: Layout, models: list[str]) -> Extent:
+    workers = len(cpu_cores()) if layout.platform == "cpu" else 1
+    return Extent(models, layout.blocks, prepared.study.train.steps, prepared.study.evaluate.every, workers)
 
 
 def _layout(prepared: Prepared, backend: str) -> Layout:

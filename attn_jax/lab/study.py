@@ -22,6 +22,7 @@ from attn_jax.lab.executor import WorkerDiedError, stop_requested
 from attn_jax.lab.facts import study_facts
 from attn_jax.lab.planning import Prepared, block_width
 from attn_jax.lab.sources import keep_sources, refuse_changed
+from attn_jax.names import counted
 
 _ATTEMPTS = 2  # a job whose worker was killed is tried once more
 
@@ -112,7 +113,7 @@ def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layou
     begun = Layout(**{key: old[key] for key in vars(layout)})
     if (begun.platform, begun.num_devices) != (layout.platform, layout.num_devices):
         raise MachineError(
-            f"{directory}: was begun on {begun.num_devices} {begun.platform} device(s) and cannot go on with "
+            f"{directory}: was begun on {counted(begun.num_devices, f'{begun.platform} device')} and cannot go on with "
             f"{layout.num_devices} {layout.platform}; give --platform={_option(begun.platform)} or another --workdir"
         )
     return begun

@@ -9,6 +9,7 @@ from typing import Any
 from attn_jax.lab.paired import fewest_seeds
 from attn_jax.lab.results import ModelResult, Results
 from attn_jax.lab.selection import Choice
+from attn_jax.names import counted
 
 LEVEL = 0.05
 # measure -> what a did where a - b is positive, what where negative, and its name
@@ -59,8 +60,8 @@ def flags(model: ModelResult, choice: Choice, summary: Mapping[str, Any]) -> lis
 def _outcome(results: Results, models: Mapping[str, Any]) -> str:
     """The first sentence."""
     seeds = len(next(iter(models.values()))["chosen_learning_rates"])
-    trials = f"{seeds} seed{'' if seeds == 1 else 's'}"
-    budget = f"{results.budget} steps{' of a cosine schedule' if results.schedule == 'cosine' else ''}"
+    trials = counted(seeds, "seed")
+    budget = counted(results.budget, "step") + (" of a cosine schedule" if results.schedule == "cosine" else "")
     by_score = sorted(models, key=lambda name: -models[name]["final"]["value"])
     scores = _listing([f"{name} {_range(models[name]['final'], _decimal)}" for name in by_score])
     if results.threshold is None:
@@ -89,10 +90,10 @@ def _solved(model: Mapping[str, Any]) -> str:
 
 def _decisions(reference: str, comparisons: Sequence[Mapping[str, Any]], seeds: int) -> str:
     """The second sentence: what is decided, and what is not."""
-    tests = f"p < .05 after Holm's correction over {len(comparisons)} test{'' if len(comparisons) == 1 else 's'}"
+    tests = f"p < .05 after Holm's correction over {counted(len(comparisons), 'test')}"
     needed = fewest_seeds(len(comparisons))
     if not any(row["p"] < LEVEL for row in comparisons):
-        paired = f"{seeds} paired seed{'' if seeds == 1 else 's'}"
+        paired = counted(seeds, "paired seed")
         unable = f"; {paired} cannot, {needed} are the fewest that could" if seeds < needed else ""
         return f"The data decide no difference from {reference} ({tests}){unable}."
     decided, undecided = _by_phrase(comparisons, decided=True), _by_phrase(comparisons, decided=False)
@@ -125,7 +126,7 @@ def _rate_flags(model: ModelResult, choice: Choice) -> list[str]:
     edges = [(0, "smallest", "below"), (len(rates) - 1, "largest", "above")]
     found = [(int((choice.places == place).sum()), place, word, side) for place, word, side in edges]
     said = [
-        f"the rate chosen for {count} of {seeds} seeds, {rates[place]:g}, is the {word} of the grid: "
+        f"the rate chosen for {count} of {counted(seeds, 'seed')}, {rates[place]:g}, is the {word} of the grid: "
         f"a better one may lie {side}"
         for count, place, word, side in found
         if count
@@ -156,13 +157,13 @@ def _spread_flag(summary: Mapping[str, Any]) -> str | None:
     agreed = [
         name for name, key in measures.items() if (timed or key == "final") and len({run[key] for run in runs}) == 1
     ]
-    return f"no spread over {seeds} seeds: {_listing(agreed)}" if agreed else None
+    return f"no spread over {counted(seeds, 'seed')}: {_listing(agreed)}" if agreed else None
 
 
 def _count_flag(summary: Mapping[str, Any], outcome: str, meaning: str) -> str | None:
     """How many of all runs ended so."""
     count = sum(bool(run[outcome]) for run in summary["runs"])
-    return f"{count} of {len(summary['runs'])} runs {meaning}" if count else None
+    return f"{count} of {counted(len(summary['runs']), 'run')} {meaning}" if count else None
 
 
 def _range(interval: Mapping[str, float], write: Callable[[float], str]) -> str:

@@ -21,38 +21,41 @@ from attn_jax.mixers.short_conv import ShortConv
 from attn_jax.mixers.slstm import SLSTM
 from attn_jax.mixers.stack_rnn import StackRNN
 from attn_jax.mixers.tape_rnn import TapeRNN
+from attn_jax.names import Registry
 
-MIXERS: dict[str, MixerConfig] = {
-    "attention": Attention(),
-    # classic
-    "rnn": RNN(),
-    "lstm": LSTM(),
-    "gru": GRU(),
-    # gates that do not read the state
-    "min_gru": MinGRU(),
-    "min_lstm": MinLSTM(),
-    # state spaces
-    "lru": LRU(),
-    "s4d": S4D(),
-    "mamba": Mamba(),
-    "mamba_signed": Mamba(transition="signed"),
-    # a matrix as state
-    "linear_attention": LinearAttention(),
-    "retention": Retention(),
-    "gated_linear_attention": GatedLinearAttention(),
-    "delta_net": DeltaNet(),
-    "gated_delta_net": GatedDeltaNet(),
-    "delta_product": DeltaProduct(),
-    # exponential gates
-    "mlstm": MLSTM(),
-    "slstm": SLSTM(),
-    # a memory beside the state
-    "stack_rnn": StackRNN(),
-    "tape_rnn": TapeRNN(),
-    # convolutions
-    "short_conv": ShortConv(),
-    "hyena": Hyena(),
-}
+MIXERS: dict[str, MixerConfig] = Registry(
+    {
+        "attention": Attention(),
+        # classic
+        "rnn": RNN(),
+        "lstm": LSTM(),
+        "gru": GRU(),
+        # gates that do not read the state
+        "min_gru": MinGRU(),
+        "min_lstm": MinLSTM(),
+        # state spaces
+        "lru": LRU(),
+        "s4d": S4D(),
+        "mamba": Mamba(),
+        "mamba_signed": Mamba(transition="signed"),
+        # a matrix as state
+        "linear_attention": LinearAttention(),
+        "retention": Retention(),
+        "gated_linear_attention": GatedLinearAttention(),
+        "delta_net": DeltaNet(),
+        "gated_delta_net": GatedDeltaNet(),
+        "delta_product": DeltaProduct(),
+        # exponential gates
+        "mlstm": MLSTM(),
+        "slstm": SLSTM(),
+        # a memory beside the state
+        "stack_rnn": StackRNN(),
+        "tape_rnn": TapeRNN(),
+        # convolutions
+        "short_conv": ShortConv(),
+        "hyena": Hyena(),
+    }
+)
 
 __all__ = [
     "GRU",

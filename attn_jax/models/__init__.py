@@ -6,12 +6,15 @@ from attn_jax.models.encoder_decoder import Transformer
 from attn_jax.models.greedy import greedy_decode
 from attn_jax.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
 from attn_jax.models.sequence_model import ModelConfig, classic
+from attn_jax.names import Registry
 
-MODELS: dict[str, AnyModelConfig] = {
-    "sequence_model": ModelConfig(),
-    "transformer": Transformer(),
-    "recurrent_encoder_decoder": RecurrentEncoderDecoder(),
-}
+MODELS: dict[str, AnyModelConfig] = Registry(
+    {
+        "sequence_model": ModelConfig(),
+        "transformer": Transformer(),
+        "recurrent_encoder_decoder": RecurrentEncoderDecoder(),
+    }
+)
 
 __all__ = [
     "MODELS",

@@ -21,6 +21,7 @@ from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
 from attn_jax.models.block import NormPlace, apply_block, enter, extend_block, init_block, inspect_block, spared_block
 from attn_jax.models.decoder_only import decoder_only
 from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
+from attn_jax.names import counted
 from attn_jax.types import IO, Array, Key, Params, State
 
 
@@ -107,7 +108,7 @@ class ModelConfig(AnyModelConfig):
         inner = next((size for mixer in self.mixers if (size := mixer.hidden_size)), None)
         inside = f", hidden {inner}" if inner else ""
         places = "" if self.positions == "none" else f", {self.positions} positions"
-        return f"{names}, {form}, {self.num_layers} layers, width {self.d_model}{inside}{hidden}{places}"
+        return f"{names}, {form}, {counted(self.num_layers, 'layer')}, width {self.d_model}{inside}{hidden}{places}"
 
     def over_strings(self, io: IO, source_tokens: int, target_tokens: int) -> EncoderDecoder:
         """The decoder-only form: source and target are read as one string."""

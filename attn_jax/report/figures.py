@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from attn_jax.lab.results import Results
+from attn_jax.names import counted
 from attn_jax.report import reading, words
 from attn_jax.report.style import LIGHT, draw, series
 
@@ -20,14 +21,14 @@ def learning_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
         f"{name} {_last(reading.center(reading.at_chosen_rate(results, summary, name, 'score', 0.0)))}"
         for name in names
     ]
-    label = f"Validation score over {results.budget} training steps; at the end: {', '.join(ends)}."
+    label = f"Validation score over {counted(results.budget, 'training step')}; at the end: {', '.join(ends)}."
     return draw(_plot_learning, results, summary, names, name="learning", label=label, size=_TILE)
 
 
 def loss_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """Validation loss over steps, as `learning_curves`; a diverged run counts as infinite, which is not drawn."""
     names = words.ranked(summary)
-    label = f"Validation loss over {results.budget} training steps of {words.listing(names)}."
+    label = f"Validation loss over {counted(results.budget, 'training step')} of {words.listing(names)}."
     return draw(_plot_loss, results, summary, names, name="loss", label=label, size=_TILE)
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from attn_jax.lab.results import Results
 from attn_jax.lab.summary import seconds_note
+from attn_jax.names import counted
 from attn_jax.report import figures, style, words
 
 _MEASURES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
@@ -112,18 +113,13 @@ def _terms(results: Results, summary: dict[str, Any]) -> str:
     """The terms of the comparison, in one or two sentences."""
     model = next(iter(results.models.values()))
     seeds, rates = model.final.shape
-    terms = f"{_number(seeds, 'seed')} × {_number(rates, 'learning rate')} a model, {results.budget:,} steps each, "
-    terms += f"{results.schedule} rate after warm-up."
+    terms = f"{counted(seeds, 'seed')} × {counted(rates, 'learning rate')} a model, "
+    terms += f"{counted(results.budget, 'step')} each, {results.schedule} rate after warm-up."
     match = results.config.get("match")  # absent where nothing is matched
     if match is not None and len(summary["models"]) > 1:
         by = {"state": "state size", "flops": "training FLOPs"}.get(match, match)
         terms += f" Sizes are matched by {by} to {results.reference}; every model sees the same data."
     return terms
-
-
-def _number(value: int, noun: str) -> str:
-    """A count and its noun."""
-    return f"{value} {noun}" if value == 1 else f"{value} {noun}s"
 
 
 def _row(results: Results, summary: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The table on the terminal."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rich import box
@@ -10,8 +11,7 @@ from rich.text import Text
 from attn_jax.lab.summary import seconds_note
 from attn_jax.report import words
 
-_WIDE = 112  # columns at which a value and its interval fit on one line
-_NARROW = 66  # columns below which only what decides is shown
+_NAME = 12  # columns that a long name may always have; it is folded
 
 
 class _Column(NamedTuple):
@@ -28,37 +28,55 @@ def print_table(summary: dict[str, Any], console: Console) -> None:
 
     Args:
       summary: a study's summary, as in summary.json.
-      console: a rich console, a terminal or not; below 112 columns two numbers share a cell, one under the other, and
-        below 66 sizes and costs are left out.
+      console: a rich console, a terminal or not; where it is narrow two numbers share a cell, one under the other, then
+        sizes and costs are left out, then intervals, then whole columns: never names.
     """
     names = words.ranked(summary)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(summary["study"]), title_justify="left")
-    table.add_column("model", overflow="fold", vertical="top")
-    columns = _columns(summary, names, console.width)
-    for column in columns:
-        table.add_column(column.heading, justify="right", no_wrap=True, vertical="top")
-    for row, name in enumerate(names):
-        table.add_row(Text(name), *(Text(column.cells[row]) for column in columns))
-    console.print(table)
+    tables = [_table(summary, names, columns, console) for columns in _layouts(summary, names)]
+    fitting = [table for table in tables if _columns_of(table, console) <= console.width]
+    console.print((fitting or tables[-1:])[0])
     console.print(Text(summary["verdict"], style="bold"))
     _print_remarks(summary, names, console)
 
 
-def _columns(summary: dict[str, Any], names: list[str], width: int) -> list[_Column]:
-    """What there is room for; solved and steps only where a threshold says what solved means."""
+def _table(summary: dict[str, Any], names: list[str], columns: list[_Column], console: Console) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(summary["study"]), title_justify="left")
+    table.add_column("model", overflow="fold", vertical="top", max_width=max(_NAME, console.width // 3))
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True, vertical="top")
+    for row, name in enumerate(names):
+        table.add_row(Text(name), *(Text(column.cells[row]) for column in columns))
+    return table
+
+
+def _columns_of(table: Table, console: Console) -> int:
+    """What a table takes that nothing squeezes."""
+    return console.measure(table, options=console.options.update(width=1000)).maximum
+
+
+def _layouts(summary: dict[str, Any], names: list[str]) -> Iterator[list[_Column]]:
+    """What may be shown, from all on one line to one value a model."""
+    costs = _costs(summary, names)
+    yield _scores(summary, names, " ") + costs
+    stacked = _scores(summary, names, "\n")
+    yield [*stacked, _stacked(*costs[:2]), _stacked(*costs[2:])]
+    yield stacked
+    values = [_Column(heading, [cell.split("\n")[0] for cell in cells]) for heading, cells in stacked]
+    while values:
+        yield values
+        values = values[:-1]
+
+
+def _scores(summary: dict[str, Any], names: list[str], join: str) -> list[_Column]:
+    """Each value and its interval; solved and steps only where a threshold says what solved means."""
     models = [summary["models"][name] for name in names]
-    join = " " if width >= _WIDE else "\n"
     columns = []
     if words.has_threshold(models[0]):
         columns += [
             _Column("solved", [join.join(words.share(model["solved_fraction"])) for model in models]),
             _Column(f"steps{join}to solve", [join.join(words.steps_to_solve(model)) for model in models]),
         ]
-    columns.append(_Column(f"final{join}score", [join.join(words.score(model["final"])) for model in models]))
-    if width < _NARROW:
-        return columns
-    costs = _costs(summary, names)
-    return columns + (costs if width >= _WIDE else [_stacked(*costs[:2]), _stacked(*costs[2:])])
+    return [*columns, _Column(f"final{join}score", [join.join(words.score(model["final"])) for model in models])]
 
 
 def _costs(summary: dict[str, Any], names: list[str]) -> list[_Column]:

@@ -4,6 +4,7 @@
 A task of your own is one file after the pattern of copy_memory.py; a row here gives it a name for the command.
 """
 
+from attn_jax.names import Registry
 from attn_jax.tasks.adding import Adding
 from attn_jax.tasks.associative_recall import AssociativeRecall
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
@@ -45,65 +46,67 @@ from attn_jax.tasks.stack_manipulation import StackManipulation
 from attn_jax.tasks.string_copy import StringCopy
 from attn_jax.tasks.text import Text
 
-TASKS: dict[str, TaskConfig] = {
-    # regular, context-free and context-sensitive languages: Deletang et al. 2023
-    "even_pairs": EvenPairs(),
-    "modular_arithmetic": ModularArithmetic(),
-    "parity": Parity(),
-    "parity_running": Parity(labels="running"),
-    "cycle_navigation": CycleNavigation(),
-    "stack_manipulation": StackManipulation(),
-    "reverse": Copy(order="reversed"),
-    "modular_arithmetic_brackets": ModularArithmeticBrackets(),
-    "solve_equation": SolveEquation(),
-    "duplicate": Duplicate(),
-    "missing_duplicate": MissingDuplicate(),
-    "odds_first": OddsFirst(),
-    "binary_addition": BinaryAddition(),
-    "binary_multiplication": BinaryMultiplication(),
-    "square_root": SquareRoot(),
-    "bucket_sort": Sort(),
-    # state tracking
-    "group_z60": GroupWord("z60"),
-    "group_a4xz5": GroupWord("a4xz5"),
-    "group_a5": GroupWord("a5"),
-    "group_s3": GroupWord("s3"),
-    "group_s5": GroupWord("s5"),
-    "modular_sum": ModularSum(),
-    "modular_sum_steps": ModularSum(labels="steps"),
-    "modular_sum_written": ModularSum(labels="written"),
-    # recall and copying
-    "mqar": MQAR(),
-    "induction_heads": InductionHeads(),
-    "associative_recall": AssociativeRecall(),
-    "h3_recall": H3Recall(),
-    "selective_copy": SelectiveCopy(),
-    "string_copy": StringCopy(),
-    "prefix_lookup": Lookup(side="prefix"),
-    "suffix_lookup": Lookup(side="suffix"),
-    "copy_memory": CopyMemory(),
-    "mad_recall": MADRecall(),
-    "mad_noisy_recall": MADRecall.noisy(),
-    "mad_fuzzy_recall": MADFuzzyRecall(),
-    "mad_selective_copy": MADSelectiveCopy(),
-    "mad_memorisation": MADMemorisation(),
-    # numbers, order, language
-    "copy": Copy(),
-    "sort": Sort(alphabet=20),
-    "digit_addition": DigitAddition(),
-    "adding": Adding(),
-    "dyck": Dyck(),
-    "markov": MarkovChain(),
-    "modular_table": ModularTable(),
-    "counting": Counting(),
-    "majority": Majority(),
-    "multiset": Multiset(),
-    # real data
-    "digits": Digits(),
-    "digits_permuted": Digits(order="permuted"),
-    "digits_rows": Digits(order="rows"),
-    "text": Text(),
-}
+TASKS: dict[str, TaskConfig] = Registry(
+    {
+        # regular, context-free and context-sensitive languages: Deletang et al. 2023
+        "even_pairs": EvenPairs(),
+        "modular_arithmetic": ModularArithmetic(),
+        "parity": Parity(),
+        "parity_running": Parity(labels="running"),
+        "cycle_navigation": CycleNavigation(),
+        "stack_manipulation": StackManipulation(),
+        "reverse": Copy(order="reversed"),
+        "modular_arithmetic_brackets": ModularArithmeticBrackets(),
+        "solve_equation": SolveEquation(),
+        "duplicate": Duplicate(),
+        "missing_duplicate": MissingDuplicate(),
+        "odds_first": OddsFirst(),
+        "binary_addition": BinaryAddition(),
+        "binary_multiplication": BinaryMultiplication(),
+        "square_root": SquareRoot(),
+        "bucket_sort": Sort(),
+        # state tracking
+        "group_z60": GroupWord("z60"),
+        "group_a4xz5": GroupWord("a4xz5"),
+        "group_a5": GroupWord("a5"),
+        "group_s3": GroupWord("s3"),
+        "group_s5": GroupWord("s5"),
+        "modular_sum": ModularSum(),
+        "modular_sum_steps": ModularSum(labels="steps"),
+        "modular_sum_written": ModularSum(labels="written"),
+        # recall and copying
+        "mqar": MQAR(),
+        "induction_heads": InductionHeads(),
+        "associative_recall": AssociativeRecall(),
+        "h3_recall": H3Recall(),
+        "selective_copy": SelectiveCopy(),
+        "string_copy": StringCopy(),
+        "prefix_lookup": Lookup(side="prefix"),
+        "suffix_lookup": Lookup(side="suffix"),
+        "copy_memory": CopyMemory(),
+        "mad_recall": MADRecall(),
+        "mad_noisy_recall": MADRecall.noisy(),
+        "mad_fuzzy_recall": MADFuzzyRecall(),
+        "mad_selective_copy": MADSelectiveCopy(),
+        "mad_memorisation": MADMemorisation(),
+        # numbers, order, language
+        "copy": Copy(),
+        "sort": Sort(alphabet=20),
+        "digit_addition": DigitAddition(),
+        "adding": Adding(),
+        "dyck": Dyck(),
+        "markov": MarkovChain(),
+        "modular_table": ModularTable(),
+        "counting": Counting(),
+        "majority": Majority(),
+        "multiset": Multiset(),
+        # real data
+        "digits": Digits(),
+        "digits_permuted": Digits(order="permuted"),
+        "digits_rows": Digits(order="rows"),
+        "text": Text(),
+    }
+)
 
 __all__ = [
     "MQAR",

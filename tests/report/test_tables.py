@@ -85,11 +85,29 @@ def test_table_fits_eighty_columns(small):
 
 
 def test_narrow_table_keeps_what_decides(small):
-    text = printed(small, 50)
-    assert max(map(len, text.splitlines())) <= 50
+    text = printed(small, 54)
+    assert max(map(len, text.splitlines())) <= 54
     assert "8/8" in text
     assert "[250, 331]" in text
     assert "FLOPs" not in text
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"), [(46, "solved to solve score"), (40, "solved to solve"), (24, "solved")]
+)
+def test_a_name_is_whole_however_narrow_the_terminal(small, width, headings):
+    text = printed(small, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert re.search(r"\n transformer +8/8", text)
+    assert re.search(rf"model +{headings.replace(' ', ' +').replace('to +solve', 'to solve')}\n", text)
+
+
+def test_a_long_name_is_folded_and_leaves_room(small):
+    for part in ("models", "timing"):
+        small[part] = {f"{name}-of-a-very-long-name-that-goes-on": row for name, row in small[part].items()}
+    text = printed(small, 40)
+    assert max(map(len, text.splitlines())) <= 40
+    assert re.search(r"\n transformer- +8/8", text)
 
 
 def test_output_without_a_terminal_has_no_control_codes(small):

@@ -1,0 +1,217 @@
+"""The words of the `attn-jax` command: what each command takes, its help, and one sentence for what is wrong."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, get_args
+
+from attn_jax.errors import ConfigError
+from attn_jax.names import nearest_names
+from attn_jax.platforms import Platform
+from attn_jax.version import __version__
+
+_ABOUT = """\
+Compares transformers with recurrent networks honestly.
+
+  attn-jax compare --config=quickstart
+      trains a study, prints its table and writes its page
+  attn-jax compare --config=quickstart --config.help
+      shows what can be changed in it
+"""
+_CODES = """\
+exit codes:
+  0   done, also when it was done already
+  1   a mixer or task that `check` finds to break its contract
+  2   a bad config, name or file, or another study's directory
+  3   every run diverged
+  4   the environment: a missing platform, a locked directory, dying workers
+  75  interrupted; the same command goes on from there
+"""
+_COMMANDS = {
+    "compare": "train every model of a study, compare them, and write report.html",
+    "train": "train one model of a study in the study's directory; compare goes on from it",
+    "report": "write summary.json and report.html again from a study's directory",
+    "list": "list the mixers, the tasks, and the configs: the shipped ones, and those in ./configs",
+    "show": "show one example of a task, input over target over weight, and its floors",
+    "check": "check a mixer or a task, your own too, against its contract",
+    "devices": "say what jax runs on here",
+}
+_CONFIG = (
+    "a python file with get_config(), the study.json of a study, or a shipped config's name (attn-jax list configs); "
+    "--config.train.steps=500 changes a field, and --config.help shows them all"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises what argparse would print."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message} ({self.prog} --help says more)")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line's options: `command`, its own ones, and the `--config.` words as `overrides`.
+
+    Where help was asked for together with a config, `help` is True and the command's own part has been printed.
+
+    Raises:
+      ConfigError: a word that is none, or one that is missing; the nearest is named.
+      SystemExit: help or the version was asked for, and has been printed.
+    """
+    words, overrides = split_overrides(argv)
+    parser, commands = _parsers()
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        raise ConfigError(f"{words[0]}: no such command, {nearest_names(words[0], commands)}")
+    options, strange = parser.parse_known_args(words or ["--help"])
+    if options.command is None:
+        raise ConfigError(f"{argv[0]}: got no command before it, wanted one of {', '.join(commands)}")
+    options.overrides = tuple(overrides)
+    _refuse_strange(strange, options, commands[options.command])
+    if options.command in ("compare", "train"):
+        _complete(options, commands[options.command])
+    elif overrides:
+        raise ConfigError(f"{overrides[0]}: only compare and train take overrides of a config")
+    return options
+
+
+def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The command's own words, and the `--config.field value ...` ones.
+
+    >>> split_overrides(["compare", "--config=a.py", "--config.train.lengths", "2", "3", "--platform=cpu"])
+    (['compare', '--config=a.py', '--platform=cpu'], ['--config.train.lengths', '2', '3'])
+    """
+    words, overrides = [], []
+    into = words
+    for word in argv:
+        if word.startswith("--") or word == "-h":  # -1 is a value
+            into = overrides if word.startswith("--config.") else words
+        into.append(word)
+    return words, overrides
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The command's parser, and one a command."""
+    style = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    parser = _Parser("attn-jax", description=_ABOUT, epilog=_CODES, **style)
+    parser.add_argument("--version", action="version", version=f"attn_jax {__version__}")
+    several = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = {}
+    for name, about in _COMMANDS.items():
+        own_help = name not in ("compare", "train")  # these two show their config's fields too
+        commands[name] = several.add_parser(name, help=about, description=f"{about}.", add_help=own_help, **style)
+        _ARGUMENTS[name](commands[name])
+    return parser, commands
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=_path, metavar="FILE", help=_CONFIG)
+    parser.add_argument(
+        "--workdir", type=_path, metavar="DIR", help="where the study lives; default results/<its name>"
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this, and with --config its fields")
+    _add_platform(parser)
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME", help="the model's name in the study")
+    _add_study(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=_path, help="the study's directory")
+
+
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    _add_choice(
+        parser,
+        "what",
+        ("mixers", "tasks", "configs", "all"),
+        "mixers, tasks, configs or all; default all",
+        nargs="?",
+        default="all",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, with all that is known")
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="of mixers, the time of a token too, whole and one by one; takes a minute",
+    )
+    _add_platform(parser)
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    _add_choice(parser, "what", ("task",), "task")
+    parser.add_argument("name", help="a registered task (attn-jax list tasks)")
+    parser.add_argument("--length", type=int, metavar="N", help="of the example; default the longest trained on")
+    parser.add_argument("--key", type=int, default=0, metavar="N", help="another key, another example; default 0")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    _add_choice(parser, "what", ("mixer", "task"), "mixer or task")
+    parser.add_argument("name", help="FILE.py:ClassName (or an instance in the file), or a registered name")
+    _add_platform(parser)
+
+
+def _add_platform(parser: argparse.ArgumentParser) -> None:
+    _add_choice(parser, "--platform", get_args(Platform), "what to run on; default auto", default="auto")
+
+
+_ARGUMENTS = {
+    "compare": _add_study,
+    "train": _add_train,
+    "report": _add_report,
+    "list": _add_list,
+    "show": _add_show,
+    "check": _add_check,
+    "devices": _add_platform,
+}
+
+
+def _add_choice(parser, name: str, known: Sequence[str], about: str, **options) -> None:
+    """An argument that is one of a few words; a wrong one is answered with the nearest."""
+
+    def one_of(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f"got {text!r}, {nearest_names(text, known)}")
+        return text
+
+    metavar = f"{{{','.join(known)}}}" if name.startswith("-") else None
+    parser.add_argument(name, type=one_of, metavar=metavar, help=about, **options)
+
+
+def _path(text: str) -> Path:
+    """A path of the user's; the shell leaves the ~ of --workdir=~/x to us."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"got {text!r}, and {error}") from error
+
+
+def _refuse_strange(strange: Sequence[str], options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """The first word that the command does not take, with what may have been meant."""
+    if not strange:
+        return
+    word, _, _ = strange[0].partition("=")
+    if word.startswith("-"):
+        raise ConfigError(
+            f"{word}: no such option, {nearest_names(word, re.findall('--[a-z]+', parser.format_help()))}"
+        )
+    hint = f"did you mean --config={word}?" if getattr(options, "config", word) is None else f"see {parser.prog} --help"
+    raise ConfigError(f"{word}: {parser.prog} takes no such word; {hint}")
+
+
+def _complete(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Prints help if it was asked for, and refuses what lacks a config or a model."""
+    options.help = options.help or "--config.help" in options.overrides
+    options.overrides = tuple(word for word in options.overrides if word != "--config.help")
+    if options.help:
+        parser.print_help()
+        if options.config is None:
+            raise SystemExit(0)
+    elif options.config is None:
+        raise ConfigError(f"--config is missing: {parser.prog} --config=quickstart, say")
+    elif options.command == "train" and options.model is None:
+        raise ConfigError("--model is missing: the name of one model of the study")

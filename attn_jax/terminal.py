@@ -1,0 +1,66 @@
+"""What standard output can take of what is said: other characters are replaced, and a closed pipe is no fault."""
+
+import codecs
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+
+# one letter for one, so that tables stay straight
+_GROUPS = {
+    "─━╸╺–—−": "-",
+    "│┃": "|",
+    "╭╮╰╯┌┐└┘├┤┬┴┼": "+",
+    "…·": ".",
+    "→": ">",
+    "←": "<",
+    "×": "x",
+    "•": "*",
+    "␣": "_",
+    "“”": '"',
+    "‘’": "'",
+}
+_PLAIN = {fine: plain for several, plain in _GROUPS.items() for fine in several}
+
+
+class Terminal(Console):
+    """A rich console that leaves a closed pipe to the command."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises what was raised; rich would end the process."""
+        raise BrokenPipeError
+
+
+@contextlib.contextmanager
+def sayable() -> Iterator[None]:
+    """Within it, print and rich replace what standard output and error cannot encode; it is all out at the end."""
+    codecs.register_error("attn_jax.plain", _replace)
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
+    before = [stream.errors for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors="attn_jax.plain")
+    try:
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            _flush(stream)
+            stream.reconfigure(errors=errors)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """The plain characters for those that cannot be encoded."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(character, "?") for character in error.object[error.start : error.end]), error.end
+
+
+def _flush(stream: io.TextIOWrapper) -> None:
+    """Sends what is left; where nobody reads any more it goes nowhere, or python would complain at its end."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        stream.flush()
