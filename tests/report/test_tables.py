@@ -107,7 +107,7 @@ def test_a_long_name_is_folded_and_leaves_room(small):
         small[part] = {f"{name}-of-a-very-long-name-that-goes-on": row for name, row in small[part].items()}
     text = printed(small, 40)
     assert max(map(len, text.splitlines())) <= 40
-    assert re.search(r"\n transformer- +8/8", text)
+    assert re.search(r"\n transformer-o +8/8", text)
 
 
 def test_output_without_a_terminal_has_no_control_codes(small):
