@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
+import jax.numpy as jnp
 
 Array: TypeAlias = jax.Array
 Key: TypeAlias = jax.Array  # a typed key, `jax.random.key(0)`
@@ -30,6 +31,31 @@ class Batch(NamedTuple):
     weights: Array  # [B, T] float32: the weight of each place in the loss
     scored: Array  # [B, T] bool: the places that count in the metric
     valid: Array  # [B, T] bool, a prefix of each row: False is padding
+
+    @classmethod
+    def of(cls, inputs: Array, targets: Array, scored: Array, valid: Array, *, trained: Array | None = None) -> "Batch":
+        """The batch with 0 wherever nothing is read, or nothing trained.
+
+        Args:
+          inputs, targets: as above, anything where they do not count.
+          scored, valid: as above; places beyond `valid` are not scored.
+          trained: [B, T] bool, the places of weight 1, within `valid`; None: those that are scored.
+
+        Returns:
+          The batch.
+
+        >>> valid, scored = jnp.array([[True, True, False]]), jnp.array([[False, True, False]])
+        >>> batch = Batch.of(jnp.array([[7, 8, 9]]), jnp.array([[4, 5, 6]]), scored, valid)
+        >>> batch.inputs.tolist(), batch.targets.tolist(), batch.weights.tolist()
+        ([[7, 8, 0]], [[0, 5, 0]], [[0.0, 1.0, 0.0]])
+        """
+        trained = scored if trained is None else trained
+        return cls(_kept(inputs, valid), _kept(targets, trained), trained.astype(jnp.float32), scored, valid)
+
+
+def _kept(values: Array, where: Array) -> Array:
+    """`values` [B, T] or [B, T, C] at the places `where` [B, T], 0 elsewhere."""
+    return jnp.where(where if values.ndim == 2 else where[..., None], values, 0)
 
 
 class Pairs(NamedTuple):

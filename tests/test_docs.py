@@ -1,4 +1,4 @@
-"""The pages in docs/: their python runs and prints what stands below it, their links lead somewhere.
+"""The pages in docs/ and CONTRIBUTING.md: their python runs and prints what is below it, links lead somewhere.
 
 A section's snippets run from top to bottom in one namespace that begins with the names of the page's opening (what
 stands before the first `##`). No section rebinds one of these, so the page as a whole runs from top to bottom too.
@@ -90,7 +90,7 @@ def without_sizes(printed: str) -> str:
     return re.sub(r"[\d.]+ MB", "# MB", printed)
 
 
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "CONTRIBUTING.md"]
 SECTIONS = {
     f"{path.stem}: {title}": (path, title) for path in PAGES for title, found in sections(path).items() if found
 }

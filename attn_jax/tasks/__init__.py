@@ -1,7 +1,8 @@
 """Tasks: what a model is asked, in batches, with exact floors and an oracle.
 
 `TASKS` maps a name to a default instance; `dataclasses.replace(TASKS["parity"], labels="running").make()` is a task.
-A task of your own is one file after the pattern of copy_memory.py; a row here gives it a name for the command.
+A task of your own is one file after the pattern of duplicate.py or counting.py; a row here gives it a name for the
+command.
 """
 
 from attn_jax.names import Registry

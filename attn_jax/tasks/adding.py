@@ -8,14 +8,14 @@ The classic test of a recurrence that must hold real numbers and leave them alon
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 
@@ -33,74 +33,31 @@ class Adding(TaskConfig):
     """
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 10 to 40 places are trained on, and 100 asked for."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(channels=2, out_channels=1),
+            lengths={"smallest": 2},
+            metric="mse",
+            chance="memoryless",
+            best=0.0,
+            train_lengths=(10, 40),
+            test_lengths=(2, 5, 10, 20, 30, 40, 50, 60, 80, 100),
+            length_unit="numbers",
+            source="Hochreiter & Schmidhuber 1997, as in Le et al. 2015, arXiv 1504.00941",
+        )
 
 
-def spec(config: Adding) -> TaskSpec:
-    """What a study must know; 10 to 40 places are trained on, and 100 asked for.
-
-    >>> spec(Adding()).io
-    IO(num_classes=None, vocab_size=None, channels=2, out_channels=1)
-    """
-    return TaskSpec(
-        io=IO(channels=2, out_channels=1),
-        metric="mse",
-        chance="memoryless",
-        best=0.0,
-        threshold=0.95,
-        train_lengths=(10, 40),
-        test_lengths=(2, 5, 10, 20, 30, 40, 50, 60, 80, 100),
-        length_unit="numbers",
-        lengths=partial(length_range, smallest=2),
-        num_tokens=num_tokens,
-        source="Hochreiter & Schmidhuber 1997, as in Le et al. 2015, arXiv 1504.00941",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """One place a number.
-
-    >>> num_tokens(40)
-    40
-    """
-    return length
-
-
-def sample(
-    config: Adding,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` numbers, padded to `max_length` places.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 2 <= length <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T, 2] float32, numbers and marks, and targets [B, T, 1] float32, the sum at place L - 1.
-
-    Raises:
-      ValueError: `max_length` is below 2, or `split` is unknown.
-
-    >>> batch = sample(Adding(), jax.random.key(0), 2, 5, 7)
-    >>> batch.inputs.shape, batch.targets.shape
-    ((2, 7, 2), (2, 7, 1))
+def draw(config: Adding, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` numbers.
 
     Reference: Le et al. 2015, arXiv 1504.00941, section 4.1; Arjovsky et al. 2015, arXiv 1511.06464, section 5.
     """
-    check_max_length(max_length, smallest=2)
     # One flat draw for numbers and places: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * (max_length + 2),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * (max_length + 2),)).reshape(batch_size, -1)
     valid = first_places(batch_size, max_length, length)
     numbers = jnp.where(valid, drawn[:, 2:], 0)
     half = length // 2
@@ -110,35 +67,18 @@ def sample(
     marked = (place == first) | (place == second)
     scored = jnp.broadcast_to(place == length - 1, valid.shape)
     total = jnp.sum(jnp.where(marked, numbers, 0), axis=1, keepdims=True)
-    return Batch(
-        inputs=jnp.stack([numbers, marked.astype(jnp.float32)], axis=-1),
-        targets=jnp.where(scored, total, 0)[..., None],
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    inputs = jnp.stack([numbers, marked.astype(jnp.float32)], axis=-1)
+    return Batch.of(inputs, total[..., None], scored, valid)
 
 
-def solve(config: Adding, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Picks the two marked numbers of each row and adds them in Python; the answer stands at the last place in use.
+def answer(config: Adding, tokens: list[list[float]]) -> list[float]:
+    """Picks the two marked numbers and adds them in Python; the answer stands at the last place.
 
-    Args:
-      config: the task.
-      inputs: [B, T, 2] float, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T, 1] float32, 0 where nothing is asked.
-
-    >>> solve(Adding(), np.array([[[0.25, 1], [0.5, 0], [0.5, 1]]]), np.ones((1, 3), bool))[0, :, 0].tolist()
+    >>> answer(Adding(), [[0.25, 1], [0.5, 0], [0.5, 1]])
     [0.0, 0.0, 0.75]
     """
-    targets = np.zeros((*valid.shape, 1), np.float32)
-    for row, in_use in enumerate(valid.sum(axis=1)):
-        marked = [number for number, mark in inputs[row, :in_use].tolist() if mark == 1]
-        if len(marked) == 2:
-            targets[row, in_use - 1] = marked[0] + marked[1]
-    return targets
+    marked = [number for number, mark in tokens if mark == 1]
+    return [0.0] * (len(tokens) - 1) + [sum(marked)] if len(marked) == 2 else []
 
 
 def floors(config: Adding, length: int) -> dict[str, Floor]:
@@ -146,13 +86,6 @@ def floors(config: Adding, length: int) -> dict[str, Floor]:
 
     best_constant: always 1, 2 / 12 = 1 / 6. memoryless: the number at the last place is known where it is marked, which
     it is once in ceil(L / 2): (2 - 1 / ceil(L / 2)) / 12. first_number: it and 1 / 2, 1 / 12. Loss and metric are one.
-
-    Args:
-      config: the task.
-      length: L.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(Adding(), 40).items()}
     {'best_constant': 0.1667, 'memoryless': 0.1625, 'first_number': 0.0833}

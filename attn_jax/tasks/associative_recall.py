@@ -15,14 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_commonest, as_shares, counted_so_far
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.h3_recall import H3Recall
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
-
-_SMALLEST = 2
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,7 @@ class AssociativeRecall(TaskConfig):
     num_values: int = 16
 
     def __post_init__(self):
-        for name in ("num_keys", "num_values"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"AssociativeRecall: {name} is {getattr(self, name)}, wanted at least 2")
+        check_at_least(self, 2, "num_keys", "num_values")
 
     @classmethod
     def h3(cls) -> H3Recall:
@@ -59,93 +57,36 @@ class AssociativeRecall(TaskConfig):
         return H3Recall()
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 6 pairs are trained on."""
+        trained = min(6, self.num_keys)
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.num_values, vocab_size=self.num_keys + self.num_values),
+            num_tokens=lambda length: 3 * length,  # two tokens a pair and one a query
+            lengths={
+                "smallest": 2,
+                "largest": self.num_keys,
+                "beyond": f"num_keys is {self.num_keys}, and D pairs want D keys",
+            },
+            chance="most_frequent_value",  # where a model rests that has read the values and lost the keys
+            train_lengths=(trained, trained),
+            test_lengths=tuple(length for length in (2, 3, 4, 6, 8, 12, 16) if length <= self.num_keys),
+            length_unit="pairs",
+            source="Arora et al. 2023, arXiv 2312.04927, with repeated values and the queries at the end",
+        )
 
 
-def spec(config: AssociativeRecall) -> TaskSpec:
-    """What a study must know; 6 pairs are trained on.
-
-    >>> spec(AssociativeRecall()).io
-    IO(num_classes=16, vocab_size=32, channels=None, out_channels=None)
-    """
-    trained = min(6, config.num_keys)
-    return TaskSpec(
-        io=IO(num_classes=config.num_values, vocab_size=config.num_keys + config.num_values),
-        metric="accuracy",
-        chance="most_frequent_value",  # the plateau on which a model sits that has read the values and lost the keys
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(trained, trained),
-        test_lengths=tuple(length for length in (2, 3, 4, 6, 8, 12, 16) if length <= config.num_keys),
-        length_unit="pairs",
-        lengths=partial(lengths, config),
-        num_tokens=num_tokens,
-        source="Arora et al. 2023, arXiv 2312.04927, with repeated values and the queries at the end",
-    )
-
-
-def lengths(config: AssociativeRecall, low: int, high: int) -> tuple[int, ...]:
-    """From 2 pairs to as many as there are keys.
-
-    Raises:
-      ValueError: the range is empty or leaves the allowed one.
-
-    >>> lengths(AssociativeRecall(num_keys=4), 2, 4)
-    (2, 3, 4)
-    """
-    return length_range(low, high, smallest=_SMALLEST, largest=config.num_keys, beyond=_beyond(config, high))
-
-
-def _beyond(config: AssociativeRecall, num_pairs: int) -> str:
-    """What more pairs than keys would want."""
-    return f"num_keys is {config.num_keys}, {num_pairs} pairs want as many keys"
-
-
-def num_tokens(length: int) -> int:
-    """3 D: two tokens a pair and one a query.
-
-    >>> num_tokens(6)
-    18
-    """
-    return 3 * length
-
-
-def sample(
-    config: AssociativeRecall,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` pairs, padded to 3 `max_length` places.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: D, the number of pairs, 2 <= D <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 3 max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, num_keys + num_values) and targets [B, T] int32 in [0, num_values).
-
-    Raises:
-      ValueError: `max_length` exceeds `num_keys`, or `split` is unknown.
-
-    >>> sample(AssociativeRecall(), jax.random.key(0), 2, 3, 4).inputs.shape
-    (2, 12)
+def draw(config: AssociativeRecall, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` pairs.
 
     Reference: Arora et al. 2023, arXiv 2312.04927 (the multi-query form); Fu et al. 2022, arXiv 2212.14052.
     """
-    beyond = _beyond(config, max_length)
-    check_max_length(max_length, smallest=_SMALLEST, largest=config.num_keys, beyond=beyond)
     sizes = (config.num_keys, max_length, max_length)
     # One flat draw for all three: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * sum(sizes),)).reshape(batch_size, -1)
     for_keys, for_values, for_order = jnp.split(drawn, np.cumsum(sizes)[:-1], axis=1)
     keys = _draw_places(for_keys, config.num_keys, max_length)
     values = (for_values * config.num_values).astype(jnp.int32)
@@ -154,15 +95,9 @@ def sample(
     # The queries start at 2 D <= 2 max_length, so the slice always fits and is never clamped.
     inputs = _write(jnp.pad(pairs, ((0, 0), (0, max_length))), jnp.take_along_axis(keys, order, axis=1), 2 * length)
     targets = _write(jnp.zeros_like(inputs), jnp.take_along_axis(values, order, axis=1), 2 * length)
-    valid = first_places(batch_size, num_tokens(max_length), 3 * length)
-    scored = valid & ~first_places(batch_size, num_tokens(max_length), 2 * length)
-    return Batch(
-        inputs=jnp.where(valid, inputs, 0),
-        targets=jnp.where(scored, targets, 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    valid = first_places(batch_size, 3 * max_length, 3 * length)
+    scored = valid & ~first_places(batch_size, 3 * max_length, 2 * length)
+    return Batch.of(inputs, targets, scored, valid)
 
 
 def _draw_places(numbers: Array, end: int | Array, num_drawn: int) -> Array:
@@ -177,27 +112,15 @@ def _write(row: Array, piece: Array, start: int | Array) -> Array:
     return jax.lax.dynamic_update_slice_in_dim(row, piece, start, axis=1)
 
 
-def solve(config: AssociativeRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: AssociativeRecall, tokens: list[int]) -> list[int]:
     """Answers by looking back: a key that stood before is a query, its value stands after where it first stood.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(AssociativeRecall(), np.array([[3, 16, 5, 20, 5, 3]]), np.ones((1, 6), bool)).tolist()
-    [[0, 0, 0, 0, 4, 0]]
+    >>> answer(AssociativeRecall(), [3, 16, 5, 20, 5, 3])
+    [0, 0, 0, 0, 4, 0]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    is_key = (inputs < config.num_keys) & valid
-    for t in range(1, inputs.shape[1]):
-        same = is_key[:, :t] & is_key[:, t : t + 1] & (inputs[:, :t] == inputs[:, t : t + 1])
-        rows = np.flatnonzero(same.any(axis=1))
-        targets[rows, t] = inputs[rows, same[rows].argmax(axis=1) + 1] - config.num_keys
-    return targets
+    first = [tokens.index(token) for token in tokens]
+    asks = [tokens[place] < config.num_keys and first[place] < place for place in range(len(tokens))]
+    return [tokens[at + 1] - config.num_keys if asked else 0 for at, asked in zip(first, asks, strict=True)]
 
 
 def floors(config: AssociativeRecall, length: int) -> dict[str, Floor]:
@@ -206,13 +129,6 @@ def floors(config: AssociativeRecall, length: int) -> dict[str, Floor]:
     uniform: 1 / V. value_in_context, each pair's value alike (c_v of D pairs hold v, so p_v = c_v / D): the right value
     has c = 1 + Binomial(D - 1, 1 / V), accuracy E[c] / D = 1 / D + (1 - 1 / D) / V, loss -E[ln(c / D)].
     most_frequent_value, the commonest so far, ties alike: E[max c] / D; no loss, for the other values get no mass.
-
-    Args:
-      config: the task.
-      length: D, pairs.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(AssociativeRecall(), 6).items()}
     {'uniform': 0.062, 'value_in_context': 0.219, 'most_frequent_value': 0.288}

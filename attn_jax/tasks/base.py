@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from attn_jax.types import IO, Batch, Pairs
+from attn_jax.types import IO, Array, Batch, Key, Pairs
 
 Metric: TypeAlias = Literal["accuracy", "exact_match", "cross_entropy", "bits_per_token", "mse"]
 LossPlaces: TypeAlias = Literal["scored", "all"]
@@ -22,7 +22,7 @@ class Floor(NamedTuple):
     predict: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (inputs, valid) -> probabilities [B, T, V] or values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """What a study must know of a task.
 
@@ -46,10 +46,10 @@ class TaskSpec:
     """
 
     io: IO
-    metric: Metric
+    metric: Metric = "accuracy"
     chance: str
-    best: float | str
-    threshold: float | None
+    best: float | str = 1.0
+    threshold: float | None = 0.95
     train_lengths: tuple[int, int]
     test_lengths: tuple[int, ...]
     length_unit: str
@@ -65,19 +65,92 @@ class TaskSpec:
         return floors[self.best].metric if isinstance(self.best, str) else self.best
 
 
+class Sample(Protocol):
+    """`Task.sample`."""
+
+    def __call__(
+        self, key: Key, batch_size: int, length: int | Array, max_length: int, *, split: Split = "train"
+    ) -> Batch:
+        """Draws a batch of sequences of one length.
+
+        Args:
+          key: a typed key; the stream of a split is made from it.
+          batch_size: B, static.
+          length: one for the whole batch, in the units of the spec; may be traced, and is then trusted.
+          max_length: static, an allowed length, at least `length`: the batch has its T = num_tokens(max_length) places.
+          split: static; picks the stream, or of a finite set the part.
+
+        Returns:
+          A batch, of the sizes that `spec.io` says.
+
+        Raises:
+          ValueError: `max_length` is no allowed length, or `split` is unknown.
+        """
+        ...
+
+
+class SamplePairs(Protocol):
+    """`Task.pairs`."""
+
+    def __call__(
+        self, key: Key, batch_size: int, length: int | Array, max_length: int, *, split: Split = "train"
+    ) -> Pairs:
+        """Draws the strings of `Sample`, with the same arguments, as a source and a target.
+
+        Returns:
+          Pairs of ids below `spec.pairs_vocab_size`, of which the last two are BOS and EOS.
+
+        Raises:
+          ValueError: as `Sample`.
+        """
+        ...
+
+
+class Solve(Protocol):
+    """`Task.solve`, the oracle."""
+
+    def __call__(self, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Says what is asked, and shares no code with what drew it.
+
+        Args:
+          inputs: [B, T] int tokens or [B, T, C] float channels, whole sequences or prefixes.
+          valid: [B, T] bool.
+
+        Returns:
+          [B, T] int32 classes, or [B, T, C] float32 values; right wherever an answer is scored or trained.
+        """
+        ...
+
+
+class Floors(Protocol):
+    """`Task.floors`."""
+
+    def __call__(self, length: int) -> dict[str, Floor]:
+        """What is reached without learning the task.
+
+        Args:
+          length: in the units of the spec.
+
+        Returns:
+          The floors by name; those of a finite set hold for its test split.
+
+        Raises:
+          ValueError: `length` is no allowed length.
+        """
+        ...
+
+
 class Task(NamedTuple):
     """Pure functions and a description; `attn_jax.testing.check_task` proves what is promised here.
 
-    One length per batch. `length` may be traced and is then trusted; `max_length` and `split` are static.
+    What their arguments are is said once for all tasks: at `Sample`, `SamplePairs`, `Solve` and `Floors`.
     """
 
-    sample: Callable[..., Batch]  # (key, batch_size, length, max_length, *, split="train") -> Batch
-    floors: Callable[[int], dict[str, Floor]]  # (length) -> floors by name
-    solve: Callable[[np.ndarray, np.ndarray], np.ndarray] | None  # (inputs, valid) -> targets, if they decide them
+    sample: Sample
+    floors: Floors
+    solve: Solve | None  # None where the inputs do not decide the targets
     spec: TaskSpec
-    pairs: Callable[..., Pairs] | None = (
-        None  # (key, batch_size, length, max_length, *, split) where answers are strings
-    )
+    pairs: SamplePairs | None = None  # where answers are strings
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ One bit is carried along the answer, but what is added lies apart, at a distance
 
 import operator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.binary_operands import EMPTY, END, SMALLEST, draw_operands, num_significant, solve_operands
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.binary_operands import EMPTY, END, SMALLEST, compute, draw_operands, num_significant
 from attn_jax.tasks.carry import add
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import length_range
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 
 @dataclass(frozen=True)
@@ -37,132 +37,39 @@ class BinaryAddition(TaskConfig):
     """
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; questions of 4 to 20 tokens are trained on, and 50 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=3,
+            empty=EMPTY,
+            end=END,
+            num_tokens=lambda length: 2 * length + 1,  # the question, then L + 1 places for the answer
+            lengths={"smallest": SMALLEST},
+            chance="position_and_length",
+            train_lengths=(SMALLEST, 20),
+            test_lengths=(4, 5, 10, 15, 20, 25, 30, 40, 50),
+            length_unit="tokens of the question",
+            source="Deletang et al. 2023, arXiv 2207.02098",
         )
 
 
-def spec(config: BinaryAddition) -> TaskSpec:
-    """What a study must know; questions of 4 to 20 tokens are trained on, and 50 asked for.
-
-    >>> spec(BinaryAddition()).io, spec(BinaryAddition()).pairs_vocab_size
-    (IO(num_classes=3, vocab_size=4, channels=None, out_channels=None), 5)
-    """
-    return TaskSpec(
-        io=IO(num_classes=3, vocab_size=4),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(SMALLEST, 20),
-        test_lengths=(4, 5, 10, 15, 20, 25, 30, 40, 50),
-        length_unit="tokens of the question",
-        lengths=partial(length_range, smallest=SMALLEST),
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-        pairs_vocab_size=5,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """2 L + 1: the question, then L + 1 places for the answer.
-
-    >>> num_tokens(20)
-    41
-    """
-    return 2 * length + 1
-
-
-def sample(
-    config: BinaryAddition,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws questions of `length` tokens, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 4 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, 4) and targets [B, T] int32 in {0, 1, 2}.
-
-    Raises:
-      ValueError: `max_length` is below 4, or `split` is unknown.
-
-    >>> import jax
-    >>> sample(BinaryAddition(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 15)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    strings = _draw(key, batch_size, length, max_length, split)
-    return strings_batch(strings, num_tokens(max_length), length + 1, empty=EMPTY, terminator=END)
-
-
-def pairs(
-    config: BinaryAddition,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source and a target, which ends with EOS in place of the end; BOS 3, EOS 4.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 4 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = T = max_length.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, 5).
-
-    Raises:
-      ValueError: `max_length` is below 4, or `split` is unknown.
-
-    >>> import jax
-    >>> pairs(BinaryAddition(), jax.random.key(0), 2, 5, 7).target.shape
-    (2, 7)
-    """
-    return strings_pairs(_draw(key, batch_size, length, max_length, split), bos=EMPTY)
-
-
-def _draw(key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def draw(config: BinaryAddition, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """Two numbers and their sum, which has at most L - 1 bits."""
-    question, a, b = draw_operands(key, batch_size, length, max_length, split)
+    question, a, b = draw_operands(key, batch_size, length, max_length)
     total = add(a, b, 2)[:, :-1]
     return Strings(question, length, total, num_significant(total))
 
 
-def solve(config: BinaryAddition, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: BinaryAddition, question: list[int]) -> list[int]:
     """Adds two Python integers.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked and after the end.
-
-    >>> solve(BinaryAddition(), np.array([[1, 1, 2, 1, 3, 3, 3, 3, 3]]), np.ones((1, 9), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 1, 2, 0]]
+    >>> answer(BinaryAddition(), [1, 1, 2, 1])
+    [0, 0, 1]
     """
-    return solve_operands(operator.add, inputs, valid)
+    return compute(operator.add, question)
 
 
 def floors(config: BinaryAddition, length: int) -> dict[str, Floor]:
@@ -171,13 +78,6 @@ def floors(config: BinaryAddition, length: int) -> dict[str, Floor]:
     With n the number of bits of the sum, place j (from 0) is 1 with P(bit j set), the end with P(n = j), and 0 with
     what is left of P(n >= j). position_and_length: sum_j max_v P(place j is v) / (E[n] + 1), .5001 in the mean over
     L = 41 .. 500; it has no loss. uniform: 1 / 3.
-
-    Args:
-      config: the task.
-      length: L, tokens of the question.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(BinaryAddition(), 4).items()}
     {'uniform': 0.3333, 'position_and_length': 0.7}

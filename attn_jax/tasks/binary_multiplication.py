@@ -8,19 +8,17 @@ Every bit of the answer depends on many pairs of bits of the question; no model 
 
 import operator
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
-from attn_jax.tasks.binary_operands import EMPTY, END, SMALLEST, draw_operands, num_significant, solve_operands
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.binary_operands import EMPTY, END, SMALLEST, compute, draw_operands, num_significant
 from attn_jax.tasks.floors import guess_floor, uniform_floor
 from attn_jax.tasks.product_bits import answer_table
-from attn_jax.tasks.sampling import length_range
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 _LIMB = 8  # bits: n limbs of a product are at most n (2^8 - 1)^2 before carrying, exact in int32 up to 250,000 bits
 
@@ -40,111 +38,28 @@ class BinaryMultiplication(TaskConfig):
     """
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; questions of 4 to 20 tokens are trained on, and 50 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=3,
+            empty=EMPTY,
+            end=END,
+            num_tokens=lambda length: 2 * length,  # the question, then L places for the answer
+            lengths={"smallest": SMALLEST},
+            chance="position_and_length",
+            train_lengths=(SMALLEST, 20),
+            test_lengths=(4, 5, 10, 15, 20, 25, 30, 40, 50),
+            length_unit="tokens of the question",
+            source="Deletang et al. 2023, arXiv 2207.02098",
         )
 
 
-def spec(config: BinaryMultiplication) -> TaskSpec:
-    """What a study must know; questions of 4 to 20 tokens are trained on, and 50 asked for.
-
-    >>> spec(BinaryMultiplication()).io, spec(BinaryMultiplication()).pairs_vocab_size
-    (IO(num_classes=3, vocab_size=4, channels=None, out_channels=None), 5)
-    """
-    return TaskSpec(
-        io=IO(num_classes=3, vocab_size=4),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(SMALLEST, 20),
-        test_lengths=(4, 5, 10, 15, 20, 25, 30, 40, 50),
-        length_unit="tokens of the question",
-        lengths=partial(length_range, smallest=SMALLEST),
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-        pairs_vocab_size=5,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """2 L: the question, then L places for the answer.
-
-    >>> num_tokens(20)
-    40
-    """
-    return 2 * length
-
-
-def sample(
-    config: BinaryMultiplication,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws questions of `length` tokens, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 4 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, 4) and targets [B, T] int32 in {0, 1, 2}.
-
-    Raises:
-      ValueError: `max_length` is below 4, or `split` is unknown.
-
-    >>> sample(BinaryMultiplication(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 14)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    strings = _draw(key, batch_size, length, max_length, split)
-    return strings_batch(strings, num_tokens(max_length), length, empty=EMPTY, terminator=END)
-
-
-def pairs(
-    config: BinaryMultiplication,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source and a target, which ends with EOS in place of the end; BOS 3, EOS 4.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 4 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = T = max_length.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, 5).
-
-    Raises:
-      ValueError: `max_length` is below 4, or `split` is unknown.
-
-    >>> pairs(BinaryMultiplication(), jax.random.key(0), 2, 5, 7).target.shape
-    (2, 7)
-    """
-    return strings_pairs(_draw(key, batch_size, length, max_length, split), bos=EMPTY)
-
-
-def _draw(key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def draw(config: BinaryMultiplication, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """Two numbers and their product, which has at most L - 1 bits."""
-    question, a, b = draw_operands(key, batch_size, length, max_length, split)
+    question, a, b = draw_operands(key, batch_size, length, max_length)
     product = _multiply(a, b)[:, :-1]
     return Strings(question, length, product, num_significant(product))
 
@@ -173,21 +88,13 @@ def _carry(carry: Array, column: Array) -> tuple[Array, Array]:
     return total >> _LIMB, total & (1 << _LIMB) - 1
 
 
-def solve(config: BinaryMultiplication, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: BinaryMultiplication, question: list[int]) -> list[int]:
     """Multiplies two Python integers.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked and after the end.
-
-    >>> solve(BinaryMultiplication(), np.array([[1, 1, 2, 1, 3, 3, 3, 3]]), np.ones((1, 8), bool)).tolist()
-    [[0, 0, 0, 0, 1, 1, 2, 0]]
+    >>> answer(BinaryMultiplication(), [1, 1, 2, 1])
+    [1, 1]
     """
-    return solve_operands(operator.mul, inputs, valid)
+    return compute(operator.mul, question)
 
 
 def floors(config: BinaryMultiplication, length: int) -> dict[str, Floor]:
@@ -196,13 +103,6 @@ def floors(config: BinaryMultiplication, length: int) -> dict[str, Floor]:
     With n the number of bits of the product, place j (from 0) is 1 with P(bit j set), the end with P(n = j), and 0
     with what is left of P(n >= j). position_and_length: sum_j max_v P(place j is v) / (E[n] + 1), counted up to
     L = 26 and within 1e-6 beyond; .5032 in the mean over L = 41 .. 500; it has no loss. uniform: 1 / 3.
-
-    Args:
-      config: the task.
-      length: L, tokens of the question.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(BinaryMultiplication(), 4).items()}
     {'uniform': 0.3333, 'position_and_length': 0.75}

@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Split
-from attn_jax.tasks.sampling import check_max_length, split_key
 from attn_jax.types import Array, Key
 
 SMALLEST = 4  # at 3 the only question is "1 2 1", and a guess from the place is perfect
@@ -27,28 +24,20 @@ class Operands(NamedTuple):
     b: Array  # [B, X] int32 likewise
 
 
-def draw_operands(key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Operands:
+def draw_operands(key: Key, batch_size: int, length: int | Array, max_length: int) -> Operands:
     """Two numbers of l_a and l_b = L - 1 - l_a places, l_a uniform on 1 .. L - 2, each uniform on 1 .. 2^l - 1.
 
     Args:
-      key: a typed key.
+      key: a typed key, that of the split.
       batch_size: B.
-      length: L, 4 <= L <= max_length; may be traced, and is then trusted.
+      length: L, at least 4; may be traced.
       max_length: X, static.
-      split: picks the stream.
 
     Returns:
       The operands; l_a is uniform up to L 2^-32, the numbers as `nonzero_bits` says.
-
-    Raises:
-      ValueError: `max_length` is below 4, or `split` is unknown.
-
-    >>> draw_operands(jax.random.key(0), 2, 5, 7, "train").question.shape
-    (2, 7)
     """
-    check_max_length(max_length, smallest=SMALLEST)
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
-    words = jax.random.bits(split_key(key, split), (batch_size, 3 + -(-max_length // _WORD)), jnp.uint32)
+    words = jax.random.bits(key, (batch_size, 3 + -(-max_length // _WORD)), jnp.uint32)
     length_a = 1 + (words[:, :1] % jnp.asarray(length - 2).astype(jnp.uint32)).astype(jnp.int32)
     length_b = length - 1 - length_a
     bits, place = random_bits(words[:, 3:], max_length), jnp.arange(max_length)
@@ -106,26 +95,18 @@ def num_significant(bits: Array) -> Array:
     return jnp.max(jnp.where(bits > 0, jnp.arange(1, bits.shape[1] + 1), 0), axis=1)
 
 
-def solve_operands(operation: Callable[[int, int], int], inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Reads two Python integers, computes with them, and writes the result and its end at the empty places.
+def compute(operation: Callable[[int, int], int], question: list[int]) -> list[int]:
+    """Reads two Python integers, computes with them, and gives the bits of the result.
 
     Args:
       operation: what is asked.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
+      question: the two numbers and the END between them.
 
     Returns:
-      [B, T] int32 classes, 0 where nothing is asked and after the end.
+      The bits, lowest first, without the END after them.
 
-    >>> inputs = np.array([[0, 1, 2, 1, 3, 3, 3, 3]])
-    >>> solve_operands(int.__add__, inputs, np.ones((1, 8), bool)).tolist()
-    [[0, 0, 0, 0, 1, 1, 2, 0]]
+    >>> compute(int.__add__, [0, 1, 2, 1])
+    [1, 1]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs, valid, strict=True)):
-        asked = np.flatnonzero(in_use & (tokens == EMPTY))
-        if len(asked):
-            a, b = "".join(map(str, tokens[: asked[0]])).split(str(END))
-            answer = f"{operation(int(a[::-1], 2), int(b[::-1], 2)):b}"[::-1] + str(END)
-            targets[row, asked[: len(answer)]] = list(map(int, answer[: len(asked)]))
-    return targets
+    a, b = "".join(map(str, question)).split(str(END))
+    return list(map(int, f"{operation(int(a[::-1], 2), int(b[::-1], 2)):b}"[::-1]))

@@ -14,10 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import at_least, at_most
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 
@@ -52,78 +54,34 @@ class Counting(TaskConfig):
     max_count: int = 5
 
     def __post_init__(self):
-        for name, least in (("num_symbols", 2), ("max_count", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"Counting: {name} is {getattr(self, name)}, wanted at least {least}")
+        check_at_least(self, 2, "num_symbols")
+        check_at_least(self, 1, "max_count")
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; four to eight times max_count symbols are trained on, 20 to 40 by default."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.max_count + 1, vocab_size=2 * self.num_symbols),
+            num_tokens=lambda length: length + 1,  # the symbols and the query
+            lengths={"smallest": self.max_count},
+            chance="commonest_count",
+            train_lengths=(4 * self.max_count, 8 * self.max_count),
+            test_lengths=tuple(times * self.max_count for times in (4, 5, 6, 8, 10, 12, 16)),
+            length_unit="symbols",
+            source="Yehudai et al. 2024, arXiv 2407.15160, with balanced counts",
+        )
 
 
-def spec(config: Counting) -> TaskSpec:
-    """What a study must know; four to eight times max_count symbols are trained on, 20 to 40 by default.
-
-    >>> spec(Counting()).io, spec(Counting()).train_lengths
-    (IO(num_classes=6, vocab_size=40, channels=None, out_channels=None), (20, 40))
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.max_count + 1, vocab_size=2 * config.num_symbols),
-        metric="accuracy",
-        chance="commonest_count",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(4 * config.max_count, 8 * config.max_count),
-        test_lengths=tuple(times * config.max_count for times in (4, 5, 6, 8, 10, 12, 16)),
-        length_unit="symbols",
-        lengths=partial(length_range, smallest=config.max_count),
-        num_tokens=num_tokens,
-        source="Yehudai et al. 2024, arXiv 2407.15160, with balanced counts",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L + 1: the symbols and the query.
-
-    >>> num_tokens(35)
-    36
-    """
-    return length + 1
-
-
-def sample(
-    config: Counting,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` symbols, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, max_count <= length <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, 2 num_symbols) and targets [B, T] int32 in [0, max_count].
-
-    Raises:
-      ValueError: `max_length` is below `max_count`, or `split` is unknown.
-
-    >>> sample(Counting(), jax.random.key(0), 2, 8, 10).inputs.shape
-    (2, 11)
+def draw(config: Counting, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` symbols.
 
     Reference: Yehudai et al. 2024, arXiv 2407.15160; Weiss et al. 2021, arXiv 2106.06981.
     """
-    check_max_length(max_length, smallest=config.max_count)
     # One flat draw for all four: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * (2 + 2 * max_length),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * (2 + 2 * max_length),)).reshape(batch_size, -1)
     for_query, for_count, for_places, for_symbols = jnp.split(drawn, (1, 2, 2 + max_length), axis=1)
     query = (for_query * config.num_symbols).astype(jnp.int32)
     count = (for_count * (config.max_count + 1)).astype(jnp.int32)
@@ -137,34 +95,17 @@ def sample(
     symbols = jnp.pad(jnp.where(is_query, query, others), ((0, 0), (0, 1)))
     valid = first_places(batch_size, max_length + 1, length + 1)
     scored = valid & ~first_places(batch_size, max_length + 1, length)
-    return Batch(
-        inputs=jnp.where(scored, config.num_symbols + query, jnp.where(valid, symbols, 0)),
-        targets=jnp.where(scored, count, 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(jnp.where(scored, config.num_symbols + query, symbols), count, scored, valid)
 
 
-def solve(config: Counting, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: Counting, tokens: list[int]) -> list[int]:
     """Counts in Python lists.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(Counting(3), np.array([[1, 0, 2, 0, 1, 0, 3]]), np.ones((1, 7), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 3]]
+    >>> answer(Counting(3), [1, 0, 2, 0, 1, 0, 3])
+    [0, 0, 0, 0, 0, 0, 3]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, place in np.argwhere(valid & (inputs >= config.num_symbols)):
-        before = inputs[row, :place].tolist()
-        targets[row, place] = before.count(inputs[row, place] - config.num_symbols)
-    return targets
+    *symbols, query = tokens
+    return [0] * len(symbols) + [symbols.count(query - config.num_symbols)]
 
 
 def floors(config: Counting, length: int) -> dict[str, Floor]:
@@ -174,13 +115,6 @@ def floors(config: Counting, length: int) -> dict[str, Floor]:
     of any symbol, at most C, is right where no other symbol has more than the query's c, and at c = C always:
     (1 + sum_{c < C} P(max of L - c draws from V - 1 symbols <= c)) / (C + 1). rarest_count, the smallest count of
     any: sum_c P(min of L - c draws from V - 1 symbols >= c) / (C + 1). No losses: the other counts get no mass.
-
-    Args:
-      config: the task.
-      length: L, symbols.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(Counting(), 20).items()}
     {'uniform': 0.167, 'commonest_count': 0.495, 'rarest_count': 0.167}

@@ -7,20 +7,19 @@ Lowest digits first, the carry runs along with the answer; highest first, the fi
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.carry import add
+from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
 from attn_jax.tasks.sum_digits import answer_table
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.types import Array, Key
 
 _SMALLEST = 3  # a digit, the sign, a digit
 
@@ -51,121 +50,33 @@ class DigitAddition(TaskConfig):
     order: Literal["lowest_first", "highest_first"] = "lowest_first"
 
     def __post_init__(self):
-        if self.base < 2:
-            raise ValueError(f"DigitAddition: base is {self.base}, wanted at least 2")
-        if self.order not in ("lowest_first", "highest_first"):
-            raise ValueError(f"DigitAddition: order is {self.order!r}, wanted 'lowest_first' or 'highest_first'")
+        check_at_least(self, 2, "base")
+        check_one_of(self, "order")
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; questions of 3 to 20 tokens are trained on, and 50 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=self.base + 1,
+            empty=self.base + 1,
+            end=self.base,
+            num_tokens=lambda length: 2 * length,  # the question, then L places for the answer
+            lengths={"smallest": _SMALLEST},
+            chance="position_and_length",
+            train_lengths=(_SMALLEST, 20),
+            test_lengths=(3, 5, 10, 15, 20, 25, 30, 40, 50),
+            length_unit="tokens of the question",
+            source="tensor2tensor, data_generators/algorithmic.py, with questions of one length to a batch",
         )
 
 
-def spec(config: DigitAddition) -> TaskSpec:
-    """What a study must know; questions of 3 to 20 tokens are trained on, and 50 asked for.
-
-    >>> spec(DigitAddition()).io, spec(DigitAddition()).pairs_vocab_size
-    (IO(num_classes=11, vocab_size=12, channels=None, out_channels=None), 13)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.base + 1, vocab_size=config.base + 2),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(_SMALLEST, 20),
-        test_lengths=(3, 5, 10, 15, 20, 25, 30, 40, 50),
-        length_unit="tokens of the question",
-        lengths=partial(length_range, smallest=_SMALLEST),
-        num_tokens=num_tokens,
-        source="tensor2tensor, data_generators/algorithmic.py, with questions of one length to a batch",
-        pairs_vocab_size=config.base + 3,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """2 L: the question, then L places for the answer.
-
-    >>> num_tokens(20)
-    40
-    """
-    return 2 * length
-
-
-def sample(
-    config: DigitAddition,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws questions of `length` tokens, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 3 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, base + 2) and targets [B, T] int32 in [0, base].
-
-    Raises:
-      ValueError: `max_length` is below 3, or `split` is unknown.
-
-    >>> sample(DigitAddition(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 14)
-
-    Reference: Vaswani et al. 2018, arXiv 1803.07416 (tensor2tensor).
-    """
-    strings = _draw(config, key, batch_size, length, max_length, split)
-    return strings_batch(strings, num_tokens(max_length), length, empty=config.base + 1, terminator=config.base)
-
-
-def pairs(
-    config: DigitAddition,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source and a target, which ends with EOS = base + 2 in place of the end.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 3 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = T = max_length.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, base + 3), BOS = base + 1 among them.
-
-    Raises:
-      ValueError: `max_length` is below 3, or `split` is unknown.
-
-    >>> pairs(DigitAddition(), jax.random.key(0), 2, 5, 7).target.shape
-    (2, 7)
-    """
-    return strings_pairs(_draw(config, key, batch_size, length, max_length, split), bos=config.base + 1)
-
-
-def _draw(
-    config: DigitAddition, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split
-) -> Strings:
+def draw(config: DigitAddition, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """Two numbers as they are asked, and the digits of their sum in the same order."""
-    check_max_length(max_length, smallest=_SMALLEST)
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size, max_length + 1))
+    drawn = jax.random.uniform(key, (batch_size, max_length + 1))
     length_a = 1 + (drawn[:, :1] * (length - 2)).astype(jnp.int32)
     length_b = length - 1 - length_a
     place = jnp.arange(max_length)
@@ -193,29 +104,14 @@ def _turned(digits: Array, num_digits: Array) -> Array:
     return jnp.take_along_axis(digits, jnp.clip(num_digits - 1 - jnp.arange(digits.shape[1]), 0), axis=1)
 
 
-def solve(config: DigitAddition, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: DigitAddition, question: list[int]) -> list[int]:
     """Adds two Python integers.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked and after the end.
-
-    >>> solve(DigitAddition(), np.array([[7, 10, 8, 1, 11, 11, 11, 11]]), np.ones((1, 8), bool)).tolist()
-    [[0, 0, 0, 0, 5, 2, 10, 0]]
+    >>> answer(DigitAddition(), [7, 10, 8, 1])
+    [5, 2]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid, strict=True)):
-        asked = [t for t, token in enumerate(tokens) if in_use[t] and token == config.base + 1]
-        if asked:
-            sign = tokens.index(config.base)
-            total = _value(config, tokens[:sign]) + _value(config, tokens[sign + 1 : asked[0]])
-            answer = [*_digits(config, total), config.base]
-            targets[row, asked[: len(answer)]] = answer[: len(asked)]
-    return targets
+    sign = question.index(config.base)
+    return _digits(config, _value(config, question[:sign]) + _value(config, question[sign + 1 :]))
 
 
 def _value(config: DigitAddition, digits: list[int]) -> int:
@@ -240,13 +136,6 @@ def floors(config: DigitAddition, length: int) -> dict[str, Floor]:
     The digits are independent, so the distribution of each digit of the sum follows from a dynamic programme over the
     carry (`sum_digits.answer_table`). position_and_length: sum_y max_v P(place y is v) / (E[n] + 1), n
     the number of digits of the sum; it has no loss. uniform: 1 / (base + 1).
-
-    Args:
-      config: the task.
-      length: L, tokens of the question.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(DigitAddition(), 3).items()}
     {'uniform': 0.0909, 'position_and_length': 0.449}

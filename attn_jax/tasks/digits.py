@@ -8,15 +8,17 @@ Real data without a download: short enough for a laptop, and by rows or permuted
 
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Split, Task, TaskConfig
+from attn_jax.tasks.fields import check_one_of
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, first_places, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 Order: TypeAlias = Literal["sequential", "permuted", "rows"]
@@ -46,8 +48,7 @@ class Digits(TaskConfig):
     order: Order = "sequential"
 
     def __post_init__(self):
-        if self.order not in get_args(Order):
-            raise ValueError(f"Digits: order is {self.order!r}, wanted one of {', '.join(map(repr, get_args(Order)))}")
+        check_one_of(self, "order")
 
     @property
     def num_places(self) -> int:
@@ -56,98 +57,31 @@ class Digits(TaskConfig):
 
     def make(self) -> Task:
         """The task of this configuration; there is no oracle, the label is no function of the pixels."""
-        return Task(partial(sample, self), partial(floors, self), None, spec(self))
+        return make_task(
+            self,
+            draw,
+            None,
+            floors,
+            io=IO(num_classes=10, channels=_NUM_PIXELS // self.num_places),
+            lengths={"smallest": self.num_places, "largest": self.num_places},
+            chance="uniform",
+            threshold=None,
+            train_lengths=(self.num_places, self.num_places),
+            test_lengths=(self.num_places,),
+            length_unit="rows" if self.order == "rows" else "pixels",
+            source="Alpaydin 1998, UCI optical recognition of handwritten digits: its test set",
+            finite=True,
+        )
 
 
-def spec(config: Digits) -> TaskSpec:
-    """What a study must know.
-
-    >>> spec(Digits()).io
-    IO(num_classes=10, vocab_size=None, channels=1, out_channels=None)
-    """
-    return TaskSpec(
-        io=IO(num_classes=10, channels=_NUM_PIXELS // config.num_places),
-        metric="accuracy",
-        chance="uniform",
-        best=1.0,
-        threshold=None,
-        train_lengths=(config.num_places, config.num_places),
-        test_lengths=(config.num_places,),
-        length_unit="rows" if config.order == "rows" else "pixels",
-        lengths=partial(lengths, config),
-        num_tokens=num_tokens,
-        source="Alpaydin 1998, UCI optical recognition of handwritten digits: its test set",
-        finite=True,
-    )
-
-
-def lengths(config: Digits, low: int, high: int) -> tuple[int, ...]:
-    """64 pixels or 8 rows, the only length there is.
-
-    Raises:
-      ValueError: it does not lie between `low` and `high`.
-
-    >>> lengths(Digits(), 1, 100)
-    (64,)
-    """
-    only = config.num_places
-    if not low <= only <= high:
-        raise ValueError(f"lengths: got low={low}, high={high}, wanted a range that holds {only}, the only one")
-    return (only,)
-
-
-def num_tokens(length: int) -> int:
-    """One place a pixel or row.
-
-    >>> num_tokens(64)
-    64
-    """
-    return length
-
-
-def sample(
-    config: Digits,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws images of one split, with replacement.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: 64, or 8 rows; may be traced, and is then trusted.
-      max_length: static, the same.
-      split: picks the images.
-
-    Returns:
-      A batch of inputs [B, 64, 1] or [B, 8, 8] float32 in [0, 1] and targets [B, T] int32, the digit at the last
-      place.
-
-    Raises:
-      ValueError: `max_length` is another length, or `split` is unknown.
-      ImportError: scikit-learn is not installed.
-
-    >>> sample(Digits(), jax.random.key(0), 2, 64, 64).inputs.shape
-    (2, 64, 1)
-    """
-    check_max_length(max_length, smallest=config.num_places, largest=config.num_places)
+def draw(config: Digits, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Batch:
+    """Draws images of one split, with replacement."""
     shape = (batch_size, max_length)
-    stream = split_key(key, split)
     pixels, labels = _load(config.order)
-    rows = jax.random.randint(stream, (batch_size,), *_SPLITS[split])
+    rows = jax.random.randint(key, (batch_size,), *_SPLITS[split])
     scored = jnp.broadcast_to(jnp.arange(max_length) == max_length - 1, shape)
-    return Batch(
-        inputs=jnp.asarray(pixels)[rows].reshape(*shape, -1).astype(jnp.float32) / 16,
-        targets=jnp.where(scored, jnp.asarray(labels)[rows][:, None], 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=first_places(*shape, length),
-    )
+    inputs = jnp.asarray(pixels)[rows].reshape(*shape, -1).astype(jnp.float32) / 16
+    return Batch.of(inputs, jnp.asarray(labels)[rows][:, None], scored, first_places(*shape, length))
 
 
 @cache
@@ -167,21 +101,9 @@ def _load(order: Order) -> tuple[np.ndarray, np.ndarray]:
 def floors(config: Digits, length: int) -> dict[str, Floor]:
     """uniform: 1 / 10. majority: the commonest digit of the training split, counted in the test split.
 
-    Args:
-      config: the task.
-      length: 64, or 8 rows.
-
-    Returns:
-      The floors by name; both hold for the test split.
-
-    Raises:
-      ValueError: `length` is another.
-      ImportError: scikit-learn is not installed.
-
     >>> floors(Digits(), 64)["uniform"].metric
     0.1
     """
-    lengths(config, length, length)
     _, labels = _load(config.order)
     majority = int(np.bincount(labels[slice(*_SPLITS["train"])]).argmax())
     share = float(np.mean(labels[slice(*_SPLITS["test"])] == majority))

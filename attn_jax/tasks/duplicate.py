@@ -7,20 +7,16 @@ The answer is longer than what was read, so that a memory which gives each lette
 """
 
 from dataclasses import dataclass
-from functools import partial
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import commonest_floor
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
-
-_SMALLEST = 2
+from attn_jax.tasks.string_task import letters, string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 
 @dataclass(frozen=True)
@@ -46,139 +42,40 @@ class Duplicate(TaskConfig):
     alphabet: int = 2
 
     def __post_init__(self):
-        if self.alphabet < 2:
-            raise ValueError(f"Duplicate: alphabet is {self.alphabet}, wanted at least 2")
+        check_at_least(self, 2, "alphabet")
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; 2 to 13 letters are trained on, and 33 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=self.alphabet,
+            empty=self.alphabet,
+            num_tokens=lambda length: 3 * length,  # the letters, then two places for each
+            lengths={"smallest": 2},
+            chance="most_frequent_letter",
+            train_lengths=(2, 13),
+            test_lengths=(2, 4, 7, 10, 13, 17, 20, 27, 33),
+            length_unit="letters",
+            source="Deletang et al. 2023, arXiv 2207.02098",
         )
 
 
-def spec(config: Duplicate) -> TaskSpec:
-    """What a study must know; 2 to 13 letters are trained on, and 33 asked for.
-
-    >>> spec(Duplicate()).io, spec(Duplicate()).pairs_vocab_size
-    (IO(num_classes=2, vocab_size=3, channels=None, out_channels=None), 4)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.alphabet, vocab_size=config.alphabet + 1),
-        metric="accuracy",
-        chance="most_frequent_letter",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(2, 13),
-        test_lengths=(2, 4, 7, 10, 13, 17, 20, 27, 33),
-        length_unit="letters",
-        lengths=partial(length_range, smallest=_SMALLEST),
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-        pairs_vocab_size=config.alphabet + 2,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """3 L: the letters, then two places for each.
-
-    >>> num_tokens(13)
-    39
-    """
-    return 3 * length
-
-
-def sample(
-    config: Duplicate,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` uniform letters, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 2 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 3 max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, alphabet] and targets [B, T] int32 in [0, alphabet).
-
-    Raises:
-      ValueError: `max_length` is below 2, or `split` is unknown.
-
-    >>> sample(Duplicate(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 21)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    strings = _draw(config, key, batch_size, length, max_length, split)
-    return strings_batch(strings, num_tokens(max_length), 2 * length, empty=config.alphabet)
-
-
-def pairs(
-    config: Duplicate,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source and a target; BOS is `alphabet`, EOS alphabet + 1.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 2 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = max_length, T = 2 max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, alphabet + 2).
-
-    Raises:
-      ValueError: `max_length` is below 2, or `split` is unknown.
-
-    >>> pairs(Duplicate(), jax.random.key(0), 2, 5, 7).target.shape
-    (2, 15)
-    """
-    return strings_pairs(_draw(config, key, batch_size, length, max_length, split), bos=config.alphabet)
-
-
-def _draw(config: Duplicate, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def draw(config: Duplicate, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """The letters, and the letters twice: answer place y holds letter y mod L."""
-    check_max_length(max_length, smallest=_SMALLEST)
-    letters = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, config.alphabet, jnp.int32)
-    return Strings(letters, length, letters[:, jnp.arange(2 * max_length) % length], 2 * length)
+    read = letters(key, batch_size, max_length, config.alphabet)
+    return Strings(read, length, read[:, jnp.arange(2 * max_length) % length], 2 * length)
 
 
-def solve(config: Duplicate, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Reads the letters up to the first empty token into a list and joins it to itself.
+def answer(config: Duplicate, question: list[int]) -> list[int]:
+    """Joins the list to itself.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(Duplicate(), np.array([[1, 0, 2, 2, 2, 2]]), np.ones((1, 6), bool)).tolist()
-    [[0, 0, 1, 0, 1, 0]]
+    >>> answer(Duplicate(), [1, 0])
+    [1, 0, 1, 0]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs, valid, strict=True)):
-        letters = tokens[in_use & (tokens != config.alphabet)].tolist()
-        asked = np.flatnonzero(in_use & (tokens == config.alphabet))
-        targets[row, asked] = (letters + letters)[: len(asked)]
-    return targets
+    return question + question
 
 
 def floors(config: Duplicate, length: int) -> dict[str, Floor]:
@@ -186,13 +83,6 @@ def floors(config: Duplicate, length: int) -> dict[str, Floor]:
 
     uniform: 1 / alphabet, and place and length add nothing to it. most_frequent_letter, ties alike: E[max c] / L, c_v
     of the L letters v; no loss.
-
-    Args:
-      config: the task.
-      length: L, letters.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(Duplicate(), 5).items()}
     {'uniform': 0.5, 'most_frequent_letter': 0.6875}

@@ -17,9 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 _PUBLISHED_LONGEST = {3: 84, 5: 180}  # max_depth: the longest string trained on
@@ -51,9 +53,7 @@ class Dyck(TaskConfig):
     longest: int = 40
 
     def __post_init__(self):
-        for name in ("num_kinds", "max_depth"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"Dyck: {name} is {getattr(self, name)}, wanted at least 2")
+        check_at_least(self, 2, "num_kinds", "max_depth")
         if self.longest < 4 or self.longest % 2:
             raise ValueError(f"Dyck: longest is {self.longest}, wanted an even number, at least 4")
 
@@ -71,73 +71,27 @@ class Dyck(TaskConfig):
         return cls(num_kinds, max_depth, _PUBLISHED_LONGEST[max_depth])
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 4 to 40 brackets are trained on, and 80 asked for."""
+        quarters = (self.longest * quarter // 8 * 2 for quarter in (1, 2, 4, 6, 8))  # even
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.num_kinds, vocab_size=2 * self.num_kinds),
+            num_tokens=lambda length: length - 1,  # nothing follows the last bracket
+            lengths={"smallest": 4, "step": 2},
+            chance="memoryless",
+            train_lengths=(4, self.longest),
+            test_lengths=tuple(sorted({max(length, 4) for length in (4, *quarters)})),
+            length_unit="brackets",
+            source="Hewitt et al. 2020, arXiv 2010.07515, uniform among the strings of a length",
+        )
 
 
-def spec(config: Dyck) -> TaskSpec:
-    """What a study must know; 4 to 40 brackets are trained on, and 80 asked for.
-
-    >>> spec(Dyck()).io, spec(Dyck()).test_lengths
-    (IO(num_classes=8, vocab_size=16, channels=None, out_channels=None), (4, 10, 20, 40, 60, 80))
-    """
-    quarters = (config.longest * quarter // 8 * 2 for quarter in (1, 2, 4, 6, 8))  # even
-    return TaskSpec(
-        io=IO(num_classes=config.num_kinds, vocab_size=2 * config.num_kinds),
-        metric="accuracy",
-        chance="memoryless",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(4, config.longest),
-        test_lengths=tuple(sorted({max(length, 4) for length in (4, *quarters)})),
-        length_unit="brackets",
-        lengths=partial(length_range, smallest=4, step=2),
-        num_tokens=num_tokens,
-        source="Hewitt et al. 2020, arXiv 2010.07515, uniform among the strings of a length",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L - 1: nothing follows the last bracket.
-
-    >>> num_tokens(40)
-    39
-    """
-    return length - 1
-
-
-def sample(
-    config: Dyck,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws strings of `length` brackets uniformly, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, even, 4 <= length <= max_length; may be traced, and is then trusted.
-      max_length: static, even; T = max_length - 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, 2 num_kinds) and targets [B, T] int32 in [0, num_kinds).
-
-    Raises:
-      ValueError: `max_length` is odd or below 4, or `split` is unknown.
-
-    >>> sample(Dyck(), jax.random.key(0), 2, 6, 8).inputs.shape
-    (2, 7)
-
-    Reference: Hewitt et al. 2020, arXiv 2010.07515.
-    """
-    check_max_length(max_length, smallest=4, step=2)
-    drawn = jax.random.uniform(split_key(key, split), (2 * max_length * batch_size,)).reshape(2, max_length, batch_size)
+def draw(config: Dyck, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws strings of `length` brackets uniformly."""
+    drawn = jax.random.uniform(key, (2 * max_length * batch_size,)).reshape(2, max_length, batch_size)
     kinds = (drawn[1] * config.num_kinds).astype(jnp.int32)
     remaining = jnp.maximum(length - jnp.arange(max_length), 0)
     opening = jnp.asarray(opening_probabilities(config.max_depth, max_length))[remaining]  # [max_length, m + 1]
@@ -146,13 +100,7 @@ def sample(
     tokens = jnp.where(opens, kinds, config.num_kinds + tops).T[:, :-1]
     valid = first_places(batch_size, max_length - 1, length - 1)
     scored = valid & ~opens.T[:, 1:]  # a place is asked what closes after it
-    return Batch(
-        inputs=jnp.where(valid, tokens, 0),
-        targets=jnp.where(scored, tops.T[:, 1:], 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(tokens, tops.T[:, 1:], scored, valid)
 
 
 def _read(carry: tuple[Array, Array], step: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], tuple]:
@@ -202,30 +150,21 @@ def _num_completions(max_depth: int, max_length: int) -> list[list[int]]:
     return rows
 
 
-def solve(config: Dyck, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Keeps a stack, and says what lies on top.
+def answer(config: Dyck, tokens: list[int]) -> list[int]:
+    """Keeps a stack, and says what lies on top: what would close next at each place, 0 where nothing is open.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes: what would close next at each place; 0 where nothing is open, and at padding.
-
-    >>> solve(Dyck(3), np.array([[0, 1, 4, 2, 5, 3, 1]]), np.ones((1, 7), bool)).tolist()
-    [[0, 1, 0, 2, 0, 0, 1]]
+    >>> answer(Dyck(3), [0, 1, 4, 2, 5, 3, 1])
+    [0, 1, 0, 2, 0, 0, 1]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, used) in enumerate(zip(inputs.tolist(), valid.sum(axis=1), strict=True)):
-        stack: list[int] = []
-        for t in range(used):
-            if tokens[t] < config.num_kinds:
-                stack.append(tokens[t])
-            else:
-                stack.pop()
-            targets[row, t] = stack[-1] if stack else 0
-    return targets
+    stack: list[int] = []
+    said = []
+    for token in tokens:
+        if token < config.num_kinds:
+            stack.append(token)
+        else:
+            stack.pop()
+        said.append(stack[-1] if stack else 0)
+    return said
 
 
 def floors(config: Dyck, length: int) -> dict[str, Floor]:
@@ -233,13 +172,6 @@ def floors(config: Dyck, length: int) -> dict[str, Floor]:
 
     uniform: 1 / k, ln k. memoryless, with p the share of closing brackets that follow an opening one: accuracy
     p + (1 - p) / k, loss (1 - p) ln k.
-
-    Args:
-      config: the task.
-      length: L, brackets.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(Dyck(), 4).items()}
     {'uniform': 0.125, 'memoryless': 0.7812}

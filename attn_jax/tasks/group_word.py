@@ -9,17 +9,17 @@ A4 x Z5 and A5 have 60 elements each, and so the same floors: abelian, solvable,
 """
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_one_of
 from attn_jax.tasks.floors import first_token_floor, uniform_floor
 from attn_jax.tasks.groups import Group, division_table, permutations
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 
@@ -50,116 +50,56 @@ class GroupWord(TaskConfig):
     metric: Literal["exact_match", "accuracy"] = "exact_match"
 
     def __post_init__(self):
-        for name, known in (("group", get_args(Group)), ("metric", ("exact_match", "accuracy"))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"GroupWord: {name} is {getattr(self, name)!r}, wanted one of {', '.join(known)}")
+        check_one_of(self, "group", "metric")
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 2 to 20 elements are trained on, and 40 asked for."""
+        order = len(permutations(self.group))
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=order, vocab_size=order),
+            lengths={"smallest": 2},
+            metric=self.metric,
+            chance="memoryless",
+            threshold=0.9,
+            train_lengths=(2, 20),
+            test_lengths=(2, 5, 10, 15, 20, 25, 30, 40),
+            length_unit="elements",
+            source="Merrill et al. 2024, arXiv 2404.08819",
+        )
 
 
-def spec(config: GroupWord) -> TaskSpec:
-    """What a study must know; 2 to 20 elements are trained on, and 40 asked for.
-
-    >>> spec(GroupWord("s3")).io.num_classes, spec(GroupWord()).chance
-    (6, 'memoryless')
-    """
-    order = len(permutations(config.group))
-    return TaskSpec(
-        io=IO(num_classes=order, vocab_size=order),
-        metric=config.metric,
-        chance="memoryless",
-        best=1.0,
-        threshold=0.9,
-        train_lengths=(2, 20),
-        test_lengths=(2, 5, 10, 15, 20, 25, 30, 40),
-        length_unit="elements",
-        lengths=partial(length_range, smallest=2),
-        num_tokens=num_tokens,
-        source="Merrill et al. 2024, arXiv 2404.08819",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """One place an element.
-
-    >>> num_tokens(20)
-    20
-    """
-    return length
-
-
-def sample(
-    config: GroupWord,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws words of `length` uniform elements, padded to `max_length`.
+def draw(config: GroupWord, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws words of `length` uniform elements.
 
     Drawn are the products p_t, not the elements: g_t = p_(t-1)^-1 p_t is a bijection of words, so that uniform products
     are products of a uniform word, and no scan over the word is needed.
 
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 2 <= length <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs and targets [B, T] int32 in [0, |G|).
-
-    Raises:
-      ValueError: `max_length` is below 2, or `split` is unknown.
-
-    >>> sample(GroupWord(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 7)
-
     Reference: Merrill et al. 2024, arXiv 2404.08819, section 5.
     """
-    check_max_length(max_length, smallest=2)
     divide = jnp.asarray(division_table(config.group))
-    products = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, len(divide), jnp.int32)
+    products = jax.random.randint(key, (batch_size, max_length), 0, len(divide), jnp.int32)
     before = jnp.pad(products[:, :-1], ((0, 0), (1, 0)))  # 0 is the identity, with which a word begins
     valid = first_places(batch_size, max_length, length)
-    return Batch(
-        inputs=jnp.where(valid, divide[before, products], 0),
-        targets=jnp.where(valid, products, 0),
-        weights=valid.astype(jnp.float32),
-        scored=valid,
-        valid=valid,
-    )
+    return Batch.of(divide[before, products], products, valid, valid)
 
 
-def solve(config: GroupWord, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: GroupWord, tokens: list[int]) -> list[int]:
     """Moves the points one element after the other, and looks up who has moved them so.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole words or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes; 0 at padding.
-
-    >>> solve(GroupWord("s3"), np.array([[1, 2, 3]]), np.ones((1, 3), bool)).tolist()
-    [[1, 3, 4]]
+    >>> answer(GroupWord("s3"), [1, 2, 3])
+    [1, 3, 4]
     """
     elements = [tuple(element) for element in permutations(config.group).tolist()]
     number = {element: g for g, element in enumerate(elements)}
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (word, used) in enumerate(zip(inputs.tolist(), valid.sum(axis=1), strict=True)):
-        points = elements[0]
-        for t in range(used):
-            points = tuple(map(elements[word[t]].__getitem__, points))
-            targets[row, t] = number[points]
-    return targets
+    points, said = elements[0], []
+    for token in tokens:
+        points = tuple(map(elements[token].__getitem__, points))
+        said.append(number[points])
+    return said
 
 
 def floors(config: GroupWord, length: int) -> dict[str, Floor]:
@@ -168,13 +108,6 @@ def floors(config: GroupWord, length: int) -> dict[str, Floor]:
     uniform: loss ln |G|, 4.094 for 60 elements; exact match |G|^-L, accuracy 1 / |G|. memoryless: the first product is
     the first token, every later one is independent of its own token; loss (L - 1) ln(|G|) / L, exact match
     |G|^-(L - 1), accuracy (1 + (L - 1) / |G|) / L.
-
-    Args:
-      config: the task.
-      length: L, elements.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(GroupWord("s3"), 2).items()}
     {'uniform': 0.0278, 'memoryless': 0.1667}

@@ -16,14 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_commonest, as_shares, at_last_place
+from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.make_task import make_task
 from attn_jax.tasks.recall_law import RecallLaw
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
-
-_SMALLEST = 2
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,8 @@ class H3Recall(TaskConfig):
     loss: Literal["answers", "all"] = "all"
 
     def __post_init__(self):
-        for name in ("num_keys", "num_values"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"H3Recall: {name} is {getattr(self, name)}, wanted at least 2")
-        if self.loss not in ("answers", "all"):
-            raise ValueError(f"H3Recall: loss is {self.loss!r}, wanted 'answers' or 'all'")
+        check_at_least(self, 2, "num_keys", "num_values")
+        check_one_of(self, "loss")
 
     @property
     def arrow(self) -> int:
@@ -71,74 +68,31 @@ class H3Recall(TaskConfig):
         return self.arrow + 2
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 10 pairs, as published, are trained on."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.vocab_size, vocab_size=self.vocab_size),
+            num_tokens=lambda length: 2 * length + 2,  # the pairs, the arrow and the key
+            lengths={"smallest": 2},
+            chance="most_frequent_value",
+            train_lengths=(10, 10),
+            test_lengths=(2, 4, 6, 10, 16, 24, 40),
+            length_unit="pairs",
+            source="Fu et al. 2022, arXiv 2212.14052, and its code",
+            loss_places="all" if self.loss == "all" else "scored",
+        )
 
 
-def spec(config: H3Recall) -> TaskSpec:
-    """What a study must know; 10 pairs, as published, are trained on.
-
-    >>> spec(H3Recall()).io.vocab_size, spec(H3Recall()).num_tokens(10)
-    (10, 22)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.vocab_size, vocab_size=config.vocab_size),
-        metric="accuracy",
-        chance="most_frequent_value",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(10, 10),
-        test_lengths=(2, 4, 6, 10, 16, 24, 40),
-        length_unit="pairs",
-        lengths=partial(length_range, smallest=_SMALLEST),
-        num_tokens=num_tokens,
-        source="Fu et al. 2022, arXiv 2212.14052, and its code",
-        loss_places="all" if config.loss == "all" else "scored",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """2 D + 2: the pairs, the arrow and the key.
-
-    >>> num_tokens(10)
-    22
-    """
-    return 2 * length + 2
-
-
-def sample(
-    config: H3Recall,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` pairs and a query, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: D, 2 <= D <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length + 2.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs and targets [B, T] int32 in [0, vocab_size).
-
-    Raises:
-      ValueError: `max_length` is below 2, or `split` is unknown.
-
-    >>> sample(H3Recall(), jax.random.key(0), 2, 3, 4).inputs.shape
-    (2, 10)
+def draw(config: H3Recall, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` pairs and a query.
 
     Reference: Fu et al. 2022, arXiv 2212.14052, section 3.1.
     """
-    check_max_length(max_length, smallest=_SMALLEST)
     sizes = (max_length, config.num_keys, config.num_keys)
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * sum(sizes),)).reshape(batch_size, -1)
     for_keys, for_map, for_query = jnp.split(drawn, np.cumsum(sizes)[:-1], axis=1)
     keys = (for_keys * config.num_keys).astype(jnp.int32)
     value_of = config.num_keys + (for_map * config.num_values).astype(jnp.int32)
@@ -146,45 +100,27 @@ def sample(
     seen = (is_used[:, None] & (keys[..., None] == jnp.arange(config.num_keys))).any(axis=1)
     query = jnp.where(seen, for_query, -1.0).argmax(axis=1)[:, None].astype(jnp.int32)
     pairs = jnp.stack([keys, jnp.take_along_axis(value_of, keys, axis=1)], axis=-1).reshape(batch_size, -1)
-    place = jnp.arange(num_tokens(max_length))
+    place = jnp.arange(2 * max_length + 2)
     inputs = jnp.pad(pairs, ((0, 0), (0, 2)))
     inputs = jnp.where(place == 2 * length, config.arrow, jnp.where(place == 2 * length + 1, query, inputs))
     valid = first_places(batch_size, len(place), 2 * length + 2)
     scored = valid & (place == 2 * length + 1)
     trained = valid if config.loss == "all" else scored
     targets = jnp.where(scored, jnp.take_along_axis(value_of, query, axis=1), jnp.roll(inputs, -1, axis=1))
-    return Batch(
-        inputs=jnp.where(valid, inputs, 0),
-        targets=jnp.where(trained, targets, 0),
-        weights=trained.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(inputs, targets, scored, valid, trained=trained)
 
 
-def solve(config: H3Recall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Keeps a dictionary of the pairs, and opens it at the key after the arrow.
+def answer(config: H3Recall, tokens: list[int]) -> list[int]:
+    """Keeps a dictionary of the pairs, and opens it at the key after the arrow; elsewhere, if asked, the next token.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes; elsewhere the next token with loss="all", else 0.
-
-    >>> solve(H3Recall(), np.array([[3, 5, 0, 7, 8, 3]]), np.ones((1, 6), bool)).tolist()
-    [[5, 0, 7, 8, 3, 5]]
+    >>> answer(H3Recall(), [3, 5, 0, 7, 8, 3])
+    [5, 0, 7, 8, 3, 5]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid, strict=True)):
-        tokens = tokens[: int(in_use.sum())]
-        if config.loss == "all":
-            targets[row, : len(tokens) - 1] = tokens[1:]
-        if len(tokens) > 1 and tokens[-2] == config.arrow:
-            known = dict(zip(tokens[:-2:2], tokens[1:-2:2], strict=True))
-            targets[row, len(tokens) - 1] = known[tokens[-1]]
-    return targets
+    said = tokens[1:] if config.loss == "all" else [0] * (len(tokens) - 1)
+    if config.arrow not in tokens[:-1]:
+        return said
+    known = dict(zip(tokens[:-2:2], tokens[1:-2:2], strict=True))
+    return [*said, known[tokens[-1]]]
 
 
 def floors(config: H3Recall, length: int) -> dict[str, Floor]:
@@ -194,13 +130,6 @@ def floors(config: H3Recall, length: int) -> dict[str, Floor]:
     most_frequent_value: the largest c_v, ties alike; no loss. The last two are exact, by `RecallLaw`, for
     a key that was seen. The last three say all classes alike before the last place, which with loss="all" makes
     (T - 1) ln(vocab_size) + loss over T places.
-
-    Args:
-      config: the task.
-      length: D, pairs.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(H3Recall(), 10).items()}
     {'uniform': 0.1, 'memoryless': 0.25, 'value_in_context': 0.452, 'most_frequent_value': 0.505}
@@ -231,5 +160,5 @@ def _mean_loss(config: H3Recall, length: int, at_answer: float) -> float:
     """The loss a unit of weight of who says all classes alike before the answer."""
     if config.loss == "answers":
         return at_answer
-    others = num_tokens(length) - 1
+    others = 2 * length + 1
     return (others * math.log(config.vocab_size) + at_answer) / (others + 1)

@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_commonest, as_shares, at_last_place, commonest_share, drawn_share
+from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, check_train_lengths, first_places, length_range, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import check_train_lengths, first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 _SMALLEST = 3
@@ -57,11 +59,9 @@ class InductionHeads(TaskConfig):
     test_lengths: tuple[int, ...] = (4, 8, 16, 24, 32, 48, 64, 100)
 
     def __post_init__(self):
-        for name, least in (("num_symbols", 2), ("num_unused", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"InductionHeads: {name} is {getattr(self, name)}, wanted at least {least}")
-        if self.loss not in ("answers", "all"):
-            raise ValueError(f"InductionHeads: loss is {self.loss!r}, wanted 'answers' or 'all'")
+        check_at_least(self, 2, "num_symbols")
+        check_at_least(self, 0, "num_unused")
+        check_one_of(self, "loss")
         check_train_lengths("InductionHeads", self.train_lengths, smallest=_SMALLEST)
 
     @classmethod
@@ -80,74 +80,31 @@ class InductionHeads(TaskConfig):
         return self.num_symbols + 1 + self.num_unused
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 8 to 32 symbols are trained on, and 100 asked for."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.vocab_size, vocab_size=self.vocab_size),
+            num_tokens=lambda length: length + 1,  # the symbols, one of them overwritten, and the second trigger
+            lengths={"smallest": _SMALLEST},
+            chance="most_frequent_symbol",
+            train_lengths=self.train_lengths,
+            test_lengths=self.test_lengths,
+            length_unit="symbols",
+            source="Fu et al. 2022, arXiv 2212.14052; Gu & Dao 2023, arXiv 2312.00752",
+            loss_places="all" if self.loss == "all" else "scored",
+        )
 
 
-def spec(config: InductionHeads) -> TaskSpec:
-    """What a study must know; 8 to 32 symbols are trained on, and 100 asked for.
-
-    >>> spec(InductionHeads()).io.vocab_size, spec(InductionHeads.h3()).loss_places
-    (16, 'all')
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.vocab_size, vocab_size=config.vocab_size),
-        metric="accuracy",
-        chance="most_frequent_symbol",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=config.train_lengths,
-        test_lengths=config.test_lengths,
-        length_unit="symbols",
-        lengths=partial(length_range, smallest=_SMALLEST),
-        num_tokens=num_tokens,
-        source="Fu et al. 2022, arXiv 2212.14052; Gu & Dao 2023, arXiv 2312.00752",
-        loss_places="all" if config.loss == "all" else "scored",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L + 1: the symbols, the first trigger among them, and the second trigger.
-
-    >>> num_tokens(30)
-    31
-    """
-    return length + 1
-
-
-def sample(
-    config: InductionHeads,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` symbols and two triggers, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 3 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs and targets [B, T] int32 in [0, vocab_size).
-
-    Raises:
-      ValueError: `max_length` is below 3, or `split` is unknown.
-
-    >>> sample(InductionHeads(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 8)
+def draw(config: InductionHeads, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` symbols and two triggers.
 
     Reference: Fu et al. 2022, arXiv 2212.14052, section 3.1; Gu & Dao 2023, arXiv 2312.00752, section 4.1.
     """
-    check_max_length(max_length, smallest=_SMALLEST)
-    num_places = num_tokens(max_length)
-    drawn = jax.random.uniform(split_key(key, split), (batch_size, num_places))
+    num_places = max_length + 1
+    drawn = jax.random.uniform(key, (batch_size, num_places))
     place = jnp.arange(num_places)
     # The last column of the draw is never a symbol: it picks the place of the first trigger.
     trigger = (drawn[:, -1:] * (length - 2)).astype(jnp.int32)
@@ -158,41 +115,23 @@ def sample(
     scored = valid & (place == length)
     trained = valid if config.loss == "all" else scored
     targets = jnp.where(scored, answer, jnp.roll(inputs, -1, axis=1))
-    return Batch(
-        inputs=jnp.where(valid, inputs, 0),
-        targets=jnp.where(trained, targets, 0),
-        weights=trained.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(inputs, targets, scored, valid, trained=trained)
 
 
-def solve(config: InductionHeads, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Walks along each row and holds what it read right after the first trigger; says it at the second.
+def answer(config: InductionHeads, tokens: list[int]) -> list[int]:
+    """Walks along and holds what it read right after the first trigger; says it at the second.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes; elsewhere the next token with loss="all", else 0.
-
-    >>> solve(InductionHeads(), np.array([[4, 15, 7, 2, 15]]), np.ones((1, 5), bool)).tolist()
-    [[0, 0, 0, 0, 7]]
+    >>> answer(InductionHeads(), [4, 15, 7, 2, 15])
+    [0, 0, 0, 0, 7]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, tokens in enumerate(inputs.tolist()):
-        held = None
-        for t in range(int(valid[row].sum())):
-            if tokens[t] == config.num_symbols and held is not None:
-                targets[row, t] = held
-                break
-            if t and tokens[t - 1] == config.num_symbols:
-                held = tokens[t]
-            if config.loss == "all" and t + 1 < len(tokens):
-                targets[row, t] = tokens[t + 1]
-    return targets
+    said, held = [], None
+    for place, token in enumerate(tokens):
+        if token == config.num_symbols and held is not None:
+            return [*said, held]
+        if place and tokens[place - 1] == config.num_symbols:
+            held = token
+        said.append(tokens[place + 1] if config.loss == "all" and place + 1 < len(tokens) else 0)
+    return said
 
 
 def floors(config: InductionHeads, length: int) -> dict[str, Floor]:
@@ -201,13 +140,6 @@ def floors(config: InductionHeads, length: int) -> dict[str, Floor]:
     uniform: 1 / vocab_size. symbols: 1 / V, loss ln V. value_in_context, each symbol by its share of the N: accuracy
     1 / N + (1 - 1 / N) / V, loss -E[ln(c / N)]. most_frequent_symbol, ties alike: E[max c] / N; no loss. The last three
     say all classes alike before the last place, which with loss="all" is (L ln(vocab_size) + loss) / (L + 1) a place.
-
-    Args:
-      config: the task.
-      length: L, symbols.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(InductionHeads.h3(), 30).items()}
     {'uniform': 0.05, 'symbols': 0.056, 'value_in_context': 0.088, 'most_frequent_symbol': 0.147}

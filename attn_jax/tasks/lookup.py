@@ -8,19 +8,18 @@ while attention looks back. Read both, or neither.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
+from attn_jax.tasks.make_task import make_task
 from attn_jax.tasks.string_copy import read_back, stop_in_time
-from attn_jax.tasks.strings import Strings, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import IO, Array, Batch, Key
 
 
 @dataclass(frozen=True)
@@ -61,123 +60,50 @@ class Lookup(TaskConfig):
     metric: Literal["accuracy", "exact_match"] = "accuracy"
 
     def __post_init__(self):
-        if self.side not in ("prefix", "suffix"):
-            raise ValueError(f"Lookup: side is {self.side!r}, wanted 'prefix' or 'suffix'")
-        for name, least in (("ngram", 1), ("num_answered", 1), ("num_letters", 2)):
-            if getattr(self, name) < least:
-                raise ValueError(f"Lookup: {name} is {getattr(self, name)}, wanted at least {least}")
-        if self.metric not in ("accuracy", "exact_match"):
-            raise ValueError(f"Lookup: metric is {self.metric!r}, wanted 'accuracy' or 'exact_match'")
+        check_at_least(self, 1, "ngram", "num_answered")
+        check_at_least(self, 2, "num_letters")
+        check_one_of(self, "side", "metric")
 
     @property
     def smallest(self) -> int:
         """The shortest string: an n-gram and what follows it."""
         return self.ngram + self.num_answered
 
+    def num_tokens(self, length: int) -> int:
+        """L + n + k and the start, and one bar or two."""
+        return length + self.ngram + self.num_answered + 2 + (self.side == "prefix")
+
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; strings of 10 to 30 letters are trained on, and of 90 asked for."""
+        shortest = max(10, self.smallest)
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.num_letters + 1, vocab_size=self.num_letters + 3),
+            num_tokens=self.num_tokens,
+            strings=strings,
+            bos=self.num_letters + 2,
+            lengths={"smallest": self.smallest},
+            metric=self.metric,
+            chance="position_and_length",
+            train_lengths=(shortest, max(30, shortest)),
+            test_lengths=tuple(sorted({shortest, *(n for n in (15, 20, 30, 40, 60, 90) if n > shortest)})),
+            length_unit="letters",
+            source="Jelassi et al. 2024, arXiv 2402.01032",
         )
 
 
-def spec(config: Lookup) -> TaskSpec:
-    """What a study must know; strings of 10 to 30 letters are trained on, and of 90 asked for.
-
-    >>> spec(Lookup()).io, spec(Lookup()).pairs_vocab_size
-    (IO(num_classes=27, vocab_size=29, channels=None, out_channels=None), 30)
-    """
-    shortest = max(10, config.smallest)
-    return TaskSpec(
-        io=IO(num_classes=config.num_letters + 1, vocab_size=config.num_letters + 3),
-        metric=config.metric,
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(shortest, max(30, shortest)),
-        test_lengths=tuple(sorted({shortest, *(n for n in (15, 20, 30, 40, 60, 90) if n > shortest)})),
-        length_unit="letters",
-        lengths=partial(length_range, smallest=config.smallest),
-        num_tokens=partial(num_tokens, config),
-        source="Jelassi et al. 2024, arXiv 2402.01032",
-        pairs_vocab_size=config.num_letters + 4,
-    )
+def draw(config: Lookup, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """A string with a query, and the answer read back."""
+    return read_back(strings(config, key, batch_size, length, max_length), config.num_letters)
 
 
-def num_tokens(config: Lookup, length: int) -> int:
-    """L + n + k and the start, and one bar or two.
-
-    >>> num_tokens(Lookup(), 30), num_tokens(Lookup(side="suffix"), 30)
-    (40, 39)
-    """
-    return length + config.ngram + config.num_answered + 2 + (config.side == "prefix")
-
-
-def sample(
-    config: Lookup,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws strings of `length` letters with a query and its answer, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, ngram + num_answered <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = num_tokens(max_length).
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, num_letters + 3) and targets [B, T] int32 in [0, num_letters].
-
-    Raises:
-      ValueError: `max_length` is below ngram + num_answered, or `split` is unknown.
-
-    >>> sample(Lookup(), jax.random.key(0), 2, 8, 10).inputs.shape
-    (2, 20)
-
-    Reference: Jelassi et al. 2024, arXiv 2402.01032, section 3.
-    """
-    return read_back(_draw(config, key, batch_size, length, max_length, split), config.num_letters)
-
-
-def pairs(
-    config: Lookup,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The strings of `sample` with the same key: `g | s |` or `s | g` as source; BOS is num_letters + 2.
-
-    Args:
-      config: the task.
-      key, batch_size, length, max_length, split: as for `sample`.
-
-    Returns:
-      Pairs with T = num_answered + 1.
-
-    Raises:
-      ValueError: `max_length` is below ngram + num_answered, or `split` is unknown.
-
-    >>> pairs(Lookup(side="suffix"), jax.random.key(0), 2, 8, 10).source.shape
-    (2, 14)
-    """
-    return strings_pairs(_draw(config, key, batch_size, length, max_length, split), bos=config.num_letters + 2)
-
-
-def _draw(config: Lookup, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def strings(config: Lookup, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """`g | s |` or `s | g`, and what follows the first g in s."""
-    check_max_length(max_length, smallest=config.smallest)
     ngram, bar = config.ngram, config.num_letters + 1
-    drawn = jax.random.uniform(split_key(key, split), (batch_size, max_length + 1))
+    drawn = jax.random.uniform(key, (batch_size, max_length + 1))
     string = (drawn[:, :-1] * config.num_letters).astype(jnp.int32)
     start = (drawn[:, -1:] * (length - config.smallest + 1)).astype(jnp.int32)
     gram = jnp.take_along_axis(string, start + jnp.arange(ngram), axis=1)
@@ -196,36 +122,22 @@ def _draw(config: Lookup, key: Key, batch_size: int, length: int | Array, max_le
     return Strings(question, length + ngram + 1, answer, config.num_answered)
 
 
-def solve(config: Lookup, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Cuts each row at its bars, and searches the string for the n-gram as Python searches text.
+def answer(config: Lookup, tokens: list[int]) -> list[int]:
+    """Cuts the row at its bars, and searches the string for the n-gram as Python searches text.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> config = Lookup(ngram=1, num_answered=1)
-    >>> solve(config, np.array([[28, 7, 27, 3, 7, 5, 27, 5]]), np.ones((1, 8), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 5, 26]]
+    >>> answer(Lookup(ngram=1, num_answered=1), [28, 7, 27, 3, 7, 5, 27, 5])
+    [0, 0, 0, 0, 0, 0, 5, 26]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid, strict=True)):
-        text = "".join(map(chr, tokens[1 : int(in_use.sum())]))
-        parts = text.split(chr(config.num_letters + 1))
-        if config.side == "suffix" and len(parts) == 2 and len(parts[1]) >= config.ngram:
-            string, gram, said = parts[0], parts[1][: config.ngram], parts[1][config.ngram :]
-        elif config.side == "prefix" and len(parts) == 3:
-            gram, string, said = parts
-        else:
-            continue
-        after = string.index(gram) + config.ngram
-        answer = string[after : after + config.num_answered] + chr(config.num_letters)
-        asked = len(text) - len(said)  # the start is not in the text: the place of the last token before the answer
-        targets[row, asked : asked + len(said) + 1] = list(map(ord, answer))[: len(said) + 1]
-    return targets
+    parts = "".join(map(chr, tokens[1:])).split(chr(config.num_letters + 1))
+    if config.side == "suffix" and len(parts) == 2 and len(parts[1]) >= config.ngram:
+        string, gram, said = parts[0], parts[1][: config.ngram], parts[1][config.ngram :]
+    elif config.side == "prefix" and len(parts) == 3:
+        gram, string, said = parts
+    else:
+        return []
+    after = string.index(gram) + config.ngram
+    answered = [*map(ord, string[after : after + config.num_answered]), config.num_letters]
+    return [0] * (len(tokens) - len(said) - 1) + answered[: len(said) + 1]
 
 
 def floors(config: Lookup, length: int) -> dict[str, Floor]:
@@ -235,19 +147,12 @@ def floors(config: Lookup, length: int) -> dict[str, Floor]:
     k ln(V) / (k + 1): a letter is right in 1 / V and costs ln V, 3.258 for 26. Whole answers are right with
     (V + 1)^-(k + 1) and V^-k, whatever they are: each is guessed as often as any other.
 
-    Args:
-      config: the task.
-      length: L, letters: it moves the place of the answer only.
-
-    Returns:
-      The floors by name.
-
     >>> {name: round(floor.metric, 3) for name, floor in floors(Lookup(), 20).items()}
     {'uniform': 0.037, 'position_and_length': 0.231}
     """
     num_letters, answered = config.num_letters, config.num_answered
     uniform = uniform_floor(num_letters + 1)
-    stop = stop_in_time(num_letters, answered, num_tokens(config, length) - answered - 1)
+    stop = stop_in_time(num_letters, answered, config.num_tokens(length) - answered - 1)
     if config.metric == "exact_match":
         uniform = uniform._replace(metric=(num_letters + 1.0) ** -(answered + 1))
         stop = stop._replace(metric=float(num_letters) ** -answered)

@@ -15,11 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_shares
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.fuzzy_law import fuzzy_law
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 _MOTIF = 3  # the most tokens of a key or a value
@@ -61,99 +63,49 @@ class MADFuzzyRecall(TaskConfig):
     test_lengths: tuple[int, ...] = (16, 24, 32, 48, 64, 96)
 
     def __post_init__(self):
-        for name, least in (("num_keys", _MOTIF), ("num_values", _MOTIF + 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"MADFuzzyRecall: {name} is {getattr(self, name)}, wanted at least {least}")
+        check_at_least(self, _MOTIF, "num_keys")
+        check_at_least(self, _MOTIF + 1, "num_values")
 
     @classmethod
     def published(cls) -> "MADFuzzyRecall":
         """L = 128; Poli et al. 2024. Transformer 29.8, Mamba 6.7, DeltaNet 35.7 %, asked for keys of three tokens.
 
-        >>> spec(MADFuzzyRecall.published()).train_lengths
+        >>> MADFuzzyRecall.published().make().spec.train_lengths
         (128, 128)
         """
         return cls(train_lengths=(128, 128), test_lengths=(128,))
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 48 tokens are trained on, and 96 asked for."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.num_values, vocab_size=self.num_keys + self.num_values + 1),
+            num_tokens=lambda length: length - 1,  # the last token of the last value is asked for and not read
+            lengths={"smallest": _SMALLEST, "largest": _LARGEST},
+            chance="value_in_context",
+            train_lengths=self.train_lengths,
+            test_lengths=self.test_lengths,
+            length_unit="tokens",
+            source="Poli et al. 2024, arXiv 2403.17844",
+        )
 
 
-def spec(config: MADFuzzyRecall) -> TaskSpec:
-    """What a study must know; 48 tokens are trained on, and 96 asked for.
-
-    >>> spec(MADFuzzyRecall()).io.vocab_size, spec(MADFuzzyRecall()).io.num_classes
-    (16, 8)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.num_values, vocab_size=config.num_keys + config.num_values + 1),
-        metric="accuracy",
-        chance="value_in_context",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=config.train_lengths,
-        test_lengths=config.test_lengths,
-        length_unit="tokens",
-        lengths=partial(length_range, smallest=_SMALLEST, largest=_LARGEST),
-        num_tokens=num_tokens,
-        source="Poli et al. 2024, arXiv 2403.17844",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L - 1: the last token of the last value is asked for and not read.
-
-    >>> num_tokens(48)
-    47
-    """
-    return length - 1
-
-
-def sample(
-    config: MADFuzzyRecall,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` tokens, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 12 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static, at most 256; T = max_length - 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, num_keys + num_values] and targets [B, T] int32 in [0, num_values).
-
-    Raises:
-      ValueError: `max_length` is not allowed, or `split` is unknown.
-
-    >>> sample(MADFuzzyRecall(), jax.random.key(0), 2, 20, 24).inputs.shape
-    (2, 23)
+def draw(config: MADFuzzyRecall, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` tokens.
 
     Reference: Poli et al. 2024, arXiv 2403.17844, section 3.1 and github.com/athms/mad-lab.
     """
-    check_max_length(max_length, smallest=_SMALLEST, largest=_LARGEST)
     num_pairs = (max_length - 2 * _MOTIF) // 2
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * (8 * num_pairs + 1),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * (8 * num_pairs + 1),)).reshape(batch_size, -1)
     slots = _fill_slots(*_draw_pairs(config, drawn[:, 1:].reshape(batch_size, 2, -1, 4)), drawn[:, :1], length)
     tokens, is_asked = _lay_out(config, slots, length, max_length)
-    valid = first_places(batch_size, num_tokens(max_length), length - 1)
+    valid = first_places(batch_size, max_length - 1, length - 1)
     scored = valid & is_asked[:, 1:]
-    return Batch(
-        inputs=jnp.where(valid, tokens[:, :-1], 0),
-        targets=jnp.where(scored, tokens[:, 1:] - config.num_keys, 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(tokens[:, :-1], tokens[:, 1:] - config.num_keys, scored, valid)
 
 
 class _Pairs(NamedTuple):
@@ -222,34 +174,25 @@ def _first_with_key(keys: Array, num_keys: int) -> Array:
     return (code[:, :, None] == code[:, None, :]).argmax(axis=-1).astype(jnp.int32)
 
 
-def solve(config: MADFuzzyRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: MADFuzzyRecall, tokens: list[int]) -> list[int]:
     """Reads token by token, and keeps a dictionary from what has been read of a known pair to what comes next.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
+    At a key that is the beginning of a longer one it says its own value.
 
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked; at a key that is the beginning of a longer one its own value.
-
-    >>> solve(MADFuzzyRecall(), np.array([[15, 2, 7, 12, 2, 3, 8, 2, 7]]), np.ones((1, 9), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 0, 0, 5]]
+    >>> answer(MADFuzzyRecall(), [15, 2, 7, 12, 2, 3, 8, 2, 7])
+    [0, 0, 0, 0, 0, 0, 0, 0, 5]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid.sum(axis=1).tolist(), strict=True)):
-        following: dict[tuple[int, ...], int] = {}
-        read: tuple[int, ...] = ()
-        blank = config.num_keys + config.num_values
-        for place, token in enumerate(tokens[:in_use]):
-            is_value = config.num_keys <= token < blank
-            if is_value:
-                following[read] = token - config.num_keys
-            elif read and read[-1] >= config.num_keys:
-                read = ()  # the value has ended, and a key begins
-            read = () if token == blank else (*read, token)
-            targets[row, place] = following.get(read, 0)
-    return targets
+    following: dict[tuple[int, ...], int] = {}
+    read: tuple[int, ...] = ()
+    blank, said = config.num_keys + config.num_values, []
+    for token in tokens:
+        if config.num_keys <= token < blank:
+            following[read] = token - config.num_keys
+        elif read and read[-1] >= config.num_keys:
+            read = ()  # the value has ended, and a key begins
+        read = () if token == blank else (*read, token)
+        said.append(following.get(read, 0))
+    return said
 
 
 def floors(config: MADFuzzyRecall, length: int) -> dict[str, Floor]:
@@ -258,13 +201,6 @@ def floors(config: MADFuzzyRecall, length: int) -> dict[str, Floor]:
     uniform: 1 / V, ln V. memoryless, which sees that the tokens of a value differ: 1 / V, 1 / (V - 1) and 1 / (V - 2)
     at its first, second and third token. value_in_context: the same, but for the first token that of a value drawn
     uniformly from those read; its loss is left out, for there is no formula.
-
-    Args:
-      config: the task.
-      length: L, tokens.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(MADFuzzyRecall(), 48).items()}
     {'uniform': 0.125, 'memoryless': 0.138, 'value_in_context': 0.209}

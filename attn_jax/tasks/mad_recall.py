@@ -9,19 +9,20 @@ MAD has six tasks; the sixth, compression, is a bottleneck in the model and no t
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_commonest, as_shares, counted_so_far
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.make_task import make_task
 from attn_jax.tasks.recall_law import RecallLaw
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
-
-_SMALLEST = 6  # three pairs: at two, the only value read is the answer
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ class MADRecall(TaskConfig):
     test_lengths: tuple[int, ...] = (8, 16, 24, 32, 40, 64, 100)
 
     def __post_init__(self):
-        for name in ("num_keys", "num_values"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"MADRecall: {name} is {getattr(self, name)}, wanted at least 2")
+        check_at_least(self, 2, "num_keys", "num_values")
         if not 0 <= self.noise_share < 1:
             raise ValueError(f"MADRecall: noise_share is {self.noise_share}, wanted 0 <= noise_share < 1")
         if (self.noise_share > 0) != (self.num_noise > 0) or self.num_noise < 0:
@@ -78,82 +77,38 @@ class MADRecall(TaskConfig):
     def published(cls, noisy: bool = False) -> "MADRecall":
         """L = 128; Poli et al. 2024. Recall: transformer 94.1, Mamba 90.4; noisy: 86.8, 90.1 %.
 
-        >>> spec(MADRecall.published(noisy=True)).io.vocab_size
+        >>> MADRecall.published(noisy=True).make().spec.io.vocab_size
         32
         """
         return replace(cls.noisy() if noisy else cls(), train_lengths=(128, 128), test_lengths=(128,))
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 40 tokens are trained on, and 100 asked for."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.num_values, vocab_size=self.num_keys + self.num_values + self.num_noise),
+            num_tokens=lambda length: length - 1,  # the last value is asked for and not read
+            lengths={"smallest": 6, "step": 2},  # three pairs: at two, the only value read is the answer
+            chance="most_frequent_value",
+            train_lengths=self.train_lengths,
+            test_lengths=self.test_lengths,
+            length_unit="tokens",
+            source="Poli et al. 2024, arXiv 2403.17844",
+        )
 
 
-def spec(config: MADRecall) -> TaskSpec:
-    """What a study must know; 40 tokens are trained on, and 100 asked for.
-
-    >>> spec(MADRecall()).io.vocab_size, spec(MADRecall()).io.num_classes
-    (16, 8)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.num_values, vocab_size=config.num_keys + config.num_values + config.num_noise),
-        metric="accuracy",
-        chance="most_frequent_value",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=config.train_lengths,
-        test_lengths=config.test_lengths,
-        length_unit="tokens",
-        lengths=partial(length_range, smallest=_SMALLEST, step=2),
-        num_tokens=num_tokens,
-        source="Poli et al. 2024, arXiv 2403.17844",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L - 1: the last value is asked for and not read.
-
-    >>> num_tokens(40)
-    39
-    """
-    return length - 1
-
-
-def sample(
-    config: MADRecall,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` tokens, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, even, 6 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static, even; T = max_length - 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, num_keys + num_values + num_noise) and targets [B, T] int32 in
-      [0, num_values).
-
-    Raises:
-      ValueError: `max_length` is odd or below 6, or `split` is unknown.
-
-    >>> sample(MADRecall(), jax.random.key(0), 2, 10, 12).inputs.shape
-    (2, 11)
+def draw(config: MADRecall, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` tokens.
 
     Reference: Poli et al. 2024, arXiv 2403.17844, section 3.1 and github.com/athms/mad-lab.
     """
-    check_max_length(max_length, smallest=_SMALLEST, step=2)
     num_pairs, last = max_length // 2, length // 2 - 1
     sizes = (num_pairs, config.num_keys, config.num_keys) + ((num_pairs, 1, 2 * num_pairs) if config.num_noise else ())
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * sum(sizes),)).reshape(batch_size, -1)
     for_keys, for_map, for_last, *for_noise = jnp.split(drawn, np.cumsum(sizes)[:-1], axis=1)
     pair = jnp.arange(num_pairs)
     is_noise = _draw_noise(config, pair, last, *for_noise[:2]) if for_noise else jnp.zeros(for_keys.shape, bool)
@@ -167,16 +122,10 @@ def sample(
     if for_noise:
         noise = config.num_keys + config.num_values + (for_noise[2] * config.num_noise).astype(jnp.int32)
         tokens = jnp.where(is_noise[..., None], noise.reshape(tokens.shape), tokens)
-    num_places = num_tokens(max_length)
+    num_places = max_length - 1
     valid = first_places(batch_size, num_places, length - 1)
     scored = valid & _at_keys(~is_first & ~is_noise, num_places)
-    return Batch(
-        inputs=jnp.where(valid, tokens.reshape(batch_size, -1)[:, :num_places], 0),
-        targets=jnp.where(scored, _at_keys(values, num_places), 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(tokens.reshape(batch_size, -1)[:, :num_places], _at_keys(values, num_places), scored, valid)
 
 
 def _draw_noise(config: MADRecall, pair: Array, last: int | Array, for_noise: Array, for_spared: Array) -> Array:
@@ -196,29 +145,19 @@ def _at_keys(values: Array, num_places: int) -> Array:
     return jnp.stack([values, jnp.zeros_like(values)], axis=-1).reshape(len(values), -1)[:, :num_places]
 
 
-def solve(config: MADRecall, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: MADRecall, tokens: list[int]) -> list[int]:
     """Fills a dictionary with the pairs as they come, and looks each key up in it first.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(MADRecall(), np.array([[3, 9, 5, 12, 3]]), np.ones((1, 5), bool)).tolist()
-    [[0, 0, 0, 0, 1]]
+    >>> answer(MADRecall(), [3, 9, 5, 12, 3])
+    [0, 0, 0, 0, 1]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid.sum(axis=1).tolist(), strict=True)):
-        known = {}
-        for place in range(0, in_use, 2):
-            token = tokens[place]
-            targets[row, place] = known.get(token, 0)
-            if token < config.num_keys and place + 1 < in_use:
-                known[token] = tokens[place + 1] - config.num_keys
-    return targets
+    known: dict[int, int] = {}
+    said = []
+    for key, value in zip_longest(tokens[::2], tokens[1::2], fillvalue=0):
+        said += [known.get(key, 0), 0]
+        if key < config.num_keys:
+            known[key] = value - config.num_keys
+    return said[: len(tokens)]
 
 
 def floors(config: MADRecall, length: int) -> dict[str, Floor]:
@@ -226,13 +165,6 @@ def floors(config: MADRecall, length: int) -> dict[str, Floor]:
 
     uniform: 1 / V, ln V. value_in_context: each value read by its share of those read. most_frequent_value: the
     commonest value read so far, ties alike; no loss, for the other values get no mass.
-
-    Args:
-      config: the task.
-      length: L, tokens.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(MADRecall(), 40).items()}
     {'uniform': 0.125, 'value_in_context': 0.29, 'most_frequent_value': 0.346}

@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_commonest, as_shares, commonest_share, counted_answer, drawn_share
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ class MADSelectiveCopy(TaskConfig):
     test_lengths: tuple[int, ...] = (16, 24, 32, 40, 64, 100)
 
     def __post_init__(self):
-        for name in ("num_copied", "num_letters"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"MADSelectiveCopy: {name} is {getattr(self, name)}, wanted at least 2")
+        check_at_least(self, 2, "num_copied", "num_letters")
 
     @classmethod
     def published(cls) -> "MADSelectiveCopy":
@@ -69,115 +68,30 @@ class MADSelectiveCopy(TaskConfig):
         return 2 * self.num_copied + 2
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        bound = partial(sample, self), partial(floors, self), partial(solve, self)
-        return Task(*bound, spec(self), partial(pairs, self))
+        """The task of this configuration; 40 tokens are trained on, and 100 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=self.num_letters,
+            empty=self.num_letters,
+            signal=self.num_letters + 1,
+            num_tokens=lambda length: length,  # answers included
+            lengths={"smallest": self.smallest},
+            chance="most_frequent_letter",
+            train_lengths=self.train_lengths,
+            test_lengths=self.test_lengths,
+            length_unit="tokens",
+            source="Poli et al. 2024, arXiv 2403.17844",
+        )
 
 
-def spec(config: MADSelectiveCopy) -> TaskSpec:
-    """What a study must know; 40 tokens are trained on, and 100 asked for.
-
-    >>> spec(MADSelectiveCopy()).io.vocab_size, spec(MADSelectiveCopy()).io.num_classes
-    (16, 14)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.num_letters, vocab_size=config.num_letters + 2),
-        metric="accuracy",
-        chance="most_frequent_letter",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=config.train_lengths,
-        test_lengths=config.test_lengths,
-        length_unit="tokens",
-        lengths=partial(length_range, smallest=config.smallest),
-        num_tokens=num_tokens,
-        source="Poli et al. 2024, arXiv 2403.17844",
-        pairs_vocab_size=config.num_letters + 4,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L, answers included.
-
-    >>> num_tokens(40)
-    40
-    """
-    return length
-
-
-def sample(
-    config: MADSelectiveCopy,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` tokens, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 2 num_copied + 2 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, num_letters + 2) and targets [B, T] int32 in [0, num_letters).
-
-    Raises:
-      ValueError: `max_length` is too small, or `split` is unknown.
-
-    >>> sample(MADSelectiveCopy(), jax.random.key(0), 2, 20, 24).inputs.shape
-    (2, 24)
-
-    Reference: Poli et al. 2024, arXiv 2403.17844, section 3.1 and github.com/athms/mad-lab.
-    """
-    strings = _draw(config, key, batch_size, length, max_length, split)
-    return strings_batch(strings, max_length, config.num_copied, empty=config.num_letters)
-
-
-def pairs(
-    config: MADSelectiveCopy,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source, the signal included, and a target; BOS is num_letters + 2.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 2 num_copied + 2 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = max_length - num_copied, T = num_copied + 1.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, num_letters + 4).
-
-    Raises:
-      ValueError: `max_length` is too small, or `split` is unknown.
-
-    >>> pairs(MADSelectiveCopy(), jax.random.key(0), 2, 20, 24).source.shape
-    (2, 18)
-    """
-    return strings_pairs(_draw(config, key, batch_size, length, max_length, split), bos=config.num_letters + 2)
-
-
-def _draw(
-    config: MADSelectiveCopy, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split
-) -> Strings:
+def draw(config: MADSelectiveCopy, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """Letters among blanks, and the signal; the i-th letter stands after the i before it and the blanks before it."""
-    check_max_length(max_length, smallest=config.smallest)
     num_copied, num_blanks = config.num_copied, max_length - 2 * config.num_copied - 1
     shape = (batch_size * (num_copied + num_blanks),)
-    drawn = jax.random.uniform(split_key(key, split), shape).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, shape).reshape(batch_size, -1)
     letters = (drawn[:, :num_copied] * config.num_letters).astype(jnp.int32)
     gaps = jnp.floor(drawn[:, num_copied:] * num_copied)
     gaps = jnp.where(jnp.arange(num_blanks) < length - 2 * num_copied - 1, gaps, num_copied)
@@ -192,30 +106,13 @@ def _draw(
     return Strings(question, length - num_copied, letters, num_copied)
 
 
-def solve(config: MADSelectiveCopy, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Queues the letters as they are read, and after the signal takes one out at every token.
+def answer(config: MADSelectiveCopy, question: list[int]) -> list[int]:
+    """Keeps what is neither blank nor signal.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(MADSelectiveCopy(2, 3), np.array([[3, 1, 3, 2, 4, 3, 3]]), np.ones((1, 7), bool)).tolist()
-    [[0, 0, 0, 0, 0, 1, 2]]
+    >>> answer(MADSelectiveCopy(2, 3), [3, 1, 3, 2, 4])
+    [1, 2]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid.sum(axis=1).tolist(), strict=True)):
-        queue, signalled = [], False
-        for place, token in enumerate(tokens[:in_use]):
-            if signalled:
-                targets[row, place] = queue.pop(0)
-            elif token < config.num_letters:
-                queue.append(token)
-            signalled = signalled or token == config.num_letters + 1
-    return targets
+    return [token for token in question if token < config.num_letters]
 
 
 def floors(config: MADSelectiveCopy, length: int) -> dict[str, Floor]:
@@ -224,13 +121,6 @@ def floors(config: MADSelectiveCopy, length: int) -> dict[str, Floor]:
     uniform: 1 / V, ln V: 1 / 14 and 2.639. value_in_context, each letter by its share of the k: accuracy
     1 / k + (1 - 1 / k) / V, loss -E[ln(c / k)]. most_frequent_letter, ties alike: E[max c] / k; no loss, for the others
     get no mass.
-
-    Args:
-      config: the task.
-      length: L; the floors do not depend on it.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(MADSelectiveCopy.published(), 256).items()}
     {'uniform': 0.071, 'value_in_context': 0.129, 'most_frequent_letter': 0.204}

@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.make_task import make_task
 from attn_jax.tasks.markov_law import expected_losses
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
-
-_SMALLEST = 4
 
 
 @dataclass(frozen=True)
@@ -58,100 +58,52 @@ class MarkovChain(TaskConfig):
     test_lengths: tuple[int, ...] = (5, 10, 20, 40, 64, 100)
 
     def __post_init__(self):
-        if self.num_states < 2:
-            raise ValueError(f"MarkovChain: num_states is {self.num_states}, wanted at least 2")
+        check_at_least(self, 2, "num_states")
 
     @classmethod
     def published(cls, num_states: int = 2) -> "MarkovChain":
         """L = 100; Edelman et al. 2024.
 
-        >>> spec(MarkovChain.published(3)).train_lengths
+        >>> MarkovChain.published(3).make().spec.train_lengths
         (100, 100)
         """
         return cls(num_states, train_lengths=(100, 100), test_lengths=(100,))
 
     def make(self) -> Task:
-        """The task of this configuration; there is no oracle."""
-        return Task(partial(sample, self), partial(floors, self), None, spec(self))
+        """The task of this configuration; there is no oracle; 40 states are trained on, and 100 asked for."""
+        return make_task(
+            self,
+            draw,
+            None,
+            floors,
+            io=IO(num_classes=self.num_states, vocab_size=self.num_states),
+            lengths={"smallest": 4},
+            metric="cross_entropy",
+            chance="unigram" if self.num_states < 4 else "uniform",
+            best="bayes",
+            threshold=None,
+            train_lengths=self.train_lengths,
+            test_lengths=self.test_lengths,
+            length_unit="states",
+            source="Edelman et al. 2024, arXiv 2402.11004",
+        )
 
 
-def spec(config: MarkovChain) -> TaskSpec:
-    """What a study must know; 40 states are trained on, and 100 asked for.
-
-    >>> spec(MarkovChain()).metric, spec(MarkovChain()).best
-    ('cross_entropy', 'bayes')
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.num_states, vocab_size=config.num_states),
-        metric="cross_entropy",
-        chance="unigram" if config.num_states < 4 else "uniform",
-        best="bayes",
-        threshold=None,
-        train_lengths=config.train_lengths,
-        test_lengths=config.test_lengths,
-        length_unit="states",
-        lengths=partial(length_range, smallest=_SMALLEST),
-        num_tokens=num_tokens,
-        source="Edelman et al. 2024, arXiv 2402.11004",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L; state L + 1 is asked for and not read.
-
-    >>> num_tokens(40)
-    40
-    """
-    return length
-
-
-def sample(
-    config: MarkovChain,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
+def draw(config: MarkovChain, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
     """Draws a chain for each sequence, and walks it.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 4 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs and targets [B, T] int32 in [0, num_states).
-
-    Raises:
-      ValueError: `max_length` is below 4, or `split` is unknown.
-
-    >>> sample(MarkovChain(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 7)
 
     Reference: Edelman et al. 2024, arXiv 2402.11004, section 2.
     """
-    check_max_length(max_length, smallest=_SMALLEST)
     num_rows = config.num_states**2
     shape = (batch_size * (num_rows + max_length + 1),)
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), shape).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, shape).reshape(batch_size, -1)
     rows, start = _draw_chains(drawn[:, :num_rows].reshape(batch_size, config.num_states, config.num_states))
     first = _invert(start, drawn[:, num_rows])
     step = partial(_step, jnp.cumsum(rows, axis=-1))
     states = jax.lax.scan(step, first, drawn[:, num_rows + 1 :].T)[1].T
     valid = first_places(batch_size, max_length, length)
-    return Batch(
-        inputs=jnp.where(valid, jnp.concatenate([first[:, None], states[:, :-1]], axis=1), 0),
-        targets=jnp.where(valid, states, 0),
-        weights=valid.astype(jnp.float32),
-        scored=valid,
-        valid=valid,
-    )
+    return Batch.of(jnp.concatenate([first[:, None], states[:, :-1]], axis=1), states, valid, valid)
 
 
 def _draw_chains(numbers: Array) -> tuple[Array, Array]:
@@ -179,13 +131,6 @@ def floors(config: MarkovChain, length: int) -> dict[str, Floor]:
     """The phases, each as mean nats a place: metric and loss are the same.
 
     uniform: ln k. unigram: the states read, (n_j + 1) / (t + k). bayes: the transitions read, (n_ij + 1) / (n_i + k).
-
-    Args:
-      config: the task.
-      length: L, states.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(MarkovChain(), 40).items()}
     {'uniform': 0.6931, 'unigram': 0.5877, 'bayes': 0.5345}

@@ -8,20 +8,18 @@ Attention looks up the other copy; a recurrence can hold the first copy, or see 
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch
-from attn_jax.types import IO, Array, Batch, Key
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 _HIDDEN = 2
-_EMPTY = 3  # the token at which the answer is read
 
 
 @dataclass(frozen=True)
@@ -39,100 +37,45 @@ class MissingDuplicate(TaskConfig):
     """
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; strings of 2 to 10 bits are trained on, and 50 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=2,
+            empty=3,
+            num_tokens=lambda length: length + 1,  # both copies and the answer's place
+            pairs=False,
+            lengths={"smallest": 4, "step": 2},
+            chance="majority_bit",
+            train_lengths=(4, 20),
+            test_lengths=(4, 6, 10, 20, 30, 40, 60, 80, 100),
+            length_unit="bits",
+            source="Deletang et al. 2023, arXiv 2207.02098",
+        )
 
 
-def spec(config: MissingDuplicate) -> TaskSpec:
-    """What a study must know; strings of 2 to 10 bits are trained on, and 50 asked for.
-
-    >>> spec(MissingDuplicate()).io.vocab_size, spec(MissingDuplicate()).lengths(5, 9)
-    (4, (6, 8))
-    """
-    return TaskSpec(
-        io=IO(num_classes=2, vocab_size=4),
-        metric="accuracy",
-        chance="majority_bit",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(4, 20),
-        test_lengths=(4, 6, 10, 20, 30, 40, 60, 80, 100),
-        length_unit="bits",
-        lengths=partial(length_range, smallest=4, step=2),
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L + 1: both copies and the answer's place.
-
-    >>> num_tokens(20)
-    21
-    """
-    return length + 1
-
-
-def sample(
-    config: MissingDuplicate,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws doubled strings of `length` bits in all, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, the bits of both copies, even, 4 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static, even; T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32, bits, the hidden 2 and the empty token 3, and targets [B, T] int32 in {0, 1}.
-
-    Raises:
-      ValueError: `max_length` is odd or below 4, or `split` is unknown.
-
-    >>> sample(MissingDuplicate(), jax.random.key(0), 2, 6, 8).inputs.shape
-    (2, 9)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    check_max_length(max_length, smallest=4, step=2)
-    numbers = jax.random.uniform(split_key(key, split), (batch_size, max_length // 2 + 1))
+def draw(config: MissingDuplicate, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
+    """Draws doubled strings of `length` bits in all."""
+    numbers = jax.random.uniform(key, (batch_size, max_length // 2 + 1))
     half, place = length // 2, jnp.arange(max_length)
     doubled = jnp.take((numbers[:, :-1] < 0.5).astype(jnp.int32), place % half, axis=1)
     hidden = (numbers[:, -1:] * length).astype(jnp.int32)
     answer = jnp.take_along_axis(doubled, hidden, axis=1)
     question = jnp.where(place == hidden, _HIDDEN, doubled)
-    return strings_batch(Strings(question, length, answer, 1), num_tokens(max_length), 1, empty=_EMPTY)
+    return Strings(question, length, answer, 1)
 
 
-def solve(config: MissingDuplicate, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: MissingDuplicate, question: list[int]) -> list[int]:
     """Lays one half over the other: where one says nothing, the other speaks.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(MissingDuplicate(), np.array([[0, 1, 1, 0, 2, 1, 3]]), np.ones((1, 7), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 1]]
+    >>> answer(MissingDuplicate(), [0, 1, 1, 0, 2, 1])
+    [1]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, place in np.argwhere(valid & (inputs == _EMPTY)):
-        first, second = inputs[row, :place].reshape(2, -1).tolist()
-        (answer,) = ({a, b} - {_HIDDEN} for a, b in zip(first, second, strict=True) if _HIDDEN in (a, b))
-        targets[row, place] = answer.pop()
-    return targets
+    half = len(question) // 2
+    (seen,) = ({a, b} - {_HIDDEN} for a, b in zip(question[:half], question[half:], strict=True) if _HIDDEN in (a, b))
+    return [seen.pop()]
 
 
 def floors(config: MissingDuplicate, length: int) -> dict[str, Floor]:
@@ -140,13 +83,6 @@ def floors(config: MissingDuplicate, length: int) -> dict[str, Floor]:
 
     uniform: accuracy 1 / 2, loss ln 2. majority_bit: of the h - 1 other bits of w, h = L / 2, s equal the hidden one,
     s ~ Binomial(h - 1, 1/2), so that 1 + 2s of the 2h - 1 bits seen do: accuracy P(1 + 2s >= h); no loss.
-
-    Args:
-      config: the task.
-      length: L, the bits of both copies.
-
-    Returns:
-      The floors by name.
 
     >>> {length: floors(MissingDuplicate(), length)["majority_bit"].metric for length in (4, 6, 8, 10)}
     {4: 0.5, 6: 0.75, 8: 0.5, 10: 0.6875}

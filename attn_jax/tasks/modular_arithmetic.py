@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.expressions import check_modulus
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch
-from attn_jax.types import IO, Array, Batch, Key
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 _NUM_OPERATORS = 3
 
@@ -48,86 +48,35 @@ class ModularArithmetic(TaskConfig):
         check_modulus("ModularArithmetic", self.modulus)
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 1 to 10 digits are trained on, and 50 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=self.modulus,
+            empty=self.modulus + _NUM_OPERATORS,
+            num_tokens=lambda length: length + 1,  # the symbols and the answer's place
+            pairs=False,
+            lengths={"step": 2},
+            chance="position_and_length",
+            train_lengths=(1, 19),
+            test_lengths=(1, 3, 5, 9, 19, 29, 39, 59, 79, 99),
+            length_unit="symbols",
+            source="Deletang et al. 2023, arXiv 2207.02098",
+        )
 
 
-def spec(config: ModularArithmetic) -> TaskSpec:
-    """What a study must know; 1 to 10 digits are trained on, and 50 asked for.
-
-    >>> spec(ModularArithmetic()).io, spec(ModularArithmetic()).lengths(2, 8)
-    (IO(num_classes=5, vocab_size=9, channels=None, out_channels=None), (3, 5, 7))
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.modulus, vocab_size=_empty(config) + 1),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(1, 19),
-        test_lengths=(1, 3, 5, 9, 19, 29, 39, 59, 79, 99),
-        length_unit="symbols",
-        lengths=partial(length_range, step=2),
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-    )
-
-
-def _empty(config: ModularArithmetic) -> int:
-    """The token at which the answer is read."""
-    return config.modulus + _NUM_OPERATORS
-
-
-def num_tokens(length: int) -> int:
-    """L + 1: the symbols and the answer's place.
-
-    >>> num_tokens(19)
-    20
-    """
-    return length + 1
-
-
-def sample(
-    config: ModularArithmetic,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws expressions of `length` symbols, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, the number of symbols, odd, at most max_length; may be traced, and is then trusted.
-      max_length: static, odd; T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, modulus + 4) and targets [B, T] int32 in [0, modulus).
-
-    Raises:
-      ValueError: `max_length` is even or below 1, or `split` is unknown.
-
-    >>> sample(ModularArithmetic(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 8)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    check_max_length(max_length, step=2)
-    numbers = jax.random.uniform(split_key(key, split), (max_length, batch_size))
+def draw(config: ModularArithmetic, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
+    """Draws expressions of `length` symbols."""
+    numbers = jax.random.uniform(key, (max_length, batch_size))
     place = jnp.arange(max_length)[:, None]
     is_digit = place % 2 == 0
     sizes = jnp.where(is_digit, config.modulus, _NUM_OPERATORS)
     tokens = (numbers * sizes).astype(jnp.int32) + jnp.where(is_digit, 0, config.modulus)
     # What lies beyond the end is read as "+ 0 + 0 ...".
     read = jnp.where(place < length, tokens, jnp.where(is_digit, 0, config.modulus))
-    value = _value(read, config.modulus)
-    expression = Strings(tokens.T, length, value[:, None], 1)
-    return strings_batch(expression, num_tokens(max_length), 1, empty=_empty(config))
+    return Strings(tokens.T, length, _value(read, config.modulus)[:, None], 1)
 
 
 def _value(tokens: Array, modulus: int) -> Array:
@@ -146,36 +95,20 @@ def _read(modulus: int, carry: tuple[Array, Array], symbols: tuple[Array, Array]
     return (total, jnp.where(times, term * digit % modulus, signed)), None
 
 
-def solve(config: ModularArithmetic, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: ModularArithmetic, question: list[int]) -> list[int]:
     """Multiplies out every product in Python's integers, adds what is left, and only then divides.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> tokens = np.array([[1, 6, 2, 7, 4, 8]])  # 1 - 2 x 4
-    >>> solve(ModularArithmetic(), tokens, np.ones((1, 6), bool)).tolist()
-    [[0, 0, 0, 0, 0, 3]]
+    >>> answer(ModularArithmetic(), [1, 6, 2, 7, 4])  # 1 - 2 x 4
+    [3]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, place in np.argwhere(valid & (inputs == _empty(config))):
-        targets[row, place] = _multiply_out(inputs[row, :place].tolist(), config.modulus) % config.modulus
-    return targets
-
-
-def _multiply_out(tokens: list[int], modulus: int) -> int:
-    """The value of an expression, over the integers."""
-    terms = [tokens[0]]
-    for operator, digit in zip(tokens[1::2], tokens[2::2], strict=True):
-        if operator == modulus + 2:
+    plus, times = config.modulus, config.modulus + 2
+    terms = [question[0]]
+    for operator, digit in zip(question[1::2], question[2::2], strict=True):
+        if operator == times:
             terms[-1] *= digit
         else:
-            terms.append(digit if operator == modulus else -digit)
-    return sum(terms)
+            terms.append(digit if operator == plus else -digit)
+    return [sum(terms) % config.modulus]
 
 
 def floors(config: ModularArithmetic, length: int) -> dict[str, Floor]:
@@ -183,13 +116,6 @@ def floors(config: ModularArithmetic, length: int) -> dict[str, Floor]:
 
     uniform: 1 / m. position_and_length: max_v P(v), P by a dynamic programme over the joint law of the sum so far and
     the term under way: + and - close the term (2/3) and begin a uniform one, x multiplies it by a uniform digit (1/3).
-
-    Args:
-      config: the task.
-      length: L, symbols.
-
-    Returns:
-      The floors by name.
 
     >>> [round(floors(ModularArithmetic(), length)["position_and_length"].metric, 4) for length in (1, 3, 41)]
     [0.2, 0.2533, 0.2]

@@ -7,17 +7,17 @@ The value of an open bracket must wait for what is inside it: a stack, where a s
 """
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 import jax
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.expressions import OPERATORS, check_modulus, draw_expressions, evaluate
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch
-from attn_jax.types import IO, Array, Batch, Key
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 
 @dataclass(frozen=True)
@@ -43,103 +43,39 @@ class ModularArithmeticBrackets(TaskConfig):
         check_modulus("ModularArithmeticBrackets", self.modulus)
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 1 to 20 symbols are trained on, and 100 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=self.modulus,
+            empty=self.modulus + len(OPERATORS) + 2,
+            num_tokens=lambda length: length + 1,  # the symbols and the answer's place
+            pairs=False,
+            chance="position_and_length",
+            train_lengths=(1, 20),
+            test_lengths=(1, 2, 5, 10, 20, 30, 40, 60, 80, 100),
+            length_unit="symbols",
+            source="Deletang et al. 2023, arXiv 2207.02098",
+        )
 
 
-def spec(config: ModularArithmeticBrackets) -> TaskSpec:
-    """What a study must know; 1 to 20 symbols are trained on, and 100 asked for.
-
-    >>> spec(ModularArithmeticBrackets()).io.vocab_size
-    11
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.modulus, vocab_size=_empty(config) + 1),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(1, 20),
-        test_lengths=(1, 2, 5, 10, 20, 30, 40, 60, 80, 100),
-        length_unit="symbols",
-        lengths=length_range,
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-    )
-
-
-def _empty(config: ModularArithmeticBrackets) -> int:
-    """The token at which the answer is read."""
-    return config.modulus + len(OPERATORS) + 2
-
-
-def num_tokens(length: int) -> int:
-    """L + 1: the symbols and the answer's place.
-
-    >>> num_tokens(20)
-    21
-    """
-    return length + 1
-
-
-def sample(
-    config: ModularArithmeticBrackets,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws expressions of `length` symbols, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, the number of symbols, 1 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, modulus + 6) and targets [B, T] int32 in [0, modulus).
-
-    Raises:
-      ValueError: `max_length` is below 1, or `split` is unknown.
-
-    >>> sample(ModularArithmeticBrackets(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 8)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    check_max_length(max_length)
-    numbers = jax.random.uniform(split_key(key, split), (max_length, batch_size))
+def draw(config: ModularArithmeticBrackets, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
+    """Draws expressions of `length` symbols."""
+    numbers = jax.random.uniform(key, (max_length, batch_size))
     tokens, values = draw_expressions(numbers, length, config.modulus, len(OPERATORS))
-    expression = Strings(tokens, length, values[:, None], 1)
-    return strings_batch(expression, num_tokens(max_length), 1, empty=_empty(config))
+    return Strings(tokens, length, values[:, None], 1)
 
 
-def solve(config: ModularArithmeticBrackets, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: ModularArithmeticBrackets, question: list[int]) -> list[int]:
     """Evaluates over Python's integers, from the innermost bracket out, and divides at the end.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> tokens = np.array([[8, 1, 6, 6, 3, 9, 10]])  # ( 1 - - 3 )
-    >>> solve(ModularArithmeticBrackets(), tokens, np.ones((1, 7), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 4]]
+    >>> answer(ModularArithmeticBrackets(), [8, 1, 6, 6, 3, 9])  # ( 1 - - 3 )
+    [4]
     """
     alphabet = (*map(str, range(config.modulus)), *OPERATORS, "(", ")")
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, place in np.argwhere(valid & (inputs == _empty(config))):
-        symbols = [alphabet[token] for token in inputs[row, :place].tolist()]
-        targets[row, place] = evaluate(symbols) % config.modulus
-    return targets
+    return [evaluate([alphabet[token] for token in question]) % config.modulus]
 
 
 def floors(config: ModularArithmeticBrackets, length: int) -> dict[str, Floor]:
@@ -147,13 +83,6 @@ def floors(config: ModularArithmeticBrackets, length: int) -> dict[str, Floor]:
 
     uniform: 1 / m. position_and_length: max_v P_n(v), where P_n is uniform for n <= 4, and else the law of a op b, op
     uniform, a of P_l and b of P_(n - 3 - l), averaged over l = 1 .. n - 4.
-
-    Args:
-      config: the task.
-      length: L, symbols.
-
-    Returns:
-      The floors by name.
 
     >>> [round(floors(ModularArithmeticBrackets(), length)["position_and_length"].metric, 4) for length in (5, 41, 500)]
     [0.2533, 0.292, 0.316]

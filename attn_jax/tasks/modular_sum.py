@@ -10,18 +10,19 @@ recurrence shares one step among all of them; attention gets along with the writ
 
 import itertools
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import first_token_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
+from attn_jax.tasks.string_task import letters
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import IO, Array, Batch, Key
 
 Labels = Literal["outcome", "steps", "written"]
 
@@ -56,91 +57,38 @@ class ModularSum(TaskConfig):
     labels: Labels = "outcome"
 
     def __post_init__(self):
-        if self.modulus < 2:
-            raise ValueError(f"ModularSum: modulus is {self.modulus}, wanted at least 2")
-        if self.labels not in get_args(Labels):
-            raise ValueError(f"ModularSum: labels is {self.labels!r}, wanted one of {', '.join(get_args(Labels))}")
+        check_at_least(self, 2, "modulus")
+        check_one_of(self, "labels")
+
+    def num_tokens(self, length: int) -> int:
+        """L + 1 with the answer's place, L where labels are aligned, 2 L where sums are written."""
+        return {"outcome": length + 1, "steps": length, "written": 2 * length}[self.labels]
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self),
-            partial(floors, self),
-            partial(solve, self),
-            spec(self),
-            partial(pairs, self) if self.labels == "written" else None,
+        """The task of this configuration; 2 to 20 numbers are trained on; 100 are asked for, or 50 written."""
+        steps, written = self.labels == "steps", self.labels == "written"
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.modulus, vocab_size=self.modulus + (not steps)),
+            num_tokens=self.num_tokens,
+            lengths={"smallest": 2 if steps else 1},  # with one number a step is known before it is taken
+            strings=strings if written else None,
+            bos=self.modulus,
+            chance="memoryless" if steps else "uniform",
+            train_lengths=(2, 20),
+            test_lengths=(2, 5, 10, 15, 20, 30, 40, 50) if written else (2, 5, 10, 20, 30, 40, 60, 80, 100),
+            length_unit="numbers",
+            source="Ebrahimi et al. 2026, arXiv 2602.18333",
         )
 
 
-def spec(config: ModularSum) -> TaskSpec:
-    """What a study must know; 2 to 20 numbers are trained on, and 100 asked for, 50 where the chain is written.
-
-    >>> spec(ModularSum()).io, spec(ModularSum(labels="steps")).chance
-    (IO(num_classes=5, vocab_size=6, channels=None, out_channels=None), 'memoryless')
-    """
-    steps, written = config.labels == "steps", config.labels == "written"
-    return TaskSpec(
-        io=IO(num_classes=config.modulus, vocab_size=config.modulus + (not steps)),
-        metric="accuracy",
-        chance="memoryless" if steps else "uniform",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(2, 20),
-        test_lengths=(2, 5, 10, 15, 20, 30, 40, 50) if written else (2, 5, 10, 20, 30, 40, 60, 80, 100),
-        length_unit="numbers",
-        lengths=partial(length_range, smallest=_smallest(config)),
-        num_tokens=partial(num_tokens, config),
-        source="Ebrahimi et al. 2026, arXiv 2602.18333",
-        pairs_vocab_size=config.modulus + 2 if written else None,
-    )
-
-
-def _smallest(config: ModularSum) -> int:
-    """The shortest length at which chance is below perfection."""
-    return 2 if config.labels == "steps" else 1
-
-
-def num_tokens(config: ModularSum, length: int) -> int:
-    """L + 1 with the answer's place, L where labels are aligned, 2 L where sums are written.
-
-    >>> [num_tokens(ModularSum(labels=labels), 20) for labels in ("outcome", "steps", "written")]
-    [21, 20, 40]
-    """
-    return {"outcome": length + 1, "steps": length, "written": 2 * length}[config.labels]
-
-
-def sample(
-    config: ModularSum,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` uniform numbers, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, at most max_length; may be traced, and is then trusted.
-      max_length: static; T = num_tokens(config, max_length).
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, m], m the empty token, and targets [B, T] int32 in [0, m).
-
-    Raises:
-      ValueError: `max_length` is too small, or `split` is unknown.
-
-    >>> sample(ModularSum(labels="written"), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 14)
-
-    Reference: Ebrahimi et al. 2026, arXiv 2602.18333.
-    """
-    numbers, sums = _draw(config, key, batch_size, max_length, split)
-    num_places = num_tokens(config, max_length)
+def draw(config: ModularSum, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` uniform numbers."""
+    numbers, _, sums, _ = strings(config, key, batch_size, length, max_length)
+    num_places = config.num_tokens(max_length)
     inputs, targets = (jnp.pad(values, ((0, 0), (0, num_places - max_length))) for values in (numbers, sums))
     place = jnp.arange(num_places)
     end = 2 * length if config.labels == "written" else length + num_places - max_length
@@ -155,97 +103,33 @@ def sample(
         total = jax.lax.dynamic_index_in_dim(sums, length - 1, axis=1)
         inputs, targets = jnp.where(is_number, inputs, config.modulus), jnp.broadcast_to(total, inputs.shape)
     scored = valid if config.labels == "steps" else valid & ~is_number
-    return Batch(
-        inputs=jnp.where(valid, inputs, 0),
-        targets=jnp.where(scored, targets, 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(inputs, targets, scored, valid)
 
 
-def _draw(config: ModularSum, key: Key, batch_size: int, max_length: int, split: Split) -> tuple[Array, Array]:
-    """Numbers and the sums of their prefixes, [B, max_length] each."""
-    check_max_length(max_length, smallest=_smallest(config))
-    numbers = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, config.modulus, jnp.int32)
-    return numbers, jnp.cumsum(numbers, axis=1) % config.modulus
+def strings(config: ModularSum, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
+    """The numbers, and the sums of their prefixes."""
+    numbers = letters(key, batch_size, max_length, config.modulus)
+    return Strings(numbers, length, jnp.cumsum(numbers, axis=1) % config.modulus, length)
 
 
-def pairs(
-    config: ModularSum,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The numbers as source and their sums as target, those of `sample` with labels="written" and the same key.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, at most max_length; may be traced, and is then trusted.
-      max_length: static; S = max_length, T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      Pairs of ids below m + 2: BOS is m, EOS m + 1.
-
-    Raises:
-      ValueError: `max_length` is below 1, or `split` is unknown.
-
-    >>> pairs(ModularSum(labels="written"), jax.random.key(0), 2, 3, 4).target.shape
-    (2, 5)
-    """
-    numbers, sums = _draw(config, key, batch_size, max_length, split)
-    return strings_pairs(Strings(numbers, length, sums, length), bos=config.modulus)
-
-
-def solve(config: ModularSum, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: ModularSum, tokens: list[int]) -> list[int]:
     """Adds up the numbers before the first empty token in Python, whatever sums may be written after it.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(ModularSum(), np.array([[4, 3, 5]]), np.ones((1, 3), bool)).tolist()
-    [[0, 0, 2]]
-    >>> solve(ModularSum(labels="steps"), np.array([[4, 3, 1]]), np.ones((1, 3), bool)).tolist()
-    [[4, 2, 3]]
-    >>> solve(ModularSum(labels="written"), np.array([[4, 3, 5, 4]]), np.ones((1, 4), bool)).tolist()
-    [[0, 0, 4, 2]]
+    >>> answer(ModularSum(), [4, 3, 5]), answer(ModularSum(labels="steps"), [4, 3, 1])
+    ([0, 0, 2], [4, 2, 3])
+    >>> answer(ModularSum(labels="written"), [4, 3, 5, 4])
+    [0, 0, 4, 2]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, used) in enumerate(zip(inputs.tolist(), valid.sum(axis=1), strict=True)):
-        numbers = list(itertools.takewhile(config.modulus.__ne__, tokens[:used]))
-        sums = [total % config.modulus for total in itertools.accumulate(numbers)]
-        start, said = {
-            "outcome": (len(numbers), sums[-1:]),
-            "steps": (0, sums),
-            "written": (len(numbers), sums),
-        }[config.labels]
-        said = said[: used - start]
-        targets[row, start : start + len(said)] = said
-    return targets
+    numbers = list(itertools.takewhile(config.modulus.__ne__, tokens))
+    sums = [total % config.modulus for total in itertools.accumulate(numbers)]
+    said = {"outcome": [0] * len(numbers) + sums[-1:], "steps": sums, "written": [0] * len(numbers) + sums}
+    return said[config.labels]
 
 
 def floors(config: ModularSum, length: int) -> dict[str, Floor]:
     """All classes alike, and where labels are aligned also the first number and a guess for the rest.
 
     uniform: accuracy 1 / m, loss ln m. memoryless: accuracy (1 + (L - 1) / m) / L, loss (L - 1) ln(m) / L.
-
-    Args:
-      config: the task.
-      length: L, numbers.
-
-    Returns:
-      The floors by name.
 
     >>> {name: floor.metric for name, floor in floors(ModularSum(labels="steps"), 4).items()}
     {'uniform': 0.2, 'memoryless': 0.4}

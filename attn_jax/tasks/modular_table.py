@@ -8,16 +8,18 @@ A small finite set: a model can learn the shown part by heart, and much later fi
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Literal, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Split, Task, TaskConfig
+from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import constant_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, first_places, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 Operation: TypeAlias = Literal["+", "-", "x", "/"]
@@ -56,11 +58,8 @@ class ModularTable(TaskConfig):
     def __post_init__(self):
         if self.modulus < 5 or any(self.modulus % d == 0 for d in range(2, int(self.modulus**0.5) + 1)):
             raise ValueError(f"ModularTable: modulus is {self.modulus}, wanted a prime of at least 5")
-        if self.operation not in get_args(Operation):
-            wanted = ", ".join(map(repr, get_args(Operation)))
-            raise ValueError(f"ModularTable: operation is {self.operation!r}, wanted one of {wanted}")
-        if self.split_seed < 0:
-            raise ValueError(f"ModularTable: split_seed is {self.split_seed}, wanted at least 0")
+        check_one_of(self, "operation")
+        check_at_least(self, 0, "split_seed")
         if not (0 < self.train_share < 1) or any(start == stop for start, stop in _bounds(self).values()):
             raise ValueError(
                 f"ModularTable: train_share is {self.train_share}, wanted a share of 1 that leaves no split empty"
@@ -73,7 +72,20 @@ class ModularTable(TaskConfig):
 
     def make(self) -> Task:
         """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.modulus, vocab_size=self.modulus + 2),
+            lengths={"smallest": _NUM_TOKENS, "largest": _NUM_TOKENS},
+            chance="best_constant" if self.operation == "x" else "uniform",
+            train_lengths=(_NUM_TOKENS, _NUM_TOKENS),
+            test_lengths=(_NUM_TOKENS,),
+            length_unit="tokens",
+            source="Power et al. 2022, arXiv 2201.02177",
+            finite=True,
+        )
 
 
 def _bounds(config: ModularTable) -> dict[Split, tuple[int, int]]:
@@ -83,94 +95,17 @@ def _bounds(config: ModularTable) -> dict[Split, tuple[int, int]]:
     return dict(zip(_SPLITS, ((0, trained), (trained, middle), (middle, config.num_equations)), strict=True))
 
 
-def spec(config: ModularTable) -> TaskSpec:
-    """What a study must know.
-
-    >>> spec(ModularTable()).io.vocab_size, spec(ModularTable()).finite
-    (99, True)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.modulus, vocab_size=config.modulus + 2),
-        metric="accuracy",
-        chance="best_constant" if config.operation == "x" else "uniform",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(_NUM_TOKENS, _NUM_TOKENS),
-        test_lengths=(_NUM_TOKENS,),
-        length_unit="tokens",
-        lengths=lengths,
-        num_tokens=num_tokens,
-        source="Power et al. 2022, arXiv 2201.02177",
-        finite=True,
-    )
-
-
-def lengths(low: int, high: int) -> tuple[int, ...]:
-    """4, the only length there is.
-
-    Raises:
-      ValueError: 4 does not lie between `low` and `high`.
-
-    >>> lengths(1, 10)
-    (4,)
-    """
-    if not low <= _NUM_TOKENS <= high:
-        raise ValueError(f"lengths: got low={low}, high={high}, wanted a range that holds {_NUM_TOKENS}, the only one")
-    return (_NUM_TOKENS,)
-
-
-def num_tokens(length: int) -> int:
-    """4: two numbers, the operation and =.
-
-    >>> num_tokens(4)
-    4
-    """
-    return length
-
-
-def sample(
-    config: ModularTable,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
+def draw(config: ModularTable, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Batch:
     """Draws equations of one split, with replacement.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: 4; may be traced, and is then trusted.
-      max_length: static, 4.
-      split: picks the equations.
-
-    Returns:
-      A batch of inputs [B, 4] int32 in [0, modulus + 2) and targets [B, 4] int32 in [0, modulus).
-
-    Raises:
-      ValueError: `max_length` is not 4, or `split` is unknown.
-
-    >>> sample(ModularTable(), jax.random.key(0), 2, 4, 4).inputs[:, 1::2].tolist()
-    [[97, 98], [97, 98]]
 
     Reference: Power et al. 2022, arXiv 2201.02177; the split as in github.com/openai/grok, with a test part.
     """
-    check_max_length(max_length, smallest=_NUM_TOKENS, largest=_NUM_TOKENS)
-    stream = split_key(key, split)
-    drawn = jnp.asarray(_equations(config, split))[jax.random.randint(stream, (batch_size,), 0, _size(config, split))]
+    drawn = jnp.asarray(_equations(config, split))[jax.random.randint(key, (batch_size,), 0, _size(config, split))]
     tokens = jnp.array([0, config.modulus, 0, config.modulus + 1], jnp.int32)
     valid = first_places(batch_size, _NUM_TOKENS, length)
     scored = valid & (jnp.arange(_NUM_TOKENS) == _NUM_TOKENS - 1)
-    return Batch(
-        inputs=jnp.broadcast_to(tokens, valid.shape).at[:, 0].set(drawn[:, 0]).at[:, 2].set(drawn[:, 1]),
-        targets=jnp.where(scored, drawn[:, 2:], 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    inputs = jnp.broadcast_to(tokens, valid.shape).at[:, 0].set(drawn[:, 0]).at[:, 2].set(drawn[:, 1])
+    return Batch.of(inputs, drawn[:, 2:], scored, valid)
 
 
 def _size(config: ModularTable, split: Split) -> int:
@@ -192,19 +127,11 @@ def _equations(config: ModularTable, split: Split) -> np.ndarray:
     return equations[order[slice(*_bounds(config)[split])]].astype(np.int32)
 
 
-def solve(config: ModularTable, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: ModularTable, tokens: list[int]) -> list[int]:
     """Computes a o b in Python's whole numbers; divides by Fermat's inverse b^(p - 2).
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(ModularTable(7, "/"), np.array([[3, 7, 5, 8]]), np.ones((1, 4), bool)).tolist()
-    [[0, 0, 0, 2]]
+    >>> answer(ModularTable(7, "/"), [3, 7, 5, 8])
+    [0, 0, 0, 2]
     """
     p = config.modulus
     compute: dict[str, Callable[[int, int], int]] = {
@@ -213,30 +140,16 @@ def solve(config: ModularTable, inputs: np.ndarray, valid: np.ndarray) -> np.nda
         "x": lambda a, b: a * b,
         "/": lambda a, b: a * pow(b, p - 2, p),
     }
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, place in np.argwhere((inputs == p + 1) & valid).tolist():
-        targets[row, place] = compute[config.operation](int(inputs[row, 0]), int(inputs[row, 2])) % p
-    return targets
+    return [0, 0, 0, compute[config.operation](tokens[0], tokens[2]) % p] if tokens[-1] == p + 1 else []
 
 
 def floors(config: ModularTable, length: int) -> dict[str, Floor]:
     """uniform: 1 / p, ln p: 1 / 97 and 4.575. best_constant: the answer most frequent in the whole table, for "x" 0,
     counted in the test split; where all are equally frequent, 0.
 
-    Args:
-      config: the task.
-      length: 4.
-
-    Returns:
-      The floors by name; both hold for the test split.
-
-    Raises:
-      ValueError: `length` is not 4.
-
     >>> round(floors(ModularTable(), 4)["uniform"].loss, 3)
     4.575
     """
-    lengths(length, length)
     shares = np.bincount(_equations(config, "test")[:, 2], minlength=config.modulus) / _size(config, "test")
     always_0 = np.eye(config.modulus)[0]
     return {"uniform": uniform_floor(config.modulus), "best_constant": constant_floor(always_0, shares)}

@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_one_of
 from attn_jax.tasks.floors import constant_floor, uniform_floor
+from attn_jax.tasks.make_task import make_task
 from attn_jax.tasks.mqar_law import slot_choices
-from attn_jax.tasks.sampling import check_max_length, check_train_lengths, first_places, length_range, split_key
+from attn_jax.tasks.sampling import check_train_lengths, first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 _PUBLISHED = ((64, 4), (128, 8), (256, 16), (512, 64))
@@ -68,8 +70,7 @@ class MQAR(TaskConfig):
                 raise ValueError(f"MQAR: {name} is {value}, wanted an even number of at least {least}")
         if self.power <= 0:
             raise ValueError(f"MQAR: power is {self.power}, wanted a number above 0")
-        if self.fill not in ("zeros", "uniform"):
-            raise ValueError(f"MQAR: fill is {self.fill!r}, wanted 'zeros' or 'uniform'")
+        check_one_of(self, "fill")
         because = f"vocab_size is {self.vocab_size} and holds {self.num_keys} keys"
         check_train_lengths("MQAR", self.train_lengths, smallest=_SMALLEST, largest=self.num_keys, because=because)
 
@@ -77,7 +78,7 @@ class MQAR(TaskConfig):
     def published(cls, num_tokens: int, num_pairs: int) -> "MQAR":
         """A size of Arora et al. 2023, figure 2, with V = 8192: (64, 4), (128, 8), (256, 16) or (512, 64).
 
-        >>> spec(MQAR.published(256, 16)).num_tokens(16)
+        >>> MQAR.published(256, 16).make().spec.num_tokens(16)
         256
         """
         if (num_tokens, num_pairs) not in _PUBLISHED:
@@ -96,56 +97,25 @@ class MQAR(TaskConfig):
         return self.vocab_size // 2 - 1
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
-
-
-def spec(config: MQAR) -> TaskSpec:
-    """What a study must know; 6 pairs in 36 tokens are trained on.
-
-    >>> spec(MQAR()).io.vocab_size, spec(MQAR()).num_tokens(6)
-    (64, 36)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.vocab_size, vocab_size=config.vocab_size),
-        metric="accuracy",
-        chance="likeliest_pair",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=config.train_lengths,
-        test_lengths=config.test_lengths,
-        length_unit="pairs",
-        lengths=partial(lengths, config),
-        num_tokens=partial(num_tokens, config),
-        source="Arora et al. 2023, arXiv 2312.04927",
-    )
-
-
-def lengths(config: MQAR, low: int, high: int) -> tuple[int, ...]:
-    """From 2 pairs to as many as there are keys.
-
-    Raises:
-      ValueError: the range is empty or leaves the allowed one.
-
-    >>> lengths(MQAR(vocab_size=10, train_lengths=(2, 2)), 2, 4)
-    (2, 3, 4)
-    """
-    return length_range(low, high, smallest=_SMALLEST, largest=config.num_keys, beyond=_beyond(config, high))
-
-
-def _beyond(config: MQAR, num_pairs: int) -> str:
-    """What more pairs than keys would want."""
-    held = f"vocab_size is {config.vocab_size} and holds {config.num_keys} keys"
-    return f"{held}, {num_pairs} pairs want {2 * num_pairs + 2}"
-
-
-def num_tokens(config: MQAR, length: int) -> int:
-    """D tokens_per_pair.
-
-    >>> num_tokens(MQAR(), 6)
-    36
-    """
-    return length * config.tokens_per_pair
+        """The task of this configuration; 6 pairs in 36 tokens are trained on."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.vocab_size, vocab_size=self.vocab_size),
+            num_tokens=lambda length: length * self.tokens_per_pair,
+            lengths={
+                "smallest": _SMALLEST,
+                "largest": self.num_keys,
+                "beyond": f"vocab_size is {self.vocab_size} and holds {self.num_keys} keys, and D pairs want 2 D + 2",
+            },
+            chance="likeliest_pair",
+            train_lengths=self.train_lengths,
+            test_lengths=self.test_lengths,
+            length_unit="pairs",
+            source="Arora et al. 2023, arXiv 2312.04927",
+        )
 
 
 def num_slots(config: MQAR, length: int | Array) -> int | Array:
@@ -157,42 +127,15 @@ def num_slots(config: MQAR, length: int | Array) -> int | Array:
     return length * (config.tokens_per_pair // 2 - 1)
 
 
-def sample(
-    config: MQAR,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` pairs, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: D, the number of pairs, 2 <= D <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length tokens_per_pair.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs and targets [B, T] int32 in [0, vocab_size).
-
-    Raises:
-      ValueError: `max_length` exceeds the number of keys, or `split` is unknown.
-
-    >>> sample(MQAR(), jax.random.key(0), 2, 3, 4).inputs.shape
-    (2, 24)
+def draw(config: MQAR, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """Draws sequences of `length` pairs.
 
     Reference: Arora et al. 2023, arXiv 2312.04927, section 3 and appendix E.
     """
-    beyond = _beyond(config, max_length)
-    check_max_length(max_length, smallest=_SMALLEST, largest=config.num_keys, beyond=beyond)
-    num_places, half = num_tokens(config, max_length), config.vocab_size // 2
+    num_places, half = max_length * config.tokens_per_pair, config.vocab_size // 2
     sizes = (config.num_keys, half, int(num_slots(config, max_length)), num_places)
     # One flat draw for all four: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * sum(sizes),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * sum(sizes),)).reshape(batch_size, -1)
     for_keys, for_values, for_slots, for_fill = jnp.split(drawn, np.cumsum(sizes)[:-1], axis=1)
     keys = 1 + jax.lax.top_k(for_keys, max_length)[1]
     values = half + jax.lax.top_k(for_values, max_length)[1]
@@ -207,13 +150,7 @@ def sample(
     inputs = jnp.where(place < 2 * length, context, filler)
     targets = jnp.zeros_like(inputs).at[row, queries].set(values, mode="drop")
     scored = targets > 0  # a value is at least V / 2
-    return Batch(
-        inputs=jnp.where(valid, inputs.at[row, queries].set(keys, mode="drop"), 0),
-        targets=targets,
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(inputs.at[row, queries].set(keys, mode="drop"), targets, scored, valid)
 
 
 def _choose_slots(config: MQAR, numbers: Array, length: int | Array, max_length: int) -> Array:
@@ -224,30 +161,20 @@ def _choose_slots(config: MQAR, numbers: Array, length: int | Array, max_length:
     return jax.lax.top_k(jnp.where(slot < num_slots(config, length), scores, -jnp.inf), max_length)[1]
 
 
-def solve(config: MQAR, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: MQAR, tokens: list[int]) -> list[int]:
     """Looks every key up where it first stood: the token after it is its value.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where no key comes again.
-
-    >>> solve(MQAR(), np.array([[3, 40, 5, 33, 0, 0, 5, 0, 3, 0]]), np.ones((1, 10), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 33, 0, 40, 0]]
+    >>> answer(MQAR(), [3, 40, 5, 33, 0, 0, 5, 0, 3, 0])
+    [0, 0, 0, 0, 0, 0, 33, 0, 40, 0]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid.tolist(), strict=True)):
-        first: dict[int, int] = {}
-        for t, (token, used) in enumerate(zip(tokens, in_use, strict=True)):
-            if used and 0 < token <= config.num_keys:
-                if token in first:
-                    targets[row, t] = tokens[first[token] + 1]
-                else:
-                    first[token] = t
-    return targets
+    first: dict[int, int] = {}
+    said = []
+    for place, token in enumerate(tokens):
+        is_key = 0 < token <= config.num_keys
+        said.append(tokens[first[token] + 1] if is_key and token in first else 0)
+        if is_key:
+            first.setdefault(token, place)
+    return said
 
 
 def floors(config: MQAR, length: int) -> dict[str, Floor]:
@@ -256,13 +183,6 @@ def floors(config: MQAR, length: int) -> dict[str, Floor]:
     uniform: 1 / V, ln V. value_half, any value: 2 / V, ln(V / 2). value_in_context: 1 / D, ln D, for values are
     distinct. likeliest_pair: in each slot the value of the pair whose key most often chooses it,
     sum_i max_j P(key j takes slot i) / D; no loss.
-
-    Args:
-      config: the task.
-      length: D, pairs.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(MQAR(), 6).items()}
     {'uniform': 0.016, 'value_half': 0.031, 'value_in_context': 0.167, 'likeliest_pair': 0.227}

@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
-from attn_jax.types import IO, Array, Batch, Key
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 
 @dataclass(frozen=True)
@@ -53,75 +55,32 @@ class Multiset(TaskConfig):
     num_symbols: int = 4
 
     def __post_init__(self):
-        if self.num_symbols < 3:
-            raise ValueError(f"Multiset: num_symbols is {self.num_symbols}, wanted at least 3")
+        check_at_least(self, 3, "num_symbols")
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; halves of 8 to 16 symbols are trained on, and 48 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=2,
+            empty=self.num_symbols + 1,
+            num_tokens=lambda length: 2 * length + 2,  # two halves, the separator and the answer's place
+            pairs=False,
+            lengths={"smallest": 5},
+            chance="same_set",
+            train_lengths=(8, 16),
+            test_lengths=(8, 12, 16, 24, 32, 48),
+            length_unit="symbols a half",
+            source="multiset equality, unequal halves drawn as described",
+        )
 
 
-def spec(config: Multiset) -> TaskSpec:
-    """What a study must know; halves of 8 to 16 symbols are trained on, and 48 asked for.
-
-    >>> spec(Multiset()).io
-    IO(num_classes=2, vocab_size=6, channels=None, out_channels=None)
-    """
-    return TaskSpec(
-        io=IO(num_classes=2, vocab_size=config.num_symbols + 2),
-        metric="accuracy",
-        chance="same_set",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(8, 16),
-        test_lengths=(8, 12, 16, 24, 32, 48),
-        length_unit="symbols a half",
-        lengths=partial(length_range, smallest=5),
-        num_tokens=num_tokens,
-        source="multiset equality, unequal halves drawn as described",
-    )
-
-
-def num_tokens(length: int) -> int:
-    """2 L + 2: two halves, the separator and the answer's place.
-
-    >>> num_tokens(16)
-    34
-    """
-    return 2 * length + 2
-
-
-def sample(
-    config: Multiset,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws two halves of `length` symbols, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 5 <= length <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length + 2.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, num_symbols + 2) and targets [B, T] int32 in {0, 1}.
-
-    Raises:
-      ValueError: `max_length` is below 5, or `split` is unknown.
-
-    >>> sample(Multiset(), jax.random.key(0), 2, 6, 7).inputs.shape
-    (2, 16)
-    """
-    check_max_length(max_length, smallest=5)
+def draw(config: Multiset, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
+    """Draws two halves of `length` symbols."""
     # One flat draw for all: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size * (3 + 3 * max_length),)).reshape(batch_size, -1)
+    drawn = jax.random.uniform(key, (batch_size * (3 + 3 * max_length),)).reshape(batch_size, -1)
     for_coins, for_twin, for_symbols, for_orders = jnp.split(drawn, (2, 3, 3 + max_length), axis=1)
     symbols = (for_symbols * config.num_symbols).astype(jnp.int32)
     twin = _twin(config.num_symbols, symbols, for_twin[:, 0])
@@ -133,21 +92,11 @@ def sample(
     first, second = (
         _shuffled(half, numbers, length) for half, numbers in zip(halves, jnp.split(for_orders, 2, axis=1), strict=True)
     )
-    num_places = num_tokens(max_length)
-    place = jnp.arange(num_places)
-    room = jnp.pad(first, ((0, 0), (0, num_places - max_length)))
+    room = jnp.pad(first, ((0, 0), (0, max_length + 1)))
     # The second half starts at L + 1 <= max_length + 1, so the slice always fits and is never clamped.
-    inputs = jax.lax.dynamic_update_slice_in_dim(room, second, length + 1, axis=1)
-    inputs = jnp.where(place == length, config.num_symbols, inputs)
-    valid = first_places(batch_size, num_places, 2 * length + 2)
-    scored = valid & (place == 2 * length + 1)
-    return Batch(
-        inputs=jnp.where(scored, config.num_symbols + 1, jnp.where(valid, inputs, 0)),
-        targets=(scored & equal).astype(jnp.int32),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    both = jax.lax.dynamic_update_slice_in_dim(room, second, length + 1, axis=1)
+    question = jnp.where(jnp.arange(both.shape[1]) == length, config.num_symbols, both)
+    return Strings(question, 2 * length + 1, equal.astype(jnp.int32), 1)
 
 
 def _twin(num_symbols: int, symbols: Array, numbers: Array) -> Array:
@@ -167,26 +116,14 @@ def _shuffled(half: Array, numbers: Array, length: int | Array) -> Array:
     return jnp.take_along_axis(half, order, axis=1)
 
 
-def solve(config: Multiset, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: Multiset, question: list[int]) -> list[int]:
     """Sorts both halves, and compares them.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(Multiset(3), np.array([[2, 0, 1, 3, 1, 2, 0, 4], [2, 0, 1, 3, 1, 1, 0, 4]]), np.ones((2, 8), bool))[:, -1]
-    array([1, 0], dtype=int32)
+    >>> answer(Multiset(3), [2, 0, 1, 3, 1, 2, 0]), answer(Multiset(3), [2, 0, 1, 3, 1, 1, 0])
+    ([1], [0])
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, used) in enumerate(zip(inputs.tolist(), valid.sum(axis=1), strict=True)):
-        if config.num_symbols + 1 in tokens[:used]:
-            middle, end = tokens.index(config.num_symbols), tokens.index(config.num_symbols + 1)
-            targets[row, end] = sorted(tokens[:middle]) == sorted(tokens[middle + 1 : end])
-    return targets
+    middle = question.index(config.num_symbols)
+    return [int(sorted(question[:middle]) == sorted(question[middle + 1 :]))]
 
 
 def floors(config: Multiset, length: int) -> dict[str, Floor]:
@@ -194,13 +131,6 @@ def floors(config: Multiset, length: int) -> dict[str, Floor]:
 
     same_set: always right on equal halves, which have equal sets, and on unequal ones whose sets differ: accuracy
     1 - P(same set | unequal) / 2. No loss, for the other answer gets no mass.
-
-    Args:
-      config: the task.
-      length: L, symbols a half.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(Multiset(), 8).items()}
     {'uniform': 0.5, 'same_set': 0.77}

@@ -47,7 +47,8 @@ def length_range(
 
     Args:
       low, high: what is asked for.
-      smallest, largest: what the task allows; `largest` None where nothing bounds it.
+      smallest, largest: what the task allows; `largest` None where nothing bounds it. Where they are the same, any
+        range that holds it will do.
       step: the distance of allowed lengths, counted from `smallest`: 2 from 1 are the odd ones.
       beyond: what to do for lengths beyond `largest`, for the message.
 
@@ -62,6 +63,10 @@ def length_range(
     >>> length_range(2, 5, step=2)
     (3, 5)
     """
+    if smallest == largest:
+        if low <= smallest <= high:
+            return (smallest,)
+        raise ValueError(f"lengths: got low={low}, high={high}, wanted a range that holds {smallest}, the only one")
     if not smallest <= low <= high or (largest is not None and high > largest):
         bound = "" if largest is None else f" <= {largest}"
         mend = f"; {beyond}" if beyond and largest is not None and high > largest else ""

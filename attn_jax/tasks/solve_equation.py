@@ -7,18 +7,16 @@ Between the unknown and the "=" lie brackets that turn its sign: to undo them is
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.expressions import check_modulus, draw_expressions, evaluate
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch
-from attn_jax.types import IO, Array, Batch, Key
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 _SYMBOLS = ("+", "-", "(", ")", "?", "=")  # their tokens follow the digits'; the empty token is next
 _NUM_OPERATORS = 2  # x could leave an equation with several solutions, or with any
@@ -47,78 +45,29 @@ class SolveEquation(TaskConfig):
         check_modulus("SolveEquation", self.modulus)
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(partial(sample, self), partial(floors, self), partial(solve, self), spec(self))
+        """The task of this configuration; 3 to 20 symbols are trained on, and 100 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=self.modulus,
+            empty=self.modulus + len(_SYMBOLS),
+            num_tokens=lambda length: length + 1,  # the equation and the answer's place
+            pairs=False,
+            lengths={"smallest": 3},
+            chance="uniform",
+            train_lengths=(3, 20),
+            test_lengths=(3, 5, 10, 20, 30, 40, 60, 80, 100),
+            length_unit="symbols",
+            source="Deletang et al. 2023, arXiv 2207.02098",
+        )
 
 
-def spec(config: SolveEquation) -> TaskSpec:
-    """What a study must know; 3 to 20 symbols are trained on, and 100 asked for.
-
-    >>> spec(SolveEquation()).io.vocab_size
-    12
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.modulus, vocab_size=_empty(config) + 1),
-        metric="accuracy",
-        chance="uniform",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(3, 20),
-        test_lengths=(3, 5, 10, 20, 30, 40, 60, 80, 100),
-        length_unit="symbols",
-        lengths=partial(length_range, smallest=3),
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-    )
-
-
-def _empty(config: SolveEquation) -> int:
-    """The token at which the answer is read."""
-    return config.modulus + len(_SYMBOLS)
-
-
-def num_tokens(length: int) -> int:
-    """L + 1: the equation and the answer's place.
-
-    >>> num_tokens(20)
-    21
-    """
-    return length + 1
-
-
-def sample(
-    config: SolveEquation,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws equations of `length` symbols, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, the number of symbols, 3 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, modulus + 7) and targets [B, T] int32 in [0, modulus).
-
-    Raises:
-      ValueError: `max_length` is below 3, or `split` is unknown.
-
-    >>> sample(SolveEquation(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 8)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    check_max_length(max_length, smallest=3)
+def draw(config: SolveEquation, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
+    """Draws equations of `length` symbols."""
     # The last row says where the unknown is sought; one flat draw, for each costs a compiled program .2 to .5 s.
-    numbers = jax.random.uniform(split_key(key, split), (max_length - 1, batch_size))
+    numbers = jax.random.uniform(key, (max_length - 1, batch_size))
     tokens, values = draw_expressions(numbers[:-1], length - 2, config.modulus, _NUM_OPERATORS)
     unknown = _find_digit(tokens < config.modulus, numbers[-1], length - 2)
     answer = jnp.take_along_axis(tokens, unknown[:, None], axis=1)
@@ -126,8 +75,7 @@ def sample(
     question = jnp.where(place == unknown[:, None], _token(config, "?"), jnp.pad(tokens, ((0, 0), (0, 2))))
     question = jnp.where(place == length - 2, _token(config, "="), question)
     question = jnp.where(place == length - 1, values[:, None], question)
-    equation = Strings(question, length, answer, 1)
-    return strings_batch(equation, num_tokens(max_length), 1, empty=_empty(config))
+    return Strings(question, length, answer, 1)
 
 
 def _token(config: SolveEquation, symbol: str) -> int:
@@ -143,30 +91,19 @@ def _find_digit(is_digit: Array, number: Array, length: int | Array) -> Array:
     return jnp.where(is_digit & (place < length), distance, length).argmin(axis=1)
 
 
-def solve(config: SolveEquation, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: SolveEquation, question: list[int]) -> list[int]:
     """Tries every digit.
-
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
 
     Raises:
       ValueError: an equation has no solution, or several.
 
-    >>> tokens = np.array([[7, 2, 6, 9, 8, 10, 4, 11]])  # ( 2 - ? ) = 4
-    >>> solve(SolveEquation(), tokens, np.ones((1, 8), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 0, 3]]
+    >>> answer(SolveEquation(), [7, 2, 6, 9, 8, 10, 4])  # ( 2 - ? ) = 4
+    [3]
     """
     alphabet = (*map(str, range(config.modulus)), *_SYMBOLS)
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, place in np.argwhere(valid & (inputs == _empty(config))):
-        *expression, _, value = (alphabet[token] for token in inputs[row, :place].tolist())
-        (targets[row, place],) = _solutions(config, expression, int(value))
-    return targets
+    *expression, _, value = (alphabet[token] for token in question)
+    (solution,) = _solutions(config, expression, int(value))
+    return [solution]
 
 
 def _solutions(config: SolveEquation, expression: list[str], value: int) -> list[int]:
@@ -178,13 +115,6 @@ def _solutions(config: SolveEquation, expression: list[str], value: int) -> list
 
 def floors(config: SolveEquation, length: int) -> dict[str, Floor]:
     """Any digit: accuracy 1 / m, loss ln m; the hidden digit is independent of length, place and all else but v.
-
-    Args:
-      config: the task.
-      length: L, symbols.
-
-    Returns:
-      The floors by name.
 
     >>> floors(SolveEquation(), 20)["uniform"].metric
     0.2

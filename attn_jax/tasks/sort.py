@@ -9,17 +9,16 @@ letter is read: the task that shows why a score means nothing without its floor.
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
+from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.string_task import letters, string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 
 @dataclass(frozen=True)
@@ -45,143 +44,44 @@ class Sort(TaskConfig):
     alphabet: int = 5
 
     def __post_init__(self):
-        if self.alphabet < 2:
-            raise ValueError(f"Sort: alphabet is {self.alphabet}, wanted at least 2")
+        check_at_least(self, 2, "alphabet")
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; 1 to 20 letters are trained on, and 50 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=self.alphabet,
+            empty=self.alphabet,
+            num_tokens=lambda length: 2 * length,  # the letters, then a place for each
+            chance="position_and_length",
+            train_lengths=(1, 20),
+            test_lengths=(1, 5, 10, 15, 20, 25, 30, 40, 50),
+            length_unit="letters",
+            source="Deletang et al. 2023, arXiv 2207.02098"
+            if self.alphabet == 5
+            else "Vaswani et al. 2018, arXiv 1803.07416: tensor2tensor's algorithmic sort",
         )
 
 
-def spec(config: Sort) -> TaskSpec:
-    """What a study must know; 1 to 20 letters are trained on, and 50 asked for.
-
-    >>> spec(Sort()).io, spec(Sort()).pairs_vocab_size
-    (IO(num_classes=5, vocab_size=6, channels=None, out_channels=None), 7)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.alphabet, vocab_size=config.alphabet + 1),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(1, 20),
-        test_lengths=(1, 5, 10, 15, 20, 25, 30, 40, 50),
-        length_unit="letters",
-        lengths=length_range,
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098"
-        if config.alphabet == 5
-        else "Vaswani et al. 2018, arXiv 1803.07416: tensor2tensor's algorithmic sort",
-        pairs_vocab_size=config.alphabet + 2,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """2 L: the letters, then a place for each.
-
-    >>> num_tokens(20)
-    40
-    """
-    return 2 * length
-
-
-def sample(
-    config: Sort,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` uniform letters, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 1 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, alphabet] and targets [B, T] int32 in [0, alphabet).
-
-    Raises:
-      ValueError: `max_length` is below 1, or `split` is unknown.
-
-    >>> sample(Sort(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 14)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098; Vaswani et al. 2018, arXiv 1803.07416.
-    """
-    strings = _draw(config, key, batch_size, length, max_length, split)
-    return strings_batch(strings, num_tokens(max_length), length, empty=config.alphabet)
-
-
-def pairs(
-    config: Sort,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source and a target; BOS is `alphabet`, EOS alphabet + 1.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 1 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = max_length, T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, alphabet + 2).
-
-    Raises:
-      ValueError: `max_length` is below 1, or `split` is unknown.
-
-    >>> pairs(Sort(), jax.random.key(0), 2, 5, 7).target.shape
-    (2, 8)
-    """
-    return strings_pairs(_draw(config, key, batch_size, length, max_length, split), bos=config.alphabet)
-
-
-def _draw(config: Sort, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def draw(config: Sort, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """The letters, and the same sorted."""
-    check_max_length(max_length)
-    letters = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, config.alphabet, jnp.int32)
+    read = letters(key, batch_size, max_length, config.alphabet)
     # Letters beyond the length are made larger than all others, so that they come last, where they are ignored.
-    answer = jnp.sort(jnp.where(jnp.arange(max_length) < length, letters, config.alphabet), axis=1)
-    return Strings(letters, length, answer, length)
+    said = jnp.sort(jnp.where(jnp.arange(max_length) < length, read, config.alphabet), axis=1)
+    return Strings(read, length, said, length)
 
 
-def solve(config: Sort, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Throws the letters up to the first empty token into buckets and empties one bucket after the other.
+def answer(config: Sort, question: list[int]) -> list[int]:
+    """Throws the letters into buckets and empties one bucket after the other.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(Sort(), np.array([[3, 0, 4, 0, 5, 5, 5, 5]]), np.ones((1, 8), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 3, 4]]
+    >>> answer(Sort(), [3, 0, 4, 0])
+    [0, 0, 3, 4]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs, valid, strict=True)):
-        buckets = np.bincount(tokens[in_use], minlength=config.alphabet + 1)[: config.alphabet]
-        asked = np.flatnonzero(in_use & (tokens == config.alphabet))
-        targets[row, asked] = np.repeat(np.arange(config.alphabet), buckets)[: len(asked)]
-    return targets
+    buckets = np.bincount(question, minlength=config.alphabet)
+    return np.repeat(np.arange(config.alphabet), buckets).tolist()
 
 
 def floors(config: Sort, length: int) -> dict[str, Floor]:
@@ -190,13 +90,6 @@ def floors(config: Sort, length: int) -> dict[str, Floor]:
     The y-th smallest letter (y from 0) is at most v where at least y + 1 letters are: with p = (v + 1) / V,
     P(class <= v at y) = sum_{j > y} C(L, j) p^j (1 - p)^(L - j). position_and_length: the mean over y of the largest
     difference of two such neighbours; it has no loss. uniform: 1 / V.
-
-    Args:
-      config: the task.
-      length: L, letters.
-
-    Returns:
-      The floors by name.
 
     >>> [round(floors(Sort(), length)["position_and_length"].metric, 4) for length in (1, 41, 500)]
     [0.2, 0.7796, 0.9365]

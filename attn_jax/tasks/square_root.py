@@ -8,22 +8,21 @@ Each bit of the root compares all that was found so far with all that is left: m
 
 import math
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.binary_operands import nonzero_bits, random_bits
 from attn_jax.tasks.carry import carries_out
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 _SMALLEST = 3  # the root of a number below 4 is 1
-_EMPTY = 2
 _LIMB = 16  # bits of a number held in one int32
 
 
@@ -39,112 +38,27 @@ class SquareRoot(TaskConfig):
     """
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; 3 to 26 bits are trained on, and 66 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=2,
+            empty=2,
+            num_tokens=lambda length: length + (length + 1) // 2,  # the number, then its root
+            lengths={"smallest": _SMALLEST},
+            chance="position_and_length",
+            train_lengths=(_SMALLEST, 26),
+            test_lengths=(3, 8, 13, 20, 26, 33, 40, 53, 66),
+            length_unit="bits",
+            source="Deletang et al. 2023, arXiv 2207.02098",
         )
 
 
-def spec(config: SquareRoot) -> TaskSpec:
-    """What a study must know; 3 to 26 bits are trained on, and 66 asked for.
-
-    >>> spec(SquareRoot()).io, spec(SquareRoot()).pairs_vocab_size
-    (IO(num_classes=2, vocab_size=3, channels=None, out_channels=None), 4)
-    """
-    return TaskSpec(
-        io=IO(num_classes=2, vocab_size=3),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(_SMALLEST, 26),
-        test_lengths=(3, 8, 13, 20, 26, 33, 40, 53, 66),
-        length_unit="bits",
-        lengths=partial(length_range, smallest=_SMALLEST),
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-        pairs_vocab_size=4,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """L + ceil(L / 2): the number, then its root.
-
-    >>> num_tokens(26), num_tokens(27)
-    (39, 41)
-    """
-    return length + (length + 1) // 2
-
-
-def sample(
-    config: SquareRoot,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws numbers of `length` bits, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 3 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length + ceil(max_length / 2).
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, 3) and targets [B, T] int32 in {0, 1}.
-
-    Raises:
-      ValueError: `max_length` is below 3, or `split` is unknown.
-
-    >>> sample(SquareRoot(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 11)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    strings = _draw(key, batch_size, length, max_length, split)
-    return strings_batch(strings, num_tokens(max_length), strings.answer_length, empty=_EMPTY)
-
-
-def pairs(
-    config: SquareRoot,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source and a target; BOS 2, EOS 3.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 3 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = max_length, T = ceil(max_length / 2) + 1.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, 4).
-
-    Raises:
-      ValueError: `max_length` is below 3, or `split` is unknown.
-
-    >>> pairs(SquareRoot(), jax.random.key(0), 2, 5, 7).target.shape
-    (2, 5)
-    """
-    return strings_pairs(_draw(key, batch_size, length, max_length, split), bos=_EMPTY)
-
-
-def _draw(key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def draw(config: SquareRoot, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """The number and its root."""
-    check_max_length(max_length, smallest=_SMALLEST)
-    words = jax.random.bits(split_key(key, split), (batch_size, 1 + -(-max_length // 32)), jnp.uint32)
+    words = jax.random.bits(key, (batch_size, 1 + -(-max_length // 32)), jnp.uint32)
     bits = random_bits(words[:, 1:], max_length)
     length = jnp.asarray(length)
     number = nonzero_bits(bits, words[:, :1], length - 1 - jnp.arange(max_length), length)
@@ -180,28 +94,14 @@ def _shift_in(limbs: Array, count: int, low: Array) -> Array:
     return (limbs << count) & (1 << _LIMB) - 1 | over
 
 
-def solve(config: SquareRoot, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: SquareRoot, question: list[int]) -> list[int]:
     """`math.isqrt` of a Python integer.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(SquareRoot(), np.array([[1, 1, 0, 0, 1, 2, 2, 2]]), np.ones((1, 8), bool)).tolist()
-    [[0, 0, 0, 0, 0, 1, 0, 1]]
+    >>> answer(SquareRoot(), [1, 1, 0, 0, 1])
+    [1, 0, 1]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs, valid, strict=True)):
-        asked = np.flatnonzero(in_use & (tokens == _EMPTY))
-        if len(asked):
-            number = "".join(map(str, tokens[: asked[0]]))
-            root = f"{math.isqrt(int(number, 2)):0{(len(number) + 1) // 2}b}"
-            targets[row, asked] = list(map(int, root[: len(asked)]))
-    return targets
+    number = int("".join(map(str, question)), 2)
+    return list(map(int, f"{math.isqrt(number):0{(len(question) + 1) // 2}b}"))
 
 
 def floors(config: SquareRoot, length: int) -> dict[str, Floor]:
@@ -210,13 +110,6 @@ def floors(config: SquareRoot, length: int) -> dict[str, Floor]:
     A root r has 2 r + 1 numbers, from r^2 to (r + 1)^2 - 1, as far as they lie below 2^L; so bit i of the root is set
     for sum_m (min((m + 1)^2 4^i, 2^L) - m^2 4^i) of them, m odd, counted exactly. position_and_length:
     sum_i max(P(bit i is 0), P(bit i is 1)) / K, .5037 in the mean over L = 41 .. 500; it has no loss. uniform: 1 / 2.
-
-    Args:
-      config: the task.
-      length: L, bits.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(SquareRoot(), 4).items()}
     {'uniform': 0.5, 'position_and_length': 0.7333}

@@ -7,17 +7,16 @@ A real stack does it in one step a token; a finite state cannot, and a transform
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.floors import guess_floor, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.tasks.string_task import string_task
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import Array, Key
 
 _POP, _PUSH_0, _EMPTY = 2, 3, 5  # bits are 0 and 1, push 1 is 4; the answer is read at the empty token
 _END = 2  # the class that ends an answer
@@ -38,113 +37,28 @@ class StackManipulation(TaskConfig):
     """
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; 1 to 20 bits and actions are trained on, and 50 asked for."""
+        return string_task(
+            self,
+            draw,
+            answer,
+            floors,
+            num_classes=3,
+            empty=_EMPTY,
+            end=_END,
+            num_tokens=lambda length: 2 * length + 1,  # bits and actions, then a place for each and for the end
+            chance="position_and_length",
+            train_lengths=(1, 20),
+            test_lengths=(1, 5, 10, 15, 20, 25, 30, 40, 50),
+            length_unit="bits and actions",
+            source="Deletang et al. 2023, arXiv 2207.02098",
         )
 
 
-def spec(config: StackManipulation) -> TaskSpec:
-    """What a study must know; 1 to 20 bits and actions are trained on, and 50 asked for.
-
-    >>> spec(StackManipulation()).io, spec(StackManipulation()).pairs_vocab_size
-    (IO(num_classes=3, vocab_size=6, channels=None, out_channels=None), 7)
-    """
-    return TaskSpec(
-        io=IO(num_classes=3, vocab_size=6),
-        metric="accuracy",
-        chance="position_and_length",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(1, 20),
-        test_lengths=(1, 5, 10, 15, 20, 25, 30, 40, 50),
-        length_unit="bits and actions",
-        lengths=length_range,
-        num_tokens=num_tokens,
-        source="Deletang et al. 2023, arXiv 2207.02098",
-        pairs_vocab_size=7,
-    )
-
-
-def num_tokens(length: int) -> int:
-    """2 L + 1: bits and actions, then a place for each and for the end.
-
-    >>> num_tokens(20)
-    41
-    """
-    return 2 * length + 1
-
-
-def sample(
-    config: StackManipulation,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws sequences of `length` bits and actions, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 1 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, 6) and targets [B, T] int32 in {0, 1, 2}.
-
-    Raises:
-      ValueError: `max_length` is below 1, or `split` is unknown.
-
-    >>> sample(StackManipulation(), jax.random.key(0), 2, 5, 7).inputs.shape
-    (2, 15)
-
-    Reference: Deletang et al. 2023, arXiv 2207.02098.
-    """
-    strings = _draw(key, batch_size, length, max_length, split)
-    return strings_batch(strings, num_tokens(max_length), length + 1, empty=_EMPTY, terminator=_END)
-
-
-def pairs(
-    config: StackManipulation,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The sequences of `sample` as a source and a target, which ends with EOS in place of the end; BOS 5, EOS 6.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 1 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; S = max_length, T = max_length + 1.
-      split: picks the stream.
-
-    Returns:
-      Pairs of tokens in [0, 7); the target of an empty stack is EOS alone.
-
-    Raises:
-      ValueError: `max_length` is below 1, or `split` is unknown.
-
-    >>> pairs(StackManipulation(), jax.random.key(0), 2, 5, 7).target.shape
-    (2, 8)
-    """
-    return strings_pairs(_draw(key, batch_size, length, max_length, split), bos=_EMPTY)
-
-
-def _draw(key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def draw(config: StackManipulation, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """Bits and actions, and the stack that they leave, from the top."""
-    check_max_length(max_length)
     # One flat draw for all three: each draw of its own costs a compiled program .2 to .5 s.
-    drawn = jax.random.uniform(split_key(key, split), (batch_size, max_length + 1))
+    drawn = jax.random.uniform(key, (batch_size, max_length + 1))
     num_bits = 1 + (drawn[:, :1] * (length - 1)).astype(jnp.int32)
     place = jnp.arange(max_length)
     tokens = jnp.where(place < num_bits, 2 * drawn[:, 1:], _POP + 3 * drawn[:, 1:]).astype(jnp.int32)
@@ -165,37 +79,19 @@ def _final_stack(tokens: Array) -> tuple[Array, Array]:
     return jnp.zeros_like(tokens).at[rows, depth].set(bits, mode="drop"), stays.sum(axis=1)
 
 
-def solve(config: StackManipulation, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def answer(config: StackManipulation, question: list[int]) -> list[int]:
     """Pushes and pops a Python list, and says it from its end.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked and after the end.
-
-    >>> solve(StackManipulation(), np.array([[0, 1, 1, 2, 3, 5, 5, 5, 5, 5, 5]]), np.ones((1, 11), bool)).tolist()
-    [[0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0]]
+    >>> answer(StackManipulation(), [0, 1, 1, 2, 3])
+    [0, 1, 0]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs, valid, strict=True)):
-        asked = np.flatnonzero(in_use & (tokens == _EMPTY))
-        answer = [*reversed(_run(tokens[in_use & (tokens != _EMPTY)].tolist())), _END]
-        targets[row, asked[: len(answer)]] = answer[: len(asked)]
-    return targets
-
-
-def _run(tokens: list[int]) -> list[int]:
-    """The stack that bits and actions leave, bottom first."""
     stack: list[int] = []
-    for token in tokens:
+    for token in question:
         if token == _POP:
             del stack[-1:]  # of an empty stack: nothing
         else:
             stack.append(token if token < _POP else token - _PUSH_0)
-    return stack
+    return stack[::-1]
 
 
 def floors(config: StackManipulation, length: int) -> dict[str, Floor]:
@@ -204,13 +100,6 @@ def floors(config: StackManipulation, length: int) -> dict[str, Floor]:
     With H the final height, place y (from 0) is a bit with probability P(H > y), either alike since bits and pushes
     are, and the end with P(H = y). position_and_length: sum_y max(P(H > y) / 2, P(H = y)) / (E[H] + 1); it has no loss.
     uniform: 1 / 3.
-
-    Args:
-      config: the task.
-      length: L, bits and actions.
-
-    Returns:
-      The floors by name.
 
     >>> {name: round(floor.metric, 4) for name, floor in floors(StackManipulation(), 1).items()}
     {'uniform': 0.3333, 'position_and_length': 0.75}

@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_commonest, as_shares, commonest_share, drawn_share
+from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import guess_by_place, uniform_floor
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_pairs
-from attn_jax.types import IO, Array, Batch, Key, Pairs
-
-_SMALLEST = 2
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
+from attn_jax.tasks.string_task import letters
+from attn_jax.tasks.strings import Strings
+from attn_jax.types import IO, Array, Batch, Key
 
 
 @dataclass(frozen=True)
@@ -52,116 +53,41 @@ class StringCopy(TaskConfig):
     metric: Literal["accuracy", "exact_match"] = "accuracy"
 
     def __post_init__(self):
-        if self.num_letters < 2:
-            raise ValueError(f"StringCopy: num_letters is {self.num_letters}, wanted at least 2")
-        if self.metric not in ("accuracy", "exact_match"):
-            raise ValueError(f"StringCopy: metric is {self.metric!r}, wanted 'accuracy' or 'exact_match'")
+        check_at_least(self, 2, "num_letters")
+        check_one_of(self, "metric")
 
     def make(self) -> Task:
-        """The task of this configuration."""
-        return Task(
-            partial(sample, self), partial(floors, self), partial(solve, self), spec(self), partial(pairs, self)
+        """The task of this configuration; 4 to 16 letters are trained on, and 48 asked for."""
+        return make_task(
+            self,
+            draw,
+            answer,
+            floors,
+            io=IO(num_classes=self.num_letters + 1, vocab_size=self.num_letters + 3),
+            num_tokens=lambda length: 2 * length + 2,  # start, string, bar, and the string again
+            strings=strings,
+            bos=self.num_letters + 2,
+            lengths={"smallest": 2},
+            metric=self.metric,
+            chance="most_frequent_remaining" if self.metric == "accuracy" else "remaining_letters",
+            train_lengths=(4, 16),
+            test_lengths=(2, 4, 8, 12, 16, 20, 24, 32, 48),
+            length_unit="letters",
+            source="Jelassi et al. 2024, arXiv 2402.01032",
         )
 
 
-def spec(config: StringCopy) -> TaskSpec:
-    """What a study must know; 4 to 16 letters are trained on, and 48 asked for.
-
-    >>> spec(StringCopy()).io, spec(StringCopy()).pairs_vocab_size
-    (IO(num_classes=27, vocab_size=29, channels=None, out_channels=None), 30)
-    """
-    return TaskSpec(
-        io=IO(num_classes=config.num_letters + 1, vocab_size=config.num_letters + 3),
-        metric=config.metric,
-        chance="most_frequent_remaining" if config.metric == "accuracy" else "remaining_letters",
-        best=1.0,
-        threshold=0.95,
-        train_lengths=(4, 16),
-        test_lengths=(2, 4, 8, 12, 16, 20, 24, 32, 48),
-        length_unit="letters",
-        lengths=partial(length_range, smallest=_SMALLEST),
-        num_tokens=num_tokens,
-        source="Jelassi et al. 2024, arXiv 2402.01032",
-        pairs_vocab_size=config.num_letters + 4,
-    )
+def draw(config: StringCopy, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
+    """A string, and the same read back."""
+    return read_back(strings(config, key, batch_size, length, max_length), config.num_letters)
 
 
-def num_tokens(length: int) -> int:
-    """2 L + 2: start, string, bar, and the string again.
-
-    >>> num_tokens(16)
-    34
-    """
-    return 2 * length + 2
-
-
-def sample(
-    config: StringCopy,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws strings of `length` letters, padded to those of `max_length`.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 2 <= L <= max_length; may be traced, and is then trusted.
-      max_length: static; T = 2 max_length + 2.
-      split: picks the stream.
-
-    Returns:
-      A batch of inputs [B, T] int32 in [0, num_letters + 3) and targets [B, T] int32 in [0, num_letters].
-
-    Raises:
-      ValueError: `max_length` is below 2, or `split` is unknown.
-
-    >>> sample(StringCopy(), jax.random.key(0), 2, 3, 4).inputs.shape
-    (2, 10)
-
-    Reference: Jelassi et al. 2024, arXiv 2402.01032, section 3.
-    """
-    return read_back(_draw(config, key, batch_size, length, max_length, split), config.num_letters)
-
-
-def pairs(
-    config: StringCopy,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Pairs:
-    """The strings of `sample` with the same key: `s |` as source, s as target; BOS is num_letters + 2.
-
-    Args:
-      config: the task.
-      key, batch_size, length, max_length, split: as for `sample`.
-
-    Returns:
-      Pairs with S = T = max_length + 1.
-
-    Raises:
-      ValueError: `max_length` is below 2, or `split` is unknown.
-
-    >>> pairs(StringCopy(), jax.random.key(0), 2, 3, 4).target.shape
-    (2, 5)
-    """
-    return strings_pairs(_draw(config, key, batch_size, length, max_length, split), bos=config.num_letters + 2)
-
-
-def _draw(config: StringCopy, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Strings:
+def strings(config: StringCopy, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
     """`s |` and s."""
-    check_max_length(max_length, smallest=_SMALLEST)
-    letters = jax.random.randint(split_key(key, split), (batch_size, max_length), 0, config.num_letters, jnp.int32)
+    read = letters(key, batch_size, max_length, config.num_letters)
     place = jnp.arange(max_length + 1)
-    question = jnp.where(place == length, config.num_letters + 1, jnp.pad(letters, ((0, 0), (0, 1))))
-    return Strings(question, length + 1, letters, length)
+    question = jnp.where(place == length, config.num_letters + 1, jnp.pad(read, ((0, 0), (0, 1))))
+    return Strings(question, length + 1, read, length)
 
 
 def read_back(strings: Strings, end: int) -> Batch:
@@ -188,37 +114,19 @@ def read_back(strings: Strings, end: int) -> Batch:
     targets = jax.lax.dynamic_update_slice_in_dim(jnp.zeros_like(question), strings.answer, start, axis=1)
     valid = first_places(batch_size, len(place), stop + 1)
     scored = valid & (place >= start)
-    return Batch(
-        inputs=jnp.where(valid, inputs, 0),
-        targets=jnp.where(scored, jnp.where(place == stop, end, targets), 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(inputs, jnp.where(place == stop, end, targets), scored, valid)
 
 
-def solve(config: StringCopy, inputs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Cuts each row at its bar, and says the first string from where the second has come to.
+def answer(config: StringCopy, tokens: list[int]) -> list[int]:
+    """Cuts the row at its bar, and says the first string from where the second has come to.
 
-    Args:
-      config: the task.
-      inputs: [B, T] int, whole sequences or prefixes.
-      valid: [B, T] bool.
-
-    Returns:
-      [B, T] int32 classes, 0 where nothing is asked.
-
-    >>> solve(StringCopy(), np.array([[28, 7, 4, 27, 7, 4]]), np.ones((1, 6), bool)).tolist()
-    [[0, 0, 0, 7, 4, 26]]
+    >>> answer(StringCopy(), [28, 7, 4, 27, 7, 4])
+    [0, 0, 0, 7, 4, 26]
     """
-    targets = np.zeros(inputs.shape, np.int32)
-    for row, (tokens, in_use) in enumerate(zip(inputs.tolist(), valid, strict=True)):
-        tokens = tokens[: int(in_use.sum())]
-        if config.num_letters + 1 in tokens:
-            bar = tokens.index(config.num_letters + 1)
-            answer = [*tokens[1:bar], config.num_letters][: len(tokens) - bar]
-            targets[row, bar : bar + len(answer)] = answer
-    return targets
+    if config.num_letters + 1 not in tokens:
+        return []
+    bar = tokens.index(config.num_letters + 1)
+    return [0] * bar + tokens[1:bar] + [config.num_letters]
 
 
 def floors(config: StringCopy, length: int) -> dict[str, Floor]:
@@ -228,13 +136,6 @@ def floors(config: StringCopy, length: int) -> dict[str, Floor]:
     L ln(V) / (L + 1). remaining_letters, a letter by its share of those left: accuracy and loss by
     `counts.drawn_share` for m = L .. 1, and 1 for the end. most_frequent_remaining, ties alike: E[max c] / m likewise;
     no loss. Whole strings are right with (V + 1)^-(L + 1), V^-L, and (number of multisets) / V^L.
-
-    Args:
-      config: the task.
-      length: L, letters.
-
-    Returns:
-      The floors by name; the last one with metric="accuracy" only.
 
     >>> {name: round(floor.metric, 3) for name, floor in floors(StringCopy(), 16).items()}
     {'uniform': 0.037, 'position_and_length': 0.095, 'remaining_letters': 0.286, 'most_frequent_remaining': 0.331}

@@ -52,13 +52,7 @@ def strings_batch(
         answer, end = jnp.where(place == end, terminator, answer), end + 1
     scored = valid & ~is_question & (place < end)
     question = jnp.where(is_question, _shifted(strings.question, 0, num_places), empty)
-    return Batch(
-        inputs=jnp.where(valid, question, 0),
-        targets=jnp.where(scored, answer, 0),
-        weights=scored.astype(jnp.float32),
-        scored=scored,
-        valid=valid,
-    )
+    return Batch.of(question, answer, scored, valid)
 
 
 def strings_pairs(strings: Strings, *, bos: int) -> Pairs:

@@ -20,9 +20,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.tasks.base import Floor, Split, Task, TaskConfig, TaskSpec
+from attn_jax.tasks.base import Floor, Split, Task, TaskConfig
 from attn_jax.tasks.floors import constant
-from attn_jax.tasks.sampling import check_max_length, first_places, length_range, split_key
+from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
 _SHORTEST = 20  # characters: of fewer, a tenth holds no character and the one after it
@@ -53,8 +54,27 @@ class Text(TaskConfig):
     path: str | None = None
 
     def make(self) -> Task:
-        """The task of this configuration; there is no oracle, the next character is no function of those before."""
-        return Task(partial(sample, self), partial(floors, self), None, spec(self))
+        """The task of this configuration, 40 characters to train on; no oracle knows the next character."""
+        corpus = load(self.path)
+        trained = min(40, corpus.longest)
+        tested = {length for length in (10, 20, 60, 80, 100) if length <= corpus.longest} | {trained}
+        return make_task(
+            self,
+            draw,
+            None,
+            floors,
+            io=IO(num_classes=len(corpus.alphabet), vocab_size=len(corpus.alphabet)),
+            lengths={"largest": corpus.longest, "beyond": _too_short(corpus)},
+            metric="bits_per_token",
+            chance="bigram",
+            best=0.0,
+            threshold=None,
+            train_lengths=(trained, trained),
+            test_lengths=tuple(sorted(tested)),
+            length_unit="characters",
+            source=f"{corpus.name}, sha256 {corpus.sha256}",
+            finite=True,
+        )
 
     def token_names(self) -> tuple[str, ...]:
         """How each token, and the class of the same number, is shown: its character, a space as ␣, others escaped."""
@@ -76,46 +96,6 @@ class Corpus(NamedTuple):
         return min(end - start for start, end in self.splits.values()) - 1
 
 
-def spec(config: Text) -> TaskSpec:
-    """What a study must know; 40 characters are trained on.
-
-    >>> spec(Text()).length_unit
-    'characters'
-    """
-    corpus = load(config.path)
-    trained = min(40, corpus.longest)
-    tested = {length for length in (10, 20, 60, 80, 100) if length <= corpus.longest} | {trained}
-    return TaskSpec(
-        io=IO(num_classes=len(corpus.alphabet), vocab_size=len(corpus.alphabet)),
-        metric="bits_per_token",
-        chance="bigram",
-        best=0.0,
-        threshold=None,
-        train_lengths=(trained, trained),
-        test_lengths=tuple(sorted(tested)),
-        length_unit="characters",
-        lengths=partial(lengths, config),
-        num_tokens=num_tokens,
-        source=f"{corpus.name}, sha256 {corpus.sha256}",
-        finite=True,
-    )
-
-
-def lengths(config: Text, low: int, high: int) -> tuple[int, ...]:
-    """Every length from 1 to what fits into the shortest split.
-
-    Raises:
-      ValueError: the range is empty or leaves the allowed one.
-
-    >>> lengths(Text(), 3, 5)
-    (3, 4, 5)
-    """
-    corpus = load(config.path)
-    if high > corpus.longest:
-        raise ValueError(f"lengths: got high={high}, but {_too_short(corpus)}")
-    return length_range(low, high)
-
-
 def _too_short(corpus: Corpus) -> str:
     """Why there are no longer windows."""
     return (
@@ -124,64 +104,19 @@ def _too_short(corpus: Corpus) -> str:
     )
 
 
-def num_tokens(length: int) -> int:
-    """One place a character.
-
-    >>> num_tokens(40)
-    40
-    """
-    return length
-
-
-def sample(
-    config: Text,
-    key: Key,
-    batch_size: int,
-    length: int | Array,
-    max_length: int,
-    *,
-    split: Split = "train",
-) -> Batch:
-    """Draws windows of `length` characters of one split, padded to `max_length` places.
-
-    Args:
-      config: the task.
-      key: a typed key.
-      batch_size: B.
-      length: L, 1 <= length <= max_length; may be traced, and is then trusted.
-      max_length: static; T = max_length.
-      split: picks the part of the file.
-
-    Returns:
-      A batch of inputs and targets [B, T] int32 in [0, V), V the size of the alphabet; every place of a window counts.
-
-    Raises:
-      ValueError: `max_length` does not fit into each split, a split has fewer than `batch_size` windows of it, or
-        `split` is unknown.
-
-    >>> batch = sample(Text(), jax.random.key(0), 2, 5, 7)
-    >>> bool((batch.targets[:, :4] == batch.inputs[:, 1:5]).all())
-    True
-    """
+def draw(config: Text, key: Key, batch_size: int, length: int | Array, max_length: int, split: Split) -> Batch:
+    """Draws windows of `length` characters of one split."""
     corpus = load(config.path)
-    check_max_length(max_length, largest=corpus.longest, beyond=_too_short(corpus))
-    stream = split_key(key, split)
     if corpus.longest + 1 - max_length < batch_size:
         raise ValueError(
             f"batch_size: got {batch_size}, but a tenth of {corpus.name} has {corpus.longest + 1 - max_length} windows "
             f"of {max_length} characters: take a longer file, or fewer or shorter sequences"
         )
     start, end = corpus.splits[split]
-    first = jax.random.randint(stream, (batch_size, 1), start, end - length)  # the window's next one is at end - 1
+    first = jax.random.randint(key, (batch_size, 1), start, end - length)  # the window's next one is at end - 1
     window = jnp.take(jnp.asarray(corpus.codes), first + jnp.arange(max_length + 1), mode="clip").astype(jnp.int32)
     valid = first_places(batch_size, max_length, length)
-    return Batch(
-        inputs=jnp.where(valid, window[:, :-1], 0),
-        targets=jnp.where(valid, window[:, 1:], 0),
-        weights=valid.astype(jnp.float32),
-        scored=valid,
-        valid=valid,
-    )
+    return Batch.of(window[:, :-1], window[:, 1:], valid, valid)
 
 
 @cache
@@ -255,20 +190,9 @@ def floors(config: Text, length: int) -> dict[str, Floor]:
     characters a that have a next one. Exact for windows drawn uniformly from the test split: the character at its edge
     lies in fewer windows than that in its middle, character i + 1 of n being asked in min(i + 1, L, n - L, n - 1 - i).
 
-    Args:
-      config: the task.
-      length: L.
-
-    Returns:
-      The floors by name; all hold for the test split.
-
-    Raises:
-      ValueError: `length` does not fit into each split.
-
     >>> [name for name in floors(Text(), 40)]
     ['uniform', 'unigram', 'bigram']
     """
-    lengths(config, length, length)
     corpus = load(config.path)
     unigram, bigram = _learned(config.path)
     test = corpus.codes[slice(*corpus.splits["test"])]

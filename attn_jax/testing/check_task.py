@@ -23,7 +23,7 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
 
     At four lengths spread over those that `spec` trains on and tests: shapes and dtypes; places (valid, weights,
     scored); targets against `solve`, whole and on prefixes that end at an answer; floors against what their predictors
-    score. All lengths run in one compiled program and give what they give untraced. Key and split pick the data.
+    score. All lengths run in one compiled program, which gives what a plain length gives. Key and split pick the data.
 
     Splits of a finite set (`spec.finite`) share no sequence. Where there is no `solve`, a set of which most of a new
     batch was drawn before must be said to be finite; with an oracle, sequences that come again may be short ones drawn
@@ -52,10 +52,10 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
     for length, batch in batches.items():
         _check_shapes(task.spec, batch, (num_samples, task.spec.num_tokens(lengths[-1])), length)
         _check_places(task.spec, batch, length)
-    _check_streams(draws, lengths[-1])
-    for length, batch in batches.items():
-        _check_untraced(draws, batch, length)
-    _check_vmap(draws, lengths[-1])
+    middle = lengths[len(lengths) // 2]
+    _check_keys(draws, lengths[-1])
+    _check_plain(draws, batches[middle], middle)
+    _check_vmap(draws, middle)
     _check_splits(draws, lengths[-1])
     has_pairs = task.pairs is not None or task.spec.pairs_vocab_size is not None
     for length, batch in batches.items():
@@ -110,12 +110,14 @@ def _draw_traced(draws: Draws, length: int) -> Arrays:
         ) from error
 
 
-def _check_untraced(draws: Draws, batch: Arrays, length: int) -> None:
-    """A plain call of `sample` gives what the compiled program gives for the traced length."""
-    plain = draws.untraced(draws.key(0), length, "train")
-    for name, traced, untraced in zip(Arrays._fields, batch, plain, strict=True):
-        same = traced.shape == untraced.shape and np.allclose(traced, untraced, rtol=0, atol=_ROUNDING)
+def _check_plain(draws: Draws, batch: Arrays, length: int) -> None:
+    """A length that is a plain number gives what the program gives for the traced one; splits differ."""
+    splits = draws.plain(draws.key(0), length)
+    for name, traced, plain in zip(Arrays._fields, batch, splits["train"], strict=True):
+        same = traced.shape == plain.shape and np.allclose(traced, plain, rtol=0, atol=_ROUNDING)
         require(same, f"length {length}: {name} differs between a traced and a plain length")
+    for a, b in _PAIRS:
+        require(not _equal(splits[a], splits[b]), f"splits {a!r} and {b!r} give the same batch: split is ignored")
 
 
 def _check_shapes(spec: TaskSpec, batch: Arrays, shape: tuple[int, int], length: int) -> None:
@@ -156,20 +158,17 @@ def _check_places(spec: TaskSpec, batch: Arrays, length: int) -> None:
         require(holds, f"length {length}: {sentence}")
 
 
-def _check_streams(draws: Draws, length: int) -> None:
-    """The key decides the batch, and nothing else does; rows, keys and splits differ."""
+def _check_keys(draws: Draws, length: int) -> None:
+    """The key decides the batch, and nothing else does; rows and keys differ."""
     first, second = draws.batch(0, length), draws.batch(1, length)
     require(_equal(first, draws.batch(0, length)), "the same key gives different batches")
     require(not _equal(first, second), "different keys give the same batch: the key is ignored")
     require((first.inputs != first.inputs[0]).any(), "all rows of a batch are the same sequence")
-    streams = {split: draws.untraced(draws.key(0), length, split) for split in get_args(Split)}
-    for a, b in _PAIRS:
-        require(not _equal(streams[a], streams[b]), f"splits {a!r} and {b!r} give the same batch: split is ignored")
 
 
 def _check_vmap(draws: Draws, length: int) -> None:
     """A key gives the same batch among others and alone."""
-    alone = draws.untraced(draws.keys()[0], length, "test")
+    alone = draws.plain(draws.keys()[0], length)["test"]
     same = _equal(next(draws.several(length, "test")), alone)
     require(same, "vmap over keys gives another batch than the key alone")
 

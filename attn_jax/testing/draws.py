@@ -1,9 +1,9 @@
-"""How `check_task` draws from a task: traced, by vmap, and plainly, as NumPy arrays."""
+"""How `check_task` draws from a task: traced, by vmap, and at a plain length, as NumPy arrays."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -34,7 +34,7 @@ class PairArrays(NamedTuple):
 
 @dataclass(frozen=True)
 class Draws:
-    """Batches of a task: one by one, many at once by vmap, or untraced; few programs, for each takes a second."""
+    """Batches of a task: one by one, many at once by vmap, or of a plain length; in as few programs as will do."""
 
     task: Task
     num_samples: int
@@ -53,9 +53,14 @@ class Draws:
         for lane in range(self.num_batches):
             yield Arrays(*(values[lane] for values in batches))
 
-    def untraced(self, key: jax.Array, length: int, split: Split) -> Arrays:
-        """The batch of a plain call."""
-        return _to_host(self.sampler(split)(key, length))
+    def plain(self, key: jax.Array, length: int) -> dict[Split, Arrays]:
+        """The batch of each split, from a program of its own for this length, which it sees as a plain number."""
+
+        def sampler(key: jax.Array, _: Any) -> dict[Split, Batch]:
+            return {split: self.sampler(split)(jax.random.clone(key), length) for split in get_args(Split)}
+
+        drawn = self._run(f"plain {length}", sampler, key, length)
+        return {split: _to_host(batch) for split, batch in drawn.items()}
 
     def pairs(self, stream: int, length: int, split: Split) -> PairArrays:
         """The pairs of one key, drawn with a traced length."""

@@ -6,12 +6,13 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample
 
-from attn_jax.tasks.binary_addition import BinaryAddition, floors, pairs, sample, spec
+from attn_jax.tasks.binary_addition import BinaryAddition, floors
 from attn_jax.testing.check_task import check_task
 
-DRAW = jax.jit(partial(sample, BinaryAddition()), static_argnums=(1, 3))
-DRAW_PAIRS = jax.jit(partial(pairs, BinaryAddition()), static_argnums=(1, 3))
+DRAW = partial(sample, BinaryAddition())
+DRAW_PAIRS = partial(pairs, BinaryAddition())
 
 
 def number(bits):
@@ -83,8 +84,8 @@ def test_floor_of_the_published_lengths():
 def test_at_three_tokens_a_guess_is_perfect_so_lengths_start_at_four():
     assert enumerate_best(3, int.__add__) == 1
     assert enumerate_best(4, int.__add__) < 1
-    assert spec(BinaryAddition()).lengths(4, 6) == (4, 5, 6)
+    assert BinaryAddition().make().spec.lengths(4, 6) == (4, 5, 6)
     with pytest.raises(ValueError, match="got low=3, high=9, wanted 4 <= low <= high"):
-        spec(BinaryAddition()).lengths(3, 9)
+        BinaryAddition().make().spec.lengths(3, 9)
     with pytest.raises(ValueError, match="max_length: got 3, wanted at least 4"):
         sample(BinaryAddition(), jax.random.key(0), 2, 3, 3)

@@ -7,13 +7,14 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample
 
-from attn_jax.tasks.binary_multiplication import BinaryMultiplication, floors, pairs, sample, spec
+from attn_jax.tasks.binary_multiplication import BinaryMultiplication, floors
 from attn_jax.tasks.product_bits import answer_table
 from attn_jax.testing.check_task import check_task
 
-DRAW = jax.jit(partial(sample, BinaryMultiplication()), static_argnums=(1, 3))
-DRAW_PAIRS = jax.jit(partial(pairs, BinaryMultiplication()), static_argnums=(1, 3))
+DRAW = partial(sample, BinaryMultiplication())
+DRAW_PAIRS = partial(pairs, BinaryMultiplication())
 
 
 def number(bits):
@@ -102,8 +103,8 @@ def test_floor_of_the_published_lengths():
 
 
 def test_lengths_below_4_are_refused():
-    assert spec(BinaryMultiplication()).lengths(4, 6) == (4, 5, 6)
+    assert BinaryMultiplication().make().spec.lengths(4, 6) == (4, 5, 6)
     with pytest.raises(ValueError, match="got low=3, high=9, wanted 4 <= low <= high"):
-        spec(BinaryMultiplication()).lengths(3, 9)
+        BinaryMultiplication().make().spec.lengths(3, 9)
     with pytest.raises(ValueError, match="max_length: got 3, wanted at least 4"):
         sample(BinaryMultiplication(), jax.random.key(0), 2, 3, 3)

@@ -49,8 +49,18 @@ class Uniform(TaskConfig):
     noise: float = 0.0
 
     def make(self):
-        io = IO(out_channels=2, channels=2)
-        spec = TaskSpec(io, "mse", "mean", 0.0, 0.95, (2, 4), (2, 4), "places", length_range, lambda n: n, "-")
+        spec = TaskSpec(
+            io=IO(out_channels=2, channels=2),
+            metric="mse",
+            chance="mean",
+            best=0.0,
+            train_lengths=(2, 4),
+            test_lengths=(2, 4),
+            length_unit="places",
+            lengths=length_range,
+            num_tokens=lambda n: n,
+            source="-",
+        )
         return Task(self.sample, self.floors, lambda inputs, valid: inputs, spec)
 
     def sample(self, key, batch_size, length, max_length, *, split="train"):

@@ -6,6 +6,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from attn_jax.tasks.base import Task, TaskConfig, TaskSpec
@@ -32,9 +33,10 @@ def pairs(key, batch_size, length, max_length, *, split="train"):
 
 
 def solve(inputs, valid):
-    answers = jnp.zeros(inputs.shape, int)
+    answers = np.zeros(inputs.shape, int)
     length = (inputs[0] != 2)[valid[0]].sum()
-    return answers.at[:, length:].set(inputs[:, : inputs.shape[1] - length])
+    answers[:, length:] = inputs[:, : inputs.shape[1] - length]
+    return answers
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,17 @@ class Echo(TaskConfig):
     change: object = None
 
     def make(self):
-        lengths = (4, 9)
-        io = IO(num_classes=2, vocab_size=3)
         spec = TaskSpec(
-            io, "accuracy", "uniform", 1.0, 0.95, lengths, lengths, "bits", length_range, lambda n: 2 * n, "-"
+            io=IO(num_classes=2, vocab_size=3),
+            chance="uniform",
+            train_lengths=(4, 9),
+            test_lengths=(4, 9),
+            length_unit="bits",
+            lengths=length_range,
+            num_tokens=lambda n: 2 * n,
+            source="-",
+            pairs_vocab_size=BOS + 2,
         )
-        spec = dataclasses.replace(spec, pairs_vocab_size=BOS + 2)
         task = Task(sample, lambda n: {"uniform": uniform_floor(2)}, solve, spec, pairs)
         return task if self.change is None else self.change(task)
 

@@ -7,9 +7,10 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample, solve
 
 from attn_jax.tasks import CopyMemory
-from attn_jax.tasks.copy_memory import floors, pairs, sample, solve
+from attn_jax.tasks.copy_memory import floors
 from attn_jax.testing.check_task import check_task
 
 

@@ -7,8 +7,9 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
+from drawn import sample, solve
 
-from attn_jax.tasks.counting import Counting, floors, sample, solve
+from attn_jax.tasks.counting import Counting, floors
 from attn_jax.testing.check_task import check_task
 
 

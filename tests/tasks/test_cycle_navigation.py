@@ -6,8 +6,9 @@ import math
 import jax
 import numpy as np
 import pytest
+from drawn import sample
 
-from attn_jax.tasks.cycle_navigation import CycleNavigation, floors, sample
+from attn_jax.tasks.cycle_navigation import CycleNavigation, floors
 from attn_jax.testing.check_task import check_task
 
 

@@ -6,16 +6,16 @@ from collections import defaultdict
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample
 
-from attn_jax.tasks.digit_addition import DigitAddition, floors, pairs, sample, spec
+from attn_jax.tasks.digit_addition import DigitAddition, floors
 from attn_jax.testing.check_task import check_task
 
-DRAW = jax.jit(sample, static_argnums=(0, 2, 4))
 HIGHEST = DigitAddition(order="highest_first")
 
 
 def draw(config, length, max_length, batch_size=256):
-    return [np.asarray(x) for x in DRAW(config, jax.random.key(0), batch_size, np.int32(length), max_length)]
+    return [np.asarray(x) for x in sample(config, jax.random.key(0), batch_size, np.int32(length), max_length)]
 
 
 def written(value, order):
@@ -52,7 +52,7 @@ def test_the_sum_and_its_end_follow_the_question(order, length, max_length):
 
 def test_other_bases_and_pairs():
     config = DigitAddition(base=3, order="highest_first")
-    drawn = jax.jit(pairs, static_argnums=(0, 2, 4))(config, jax.random.key(0), 64, np.int32(8), 10)
+    drawn = pairs(config, jax.random.key(0), 64, np.int32(8), 10)
     source, _, _, target, target_valid = map(np.asarray, drawn)
     for row in range(64):
         a, b = "".join(map(str, source[row, :8])).split("3")
@@ -101,8 +101,8 @@ def test_bad_arguments_are_named():
         DigitAddition(base=1)
     with pytest.raises(ValueError, match="order is 'mixed', wanted 'lowest_first' or 'highest_first'"):
         DigitAddition(order="mixed")
-    assert spec(HIGHEST).lengths(3, 4) == (3, 4)
+    assert HIGHEST.make().spec.lengths(3, 4) == (3, 4)
     with pytest.raises(ValueError, match="got low=2, high=9, wanted 3 <= low <= high"):
-        spec(HIGHEST).lengths(2, 9)
+        HIGHEST.make().spec.lengths(2, 9)
     with pytest.raises(ValueError, match="max_length: got 2, wanted at least 3"):
         sample(HIGHEST, jax.random.key(0), 2, 2, 2)

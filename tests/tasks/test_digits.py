@@ -6,10 +6,11 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
+from drawn import sample
 from sklearn.datasets import load_digits
 
 from attn_jax.tasks import Digits
-from attn_jax.tasks.digits import _load, floors, sample
+from attn_jax.tasks.digits import _load, floors
 from attn_jax.testing.check_task import check_task
 
 PERMUTED = Digits(order="permuted")
@@ -82,7 +83,7 @@ def test_majority_is_found_in_train_and_counted_in_test():
 
 def test_images_enter_a_program_once():
     def thrice(key):
-        return [sample(Digits(), k, 2, 64, 64) for k in jax.random.split(key, 3)]
+        return [Digits().make().sample(k, 2, 64, 64) for k in jax.random.split(key, 3)]
 
     shapes = [np.shape(constant) for constant in jax.make_jaxpr(thrice)(jax.random.key(0)).consts]
     assert shapes.count((1797, 64)) == 1
@@ -97,7 +98,7 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     _load.cache_clear()
     with pytest.raises(ImportError, match=r'pip install "attn_jax\[digits\]"'):
-        sample(Digits(), jax.random.key(0), 2, 64, 64)
+        Digits().make().sample(jax.random.key(0), 2, 64, 64)
     assert Digits().make().spec.io.num_classes == 10
 
 

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 import jax
 import numpy as np
 import pytest
+from drawn import sample, solve
 
-from attn_jax.tasks.dyck import Dyck, adjacent_share, floors, opening_probabilities, sample, solve
+from attn_jax.tasks.dyck import Dyck, adjacent_share, floors, opening_probabilities
 from attn_jax.testing.check_task import check_task
 
 

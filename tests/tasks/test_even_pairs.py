@@ -6,8 +6,9 @@ from collections import defaultdict
 import jax
 import numpy as np
 import pytest
+from drawn import sample, solve
 
-from attn_jax.tasks.even_pairs import EvenPairs, floors, sample, solve
+from attn_jax.tasks.even_pairs import EvenPairs, floors
 from attn_jax.testing.check_task import check_task
 
 

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 import jax
 import numpy as np
 import pytest
+from drawn import sample
 
-from attn_jax.tasks.group_word import GroupWord, floors, sample
+from attn_jax.tasks.group_word import GroupWord, floors
 from attn_jax.tasks.groups import permutations, product_table
 from attn_jax.testing.check_task import check_task
 
@@ -116,9 +117,9 @@ def test_spec():
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="GroupWord: group is 's4', wanted one of z60, a4xz5, a5, s3, s5"):
+    with pytest.raises(ValueError, match="GroupWord: group is 's4', wanted one of 'z60', 'a4xz5', 'a5', 's3', 's5'"):
         GroupWord("s4")
-    with pytest.raises(ValueError, match="GroupWord: metric is 'mse', wanted one of exact_match, accuracy"):
+    with pytest.raises(ValueError, match="GroupWord: metric is 'mse', wanted 'exact_match' or 'accuracy'"):
         GroupWord(metric="mse")
     with pytest.raises(ValueError, match="split: got 'dev', wanted one of train, validation, test"):
         sample(GroupWord(), jax.random.key(0), 2, 3, 3, split="dev")

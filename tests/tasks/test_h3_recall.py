@@ -7,9 +7,10 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
+from drawn import sample
 
 from attn_jax.tasks.associative_recall import AssociativeRecall
-from attn_jax.tasks.h3_recall import H3Recall, floors, sample
+from attn_jax.tasks.h3_recall import H3Recall, floors
 from attn_jax.testing.check_task import check_task
 
 

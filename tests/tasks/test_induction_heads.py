@@ -7,8 +7,9 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
+from drawn import sample
 
-from attn_jax.tasks.induction_heads import InductionHeads, floors, sample
+from attn_jax.tasks.induction_heads import InductionHeads, floors
 from attn_jax.testing.check_task import check_task
 
 

@@ -6,8 +6,9 @@ import math
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample
 
-from attn_jax.tasks.lookup import Lookup, floors, pairs, sample
+from attn_jax.tasks.lookup import Lookup, floors
 from attn_jax.testing.check_task import check_task
 
 SIDES = ["prefix", "suffix"]

@@ -6,8 +6,9 @@ import math
 import jax
 import numpy as np
 import pytest
+from drawn import sample, solve
 
-from attn_jax.tasks.modular_arithmetic import ModularArithmetic, floors, sample, solve
+from attn_jax.tasks.modular_arithmetic import ModularArithmetic, floors
 from attn_jax.testing.check_task import check_task
 
 

@@ -5,8 +5,9 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from drawn import sample, solve
 
-from attn_jax.tasks.modular_arithmetic_brackets import ModularArithmeticBrackets, floors, sample, solve
+from attn_jax.tasks.modular_arithmetic_brackets import ModularArithmeticBrackets, floors
 from attn_jax.testing.check_task import check_task
 
 SYMBOLS = "01234+-*()"

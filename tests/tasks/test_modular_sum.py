@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample, solve
 
-from attn_jax.tasks.modular_sum import ModularSum, floors, pairs, sample
+from attn_jax.tasks.modular_sum import ModularSum, floors
 from attn_jax.tasks.parity import Parity
-from attn_jax.tasks.parity import solve as solve_parity
 from attn_jax.testing.check_task import check_task
 
 LABELS = ("outcome", "steps", "written")
@@ -96,7 +96,7 @@ def test_pairs_hold_numbers_and_sums():
 def test_modulus_two_is_parity():
     for labels, other in (("outcome", "end"), ("steps", "running")):
         batch = sample(ModularSum(modulus=2, labels=labels), jax.random.key(0), 64, 7, 8)
-        wanted = solve_parity(Parity(labels=other), np.asarray(batch.inputs), np.asarray(batch.valid))
+        wanted = solve(Parity(labels=other), np.asarray(batch.inputs), np.asarray(batch.valid))
         assert (wanted == np.asarray(batch.targets)).all()
 
 
@@ -141,5 +141,5 @@ def test_shortest_lengths():
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="ModularSum: modulus is 1, wanted at least 2"):
         ModularSum(1)
-    with pytest.raises(ValueError, match="labels is 'every', wanted one of outcome, steps, written"):
+    with pytest.raises(ValueError, match="labels is 'every', wanted one of 'outcome', 'steps', 'written'"):
         ModularSum(labels="every")

@@ -8,8 +8,9 @@ from fractions import Fraction
 import jax
 import numpy as np
 import pytest
+from drawn import sample, solve
 
-from attn_jax.tasks.multiset import Multiset, floors, probability_of_same_set, sample, solve
+from attn_jax.tasks.multiset import Multiset, floors, probability_of_same_set
 from attn_jax.testing.check_task import check_task
 
 

@@ -7,9 +7,10 @@ from collections import defaultdict
 import jax
 import numpy as np
 import pytest
+from drawn import sample
 
 from attn_jax.tasks import Parity
-from attn_jax.tasks.parity import floors, sample
+from attn_jax.tasks.parity import floors
 from attn_jax.testing.check_task import check_task
 
 RUNNING = Parity(labels="running")

@@ -7,8 +7,9 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
+from drawn import sample
 
-from attn_jax.tasks.selective_copy import SelectiveCopy, floors, sample
+from attn_jax.tasks.selective_copy import SelectiveCopy, floors
 from attn_jax.testing.check_task import check_task
 
 

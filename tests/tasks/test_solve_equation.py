@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn import sample, solve
 
-from attn_jax.tasks.solve_equation import SolveEquation, _find_digit, floors, sample, solve
+from attn_jax.tasks.solve_equation import SolveEquation, _find_digit, floors
 from attn_jax.testing.check_task import check_task
 
 SYMBOLS = "01234+-()?="

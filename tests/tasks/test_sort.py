@@ -7,13 +7,11 @@ from collections import Counter, defaultdict
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample, solve
 from scipy.stats import binom
 
-from attn_jax.tasks.sort import Sort, floors, pairs, sample, solve
+from attn_jax.tasks.sort import Sort, floors
 from attn_jax.testing.check_task import check_task
-
-SAMPLE = jax.jit(sample, static_argnums=(0, 2, 4))  # one program for all lengths
-PAIRS = jax.jit(pairs, static_argnums=(0, 2, 4))
 
 
 def position_and_length(length, alphabet=5):
@@ -31,7 +29,7 @@ def test_contract_other_sizes():
 
 @pytest.mark.parametrize("length", [1, 2, 6, 7])
 def test_sequences_are_written_out(length):
-    inputs, targets, weights, scored, valid = map(np.asarray, SAMPLE(Sort(), jax.random.key(0), 64, length, 7))
+    inputs, targets, weights, scored, valid = map(np.asarray, sample(Sort(), jax.random.key(0), 64, length, 7))
     padding = [0] * 2 * (7 - length)
     for row in range(64):
         letters = inputs[row, :length].tolist()
@@ -46,9 +44,9 @@ def test_sequences_are_written_out(length):
 
 @pytest.mark.parametrize("length", [1, 4, 7])
 def test_pairs_are_the_same_strings(length):
-    inputs = np.asarray(SAMPLE(Sort(), jax.random.key(0), 32, length, 7).inputs)
+    inputs = np.asarray(sample(Sort(), jax.random.key(0), 32, length, 7).inputs)
     source, source_valid, target_in, target, target_valid = map(
-        np.asarray, PAIRS(Sort(), jax.random.key(0), 32, length, 7)
+        np.asarray, pairs(Sort(), jax.random.key(0), 32, length, 7)
     )
     padding = [0] * (7 - length)
     for row in range(32):
@@ -61,7 +59,7 @@ def test_pairs_are_the_same_strings(length):
 
 
 def test_letters_are_uniform_and_repeat_freely():
-    letters = np.asarray(SAMPLE(Sort(), jax.random.key(0), 10_000, 6, 8).inputs)[:, :6]
+    letters = np.asarray(sample(Sort(), jax.random.key(0), 10_000, 6, 8).inputs)[:, :6]
     for column in letters.T:
         assert (abs(np.bincount(column, minlength=5) - 2000) < 5 * math.sqrt(2000)).all()
     joint = np.bincount(letters[:, 0] * 5 + letters[:, 5], minlength=25)

@@ -7,12 +7,13 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample
 
-from attn_jax.tasks.square_root import SquareRoot, floors, pairs, sample, spec
+from attn_jax.tasks.square_root import SquareRoot, floors
 from attn_jax.testing.check_task import check_task
 
-DRAW = jax.jit(partial(sample, SquareRoot()), static_argnums=(1, 3))
-DRAW_PAIRS = jax.jit(partial(pairs, SquareRoot()), static_argnums=(1, 3))
+DRAW = partial(sample, SquareRoot())
+DRAW_PAIRS = partial(pairs, SquareRoot())
 
 
 def bits(value, num_bits):
@@ -83,8 +84,8 @@ def test_floor_of_the_published_lengths():
 
 def test_roots_below_three_bits_are_always_one_so_lengths_start_at_three():
     assert {math.isqrt(n) for n in range(1, 4)} == {1}
-    assert spec(SquareRoot()).lengths(3, 5) == (3, 4, 5)
+    assert SquareRoot().make().spec.lengths(3, 5) == (3, 4, 5)
     with pytest.raises(ValueError, match="got low=2, high=9, wanted 3 <= low <= high"):
-        spec(SquareRoot()).lengths(2, 9)
+        SquareRoot().make().spec.lengths(2, 9)
     with pytest.raises(ValueError, match="max_length: got 2, wanted at least 3"):
         sample(SquareRoot(), jax.random.key(0), 2, 2, 2)

@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn import pairs, sample, solve
 
-from attn_jax.tasks.stack_manipulation import StackManipulation, _final_stack, floors, pairs, sample, solve
+from attn_jax.tasks.stack_manipulation import StackManipulation, _final_stack, floors
 from attn_jax.testing.check_task import check_task
 
-SAMPLE = jax.jit(sample, static_argnums=(0, 2, 4))  # one program for all lengths
-PAIRS = jax.jit(pairs, static_argnums=(0, 2, 4))
 CONFIG = StackManipulation()
 PUSHED = {0: 0, 1: 1, 3: 0, 4: 1}
 
@@ -39,7 +38,7 @@ def test_contract():
 
 @pytest.mark.parametrize("length", [1, 2, 3, 8, 9])
 def test_sequences_are_written_out(length):
-    inputs, targets, weights, scored, valid = map(np.asarray, SAMPLE(CONFIG, jax.random.key(0), 128, length, 9))
+    inputs, targets, weights, scored, valid = map(np.asarray, sample(CONFIG, jax.random.key(0), 128, length, 9))
     padding = [0] * 2 * (9 - length)
     for row in range(128):
         tokens = inputs[row, :length].tolist()
@@ -57,9 +56,9 @@ def test_sequences_are_written_out(length):
 
 @pytest.mark.parametrize("length", [1, 3, 9])
 def test_pairs_are_the_same_strings(length):
-    inputs = np.asarray(SAMPLE(CONFIG, jax.random.key(0), 64, length, 9).inputs)
+    inputs = np.asarray(sample(CONFIG, jax.random.key(0), 64, length, 9).inputs)
     source, source_valid, target_in, target, target_valid = map(
-        np.asarray, PAIRS(CONFIG, jax.random.key(0), 64, length, 9)
+        np.asarray, pairs(CONFIG, jax.random.key(0), 64, length, 9)
     )
     for row in range(64):
         tokens = inputs[row, :length].tolist()
@@ -94,7 +93,7 @@ def test_the_stack_is_right_for_every_sequence_of_five_tokens():
 
 
 def test_bits_actions_and_where_they_meet_are_uniform():
-    tokens = np.asarray(SAMPLE(CONFIG, jax.random.key(0), 14_000, 8, 9).inputs)[:, :8]
+    tokens = np.asarray(sample(CONFIG, jax.random.key(0), 14_000, 8, 9).inputs)[:, :8]
     num_bits = (tokens < 2).sum(axis=1)
     counts = np.bincount(num_bits)[1:]
     assert len(counts) == 7

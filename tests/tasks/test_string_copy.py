@@ -7,8 +7,9 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
+from drawn import pairs, sample
 
-from attn_jax.tasks.string_copy import StringCopy, floors, pairs, sample
+from attn_jax.tasks.string_copy import StringCopy, floors
 from attn_jax.testing.check_task import check_task
 
 
