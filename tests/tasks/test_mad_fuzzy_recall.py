@@ -4,7 +4,6 @@ import itertools
 import math
 import re
 from collections import Counter, defaultdict
-from functools import partial
 
 import jax
 import numpy as np
@@ -19,8 +18,7 @@ LETTERS = "abcdefgABCDEFGH."  # seven of keys, eight of values, the blank
 
 
 def draw(config, length, max_length, batch_size=256, seed=0, split="train"):
-    compiled = partial(sample, config)
-    drawn = compiled(jax.random.key(seed), batch_size, np.int32(length), max_length, split=split)
+    drawn = sample(config, jax.random.key(seed), batch_size, np.int32(length), max_length, split=split)
     return [np.asarray(values) for values in drawn]
 
 

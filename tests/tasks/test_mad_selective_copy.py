@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections import Counter
-from functools import partial
 
 import jax
 import numpy as np
@@ -15,8 +14,7 @@ from attn_jax.testing.check_task import check_task
 
 
 def draw(config, length, max_length, batch_size=256, seed=0, split="train"):
-    compiled = partial(sample, config)
-    drawn = compiled(jax.random.key(seed), batch_size, np.int32(length), max_length, split=split)
+    drawn = sample(config, jax.random.key(seed), batch_size, np.int32(length), max_length, split=split)
     return [np.asarray(values) for values in drawn]
 
 

@@ -30,8 +30,9 @@ def write(path, text):
 
 
 def draw(config, length, max_length, split: Split = "train", batch_size=64):
-    compiled = partial(sample, config, split=split)
-    return [np.asarray(a) for a in compiled(jax.random.key(0), batch_size, np.int32(length), max_length)]
+    return [
+        np.asarray(a) for a in sample(config, jax.random.key(0), batch_size, np.int32(length), max_length, split=split)
+    ]
 
 
 def spell(config, codes):
