@@ -1,14 +1,19 @@
 """Causal convolutions along time, each channel by itself: few taps with a carried state, or as many as places."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from attn_jax.ops.arguments import flag, floats, random_key, takes, whole
+from attn_jax.ops.layout import with_rank
 from attn_jax.ops.norms import accumulator
+from attn_jax.ops.padding import prefix
 from attn_jax.types import Array, Key, Params
 
 
+@takes(key=random_key, channels=partial(whole, least=1), kernel_size=partial(whole, least=1), use_bias=flag)
 def init_causal_conv(key: Key, channels: int, kernel_size: int, *, use_bias: bool = True) -> Params:
     """Parameters of `causal_conv`: taps uniform in +-1 / sqrt(kernel_size), as torch starts a depthwise one; bias zero.
 
@@ -25,10 +30,11 @@ def init_causal_conv(key: Key, channels: int, kernel_size: int, *, use_bias: boo
     (4, 3)
     """
     limit = 1 / math.sqrt(kernel_size)
-    params = {"w": jax.random.uniform(key, (kernel_size, channels), minval=-limit, maxval=limit)}
+    params = {"w": jax.random.uniform(key, (kernel_size, channels), jnp.float32, minval=-limit, maxval=limit)}
     return params | {"b": jnp.zeros(channels)} if use_bias else params
 
 
+@takes(channels=partial(whole, least=1), kernel_size=partial(whole, least=1))
 def init_conv_state(batch_size: int, channels: int, kernel_size: int, *, dtype=jnp.float32) -> Array:
     """No inputs yet: zeros for the W - 1 places before the first.
 
@@ -47,6 +53,7 @@ def init_conv_state(batch_size: int, channels: int, kernel_size: int, *, dtype=j
     return jnp.zeros((batch_size, kernel_size - 1, channels), dtype)
 
 
+@takes(x=partial(floats, rank=3, letters="[B, T, C]"), state=floats)
 def causal_conv(
     params: Params, x: Array, state: Array | None = None, valid: Array | None = None
 ) -> tuple[Array, Array]:
@@ -76,10 +83,11 @@ def causal_conv(
     state = init_conv_state(B, C, W, dtype=wide) if state is None else state
     if state.shape != (B, W - 1, C):
         raise ValueError(f"state: got shape {state.shape}, wanted [B, W - 1, C] = {(B, W - 1, C)}")
+    valid = prefix("valid", valid, x.shape[:2])
     seen = jnp.concatenate([state.astype(wide), x.astype(wide)], 1)
-    y = params["b"] if "b" in params else jnp.zeros(C, wide)
+    y = with_rank(params["b"], 3) if "b" in params else jnp.zeros((1, 1, C), wide)
     for lag in range(W):
-        y = y + params["w"][lag] * seen[:, W - 1 - lag : W - 1 - lag + T]
+        y = y + with_rank(params["w"][lag], 3) * seen[:, W - 1 - lag : W - 1 - lag + T]
     return y.astype(x.dtype), _last_inputs(seen, W - 1, valid).astype(state.dtype)
 
 
@@ -87,10 +95,11 @@ def _last_inputs(seen: Array, count: int, valid: Array | None) -> Array:
     """The last `count` places of [B, count + T, C], each row counted from its last valid one."""
     if valid is None:
         return seen[:, seen.shape[1] - count :]
-    places = valid.sum(1)[:, None] + jnp.arange(count)
+    places = valid.sum(1)[:, None] + jnp.arange(count)[None]
     return jnp.take_along_axis(seen, places[..., None], 1)
 
 
+@takes(x=floats, filters=floats)
 def long_conv(x: Array, filters: Array) -> Array:
     """A causal convolution with a filter as long as the sequence, by an FFT of twice its length: O(T log T).
 
@@ -114,5 +123,5 @@ def long_conv(x: Array, filters: Array) -> Array:
     if x.ndim != 3 or filters.ndim != 2 or filters.shape[1] != x.shape[2]:
         raise ValueError(f"filters: got shape {filters.shape} for x of {x.shape}, wanted [L, C] for [B, T, C]")
     T, wide = x.shape[1], jnp.promote_types(accumulator(x.dtype), accumulator(filters.dtype))
-    spectrum = jnp.fft.rfft(x.astype(wide), 2 * T, axis=1) * jnp.fft.rfft(filters[:T].astype(wide), 2 * T, axis=0)
+    spectrum = jnp.fft.rfft(x.astype(wide), 2 * T, axis=1) * jnp.fft.rfft(filters[None, :T].astype(wide), 2 * T, axis=1)
     return jnp.fft.irfft(spectrum, 2 * T, axis=1)[:, :T]

@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import floats, random_key, takes
 from attn_jax.types import Array, Key
 
 
+@takes(x=floats, key=random_key)
 def dropout(rate: float, x: Array, key: Key | None) -> Array:
     """Drops a share of the values while training and scales the others up, so that the mean stays.
 
@@ -29,10 +31,11 @@ def dropout(rate: float, x: Array, key: Key | None) -> Array:
     """
     if key is None or rate == 0:
         return x
-    kept = jax.random.bernoulli(key, 1 - rate, x.shape)
+    kept = jax.random.bernoulli(key, jnp.float32(1 - rate), x.shape)
     return jnp.where(kept, x / (1 - rate), 0).astype(x.dtype)
 
 
+@takes(key=random_key)
 def fold(key: Key | None, index: ArrayLike) -> Key | None:
     """The key of one place of many, a layer or a part of it; None, which means evaluation, stays None.
 

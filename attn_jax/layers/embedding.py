@@ -1,11 +1,16 @@
 """Token embeddings, and the readout that shares their table."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
+from attn_jax.ops.arguments import floats, integers, random_key, takes, whole
+from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array, Key, Params
 
 
+@takes(key=random_key, num_rows=partial(whole, least=0), d_model=partial(whole, least=1))
 def init_embedding(key: Key, num_rows: int, d_model: int, *, scale: float) -> Params:
     """A table of Gaussian rows.
 
@@ -21,9 +26,10 @@ def init_embedding(key: Key, num_rows: int, d_model: int, *, scale: float) -> Pa
     >>> init_embedding(jax.random.key(0), 5, 2, scale=1.0)["table"].shape
     (5, 2)
     """
-    return {"table": scale * jax.random.normal(key, (num_rows, d_model))}
+    return {"table": scale * jax.random.normal(key, (num_rows, d_model), jnp.float32)}
 
 
+@takes(tokens=integers)
 def embedding(params: Params, tokens: Array) -> Array:
     """The table's rows at the tokens; an unknown token gives NaN, never a neighbour's row.
 
@@ -37,9 +43,10 @@ def embedding(params: Params, tokens: Array) -> Array:
     >>> embedding({"table": jnp.array([[1.0], [2.0]])}, jnp.array([1, 0])).tolist()
     [[2.0], [1.0]]
     """
-    return params["table"].at[tokens].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+    return jnp.asarray(params["table"]).at[tokens].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 
+@takes(x=floats, bias=floats)
 def unembedding(params: Params, x: Array, bias: Array) -> Array:
     """Logits by the rows of the embedding's own table: `x table^T / sqrt(D) + bias`.
 
@@ -58,5 +65,5 @@ def unembedding(params: Params, x: Array, bias: Array) -> Array:
 
     Reference: Press & Wolf 2016, arXiv 1608.05859; the scale: Vaswani et al. 2017, arXiv 1706.03762, section 3.4.
     """
-    table = params["table"].astype(x.dtype)
-    return x @ table.T * table.shape[-1] ** -0.5 + bias.astype(x.dtype)
+    table = jnp.asarray(params["table"], x.dtype)
+    return x @ table.T * table.shape[-1] ** -0.5 + with_rank(bias.astype(x.dtype), x.ndim)

@@ -1,13 +1,18 @@
 """Initial weights: few large draws, because each draw in a compiled program costs compile time."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from attn_jax.ops.arguments import random_key, takes, whole
 from attn_jax.types import Array, Key
 
+_size = partial(whole, least=1)
 
+
+@takes(key=random_key, d_in=_size, d_out=_size, parts=_size)
 def glorot_uniform(key: Key, d_in: int, d_out: int, *, parts: int = 1) -> Array:
     """Uniform weights that keep the variance of values and gradients: U(-a, a), a = sqrt(6 / (d_in + d_out)).
 
@@ -26,9 +31,10 @@ def glorot_uniform(key: Key, d_in: int, d_out: int, *, parts: int = 1) -> Array:
     Reference: Glorot & Bengio 2010, equation 16.
     """
     limit = math.sqrt(6 / (d_in + d_out))
-    return jax.random.uniform(key, (d_in, parts * d_out), minval=-limit, maxval=limit)
+    return jax.random.uniform(key, (d_in, parts * d_out), jnp.float32, minval=-limit, maxval=limit)
 
 
+@takes(key=random_key, d=_size, parts=_size)
 def orthogonal(key: Key, d: int, *, parts: int = 1) -> Array:
     """Random orthogonal matrices side by side, uniform over the orthogonal group.
 
@@ -48,6 +54,6 @@ def orthogonal(key: Key, d: int, *, parts: int = 1) -> Array:
 
     Reference: Saxe, McClelland & Ganguli 2014, arXiv 1312.6120; the sign: Mezzadri 2007, arXiv math-ph/0609050.
     """
-    q, r = jnp.linalg.qr(jax.random.normal(key, (parts, d, d)))
+    q, r = jnp.linalg.qr(jax.random.normal(key, (parts, d, d), jnp.float32))
     q = q * jnp.sign(jnp.diagonal(r, axis1=-2, axis2=-1))[:, None, :]
     return jnp.swapaxes(q, 0, 1).reshape(d, parts * d)

@@ -6,9 +6,12 @@ import jax.numpy as jnp
 
 from attn_jax.layers.flat import over_rows
 from attn_jax.layers.initializers import glorot_uniform
+from attn_jax.ops.arguments import flag, floats, random_key, takes, whole
+from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array, Key, Params
 
 
+@takes(key=random_key, d_in=partial(whole, least=1), d_out=partial(whole, least=1), use_bias=flag)
 def init_linear(key: Key, d_in: int, d_out: int, *, use_bias: bool = True) -> Params:
     """Parameters of y = x w + b: w Glorot uniform, b zero.
 
@@ -29,6 +32,7 @@ def init_linear(key: Key, d_in: int, d_out: int, *, use_bias: bool = True) -> Pa
     return params | {"b": jnp.zeros(d_out)} if use_bias else params
 
 
+@takes(x=floats)
 def linear(params: Params, x: Array) -> Array:
     """y = x w + b.
 
@@ -47,4 +51,4 @@ def linear(params: Params, x: Array) -> Array:
 
 def _rows(params: Params, x: Array) -> Array:
     y = x @ params["w"].astype(x.dtype)
-    return y + params["b"].astype(x.dtype) if "b" in params else y
+    return y + with_rank(params["b"].astype(x.dtype), y.ndim) if "b" in params else y

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from attn_jax.layers.flat import over_rows
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.linear import init_linear, linear
+from attn_jax.ops.arguments import floats, random_key, takes, whole
 from attn_jax.types import Array, Key, Params
 
 Feedforward: TypeAlias = Literal["gelu", "relu", "swiglu", "geglu"]
@@ -18,6 +19,7 @@ _GATES: dict[str, Callable[[Array], Array]] = {"swiglu": jax.nn.silu, "geglu": j
 _PLAIN: dict[str, Callable[[Array], Array]] = {"gelu": jax.nn.gelu, "relu": jax.nn.relu}
 
 
+@takes(key=random_key, d_model=partial(whole, least=1), d_ff=partial(whole, least=1))
 def init_mlp(key: Key, d_model: int, d_ff: int, kind: Feedforward = "gelu") -> Params:
     """Parameters of `mlp`.
 
@@ -42,6 +44,7 @@ def init_mlp(key: Key, d_model: int, d_ff: int, kind: Feedforward = "gelu") -> P
     return {"up": init_linear(up, d_model, d_ff), "down": init_linear(down, d_ff, d_model)}
 
 
+@takes(x=floats)
 def mlp(params: Params, x: Array, kind: Feedforward = "gelu") -> Array:
     """The same network of one hidden layer at every place.
 

@@ -15,7 +15,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from attn_jax.layers.flat import over_rows
+from attn_jax.ops.arguments import flag, floats, integers, random_key, takes, whole
 from attn_jax.ops.attention import dot_product_attention
+from attn_jax.ops.layout import with_rank
 from attn_jax.ops.masks import check_per_batch
 from attn_jax.ops.norms import rms_norm
 from attn_jax.types import Array, Key, Params
@@ -26,6 +28,7 @@ Position: TypeAlias = Callable[[Array, Array], Array]
 BIASES = ("b_q", "b_k", "b_v", "b_o")  # what `use_bias` adds; weight decay leaves biases alone, whatever their rank
 
 
+@takes(key=random_key, use_bias=flag, qk_norm=flag)
 def init_multi_head_attention(
     key: Key,
     *,
@@ -85,10 +88,10 @@ def _sizes(
     """(N, K, H, Hv), or a ValueError that names the argument."""
     sizes = {"d_model": d_model, "num_heads": num_heads, "head_dim": head_dim, "value_dim": value_dim}
     for name, size in sizes.items():
-        if size is not None and size < 1:
-            raise ValueError(f"{name}: got {size}, wanted at least 1")
-    K = num_heads if num_kv_heads is None else num_kv_heads
-    if K < 1 or num_heads % K:
+        if size is not None:
+            whole(name, size, 1)
+    K = num_heads if num_kv_heads is None else whole("num_kv_heads", num_kv_heads, 1)
+    if num_heads % K:
         raise ValueError(f"num_kv_heads: got {num_kv_heads}, wanted a divisor of num_heads = {num_heads}")
     if head_dim is None and d_model % num_heads:
         raise ValueError(f"num_heads: got {num_heads}, wanted a divisor of d_model = {d_model}, or head_dim")
@@ -99,7 +102,9 @@ def _sizes(
 def _glorot_uniform(key: Key, d_model: int, shapes: dict[str, tuple[int, ...]]) -> Params:
     """All weights from one draw, each scaled by its fans: D on one side, its heads on the other."""
     sizes = [math.prod(shape) for shape in shapes.values()]
-    draws = jnp.split(jax.random.uniform(key, (sum(sizes),), minval=-1, maxval=1), list(accumulate(sizes))[:-1])
+    draws = jnp.split(
+        jax.random.uniform(key, (sum(sizes),), jnp.float32, minval=-1, maxval=1), list(accumulate(sizes))[:-1]
+    )
     limits = [math.sqrt(6 / (d_model + size // d_model)) for size in sizes]
     return {
         name: limit * draw.reshape(shape)
@@ -117,6 +122,7 @@ def _drawn(w_init: Callable[..., Array], key: Key, shapes: dict[str, tuple[int, 
     }
 
 
+@takes(x_q=floats, x_kv=floats)
 def project_heads(params: Params, x_q: Array, x_kv: Array | None = None) -> tuple[Array, Array, Array]:
     """Queries, keys and values: `q[t, n] = x_q[t] w_q[:, n] + b_q[n]`, keys and values likewise from x_kv.
 
@@ -141,6 +147,7 @@ def project_heads(params: Params, x_q: Array, x_kv: Array | None = None) -> tupl
     return project_query(params, x_q), *project_memory(params, x_q if x_kv is None else x_kv)
 
 
+@takes(x_q=floats)
 def project_query(params: Params, x_q: Array) -> Array:
     """The queries of `project_heads` alone, [..., T, D] -> [..., T, N, H], to ask a memory that is projected already.
 
@@ -151,6 +158,7 @@ def project_query(params: Params, x_q: Array) -> Array:
     return norm_heads(params, "g_q", _project(params, "q", x_q, "x_q"))
 
 
+@takes(x_kv=floats)
 def project_memory(params: Params, x_kv: Array) -> tuple[Array, Array]:
     """The keys and values of `project_heads` alone, [..., S, D] -> [..., S, K, H] and [..., S, K, Hv].
 
@@ -176,6 +184,7 @@ def norm_heads(params: Params, gain: str, x: Array) -> Array:
     return rms_norm(x, params[gain]) if gain in params else x
 
 
+@takes(heads=floats)
 def merge_heads(params: Params, heads: Array) -> Array:
     """Outputs of all heads into one vector a place: `y[t] = sum_n heads[t, n] w_o[n] + b_o`.
 
@@ -204,9 +213,10 @@ def _affine(weights: Array, bias: Array | None, x: Array) -> Array:
     """`x weights + bias`, accumulated in float32 at least, in x's dtype."""
     accumulator = jnp.promote_types(x.dtype, jnp.float32)
     y = jnp.matmul(x, weights.astype(x.dtype), preferred_element_type=accumulator)
-    return (y if bias is None else y + bias.astype(accumulator)).astype(x.dtype)
+    return (y if bias is None else y + with_rank(bias.astype(accumulator), y.ndim)).astype(x.dtype)
 
 
+@takes(x_q=floats, x_kv=floats)
 def multi_head_attention(
     params: Params,
     x_q: Array,
@@ -235,7 +245,7 @@ def multi_head_attention(
       [..., T, D] in the dtype of x_q.
 
     Raises:
-      ValueError: return_lse is asked for; or as `project_heads`, `merge_heads` and `attention`.
+      ValueError: return_lse or return_residual is asked for; or as `project_heads`, `merge_heads` and `attention`.
       TypeError: an option that `attention` does not have.
 
     Example:
@@ -245,8 +255,9 @@ def multi_head_attention(
 
     Reference: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
     """
-    if options.get("return_lse"):
-        raise ValueError("return_lse: got True, wanted False: heads are merged; call attention on `project_heads`")
+    for name in ("return_lse", "return_residual"):
+        if options.get(name):
+            raise ValueError(f"{name}: got True, wanted False: heads are merged; call attention on `project_heads`")
     query, key, value = project_heads(params, x_q, x_kv)
     query, key = place_heads(position, query, q_offset), place_heads(position, key, None)
     offset = {} if q_offset is None else {"q_offset": q_offset}
@@ -257,7 +268,7 @@ def place_heads(position: Position | None, x: Array, offset: ArrayLike | None) -
     """`position` applied to x [..., T, N, H] at the positions from `offset` on, a scalar or [B]."""
     if position is None:
         return x
-    first = jnp.asarray(0 if offset is None else offset)
+    first = integers("q_offset", 0 if offset is None else offset)
     check_per_batch("q_offset", first, math.prod(x.shape[:-3]))
     first = first if first.ndim == 0 else first.reshape(*x.shape[:-3], 1)
     return position(x, first + jnp.arange(x.shape[-3]))

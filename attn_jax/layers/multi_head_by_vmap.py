@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from attn_jax.layers.multi_head import Position, norm_heads, place_heads
+from attn_jax.ops.arguments import floats, takes
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.layout import flat_pairs
 from attn_jax.ops.logits import replace
@@ -16,6 +17,7 @@ from attn_jax.ops.masks import Dense, Mask, Shifted
 from attn_jax.types import Array, Params
 
 
+@takes(x_q=floats, x_kv=floats)
 def multi_head_by_vmap(
     params: Params,
     x_q: Array,
@@ -29,8 +31,8 @@ def multi_head_by_vmap(
 
     Args:
       params, x_q, x_kv, position, q_offset: as in `multi_head_attention`.
-      options: those of `dot_product_attention`, dropout and return_lse aside: a single head cannot know which weights
-        its neighbours drop.
+      options: those of `dot_product_attention`, return_lse, return_residual and dropout aside: a single head cannot
+        know which weights its neighbours drop.
 
     Returns:
       [..., T, D] in the dtype of x_q.

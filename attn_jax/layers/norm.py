@@ -6,12 +6,14 @@ from typing import Literal, TypeAlias
 import jax.numpy as jnp
 
 from attn_jax.layers.flat import over_rows
+from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.norms import layer_norm, rms_norm
 from attn_jax.types import Array, Params
 
 Norm: TypeAlias = Literal["layer", "rms", "none"]
 
 
+@takes(d_model=partial(whole, least=1))
 def init_norm(kind: Norm, d_model: int) -> Params:
     """Gain 1, and for layer norm bias 0.
 
@@ -31,6 +33,7 @@ def init_norm(kind: Norm, d_model: int) -> Params:
     return gain | {"b": jnp.zeros(d_model)} if kind == "layer" else gain
 
 
+@takes(x=floats)
 def norm(kind: Norm, params: Params, x: Array) -> Array:
     """Layer norm, RMS norm or nothing.
 

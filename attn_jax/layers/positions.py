@@ -1,14 +1,18 @@
 """Positions that are added to embedded inputs, chosen by name."""
 
+from functools import partial
 from typing import Literal, TypeAlias
 
 from attn_jax.layers.embedding import init_embedding
+from attn_jax.ops.arguments import floats, integers, random_key, takes, whole
+from attn_jax.ops.layout import with_rank
 from attn_jax.ops.positions import learned, sinusoidal
 from attn_jax.types import Array, Key, Params
 
 Positions: TypeAlias = Literal["none", "sinusoidal", "learned"]
 
 
+@takes(key=random_key, max_tokens=partial(whole, least=0), d_model=partial(whole, least=1))
 def init_positions(kind: Positions, key: Key, max_tokens: int, d_model: int) -> Params:
     """A table of learned positions where there are any.
 
@@ -28,6 +32,7 @@ def init_positions(kind: Positions, key: Key, max_tokens: int, d_model: int) -> 
     return {"positions": init_embedding(key, max_tokens, d_model, scale=0.1)} if kind == "learned" else {}
 
 
+@takes(x=floats, places=integers)
 def add_positions(kind: Positions, params: Params, x: Array, places: Array) -> Array:
     """Embedded inputs with their places.
 
@@ -45,7 +50,7 @@ def add_positions(kind: Positions, params: Params, x: Array, places: Array) -> A
     [[[1.0, 2.0, 1.0, 2.0]]]
     """
     if kind == "sinusoidal":
-        return x + sinusoidal(places, x.shape[-1]).astype(x.dtype)
+        return x + with_rank(sinusoidal(places, x.shape[-1]).astype(x.dtype), x.ndim)
     if kind == "learned":
-        return x + learned(places, params["positions"]["table"]).astype(x.dtype)
+        return x + with_rank(learned(places, params["positions"]["table"]).astype(x.dtype), x.ndim)
     return x

@@ -20,9 +20,10 @@ from attn_jax.mixers.attention_positions import (
     whole_positions,
 )
 from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.checked import checked
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.cache import KVCache, init_cache
-from attn_jax.ops.choice import PATHS
+from attn_jax.ops.choice import IMPLEMENTATIONS
 from attn_jax.ops.decode import cached_attention
 from attn_jax.ops.dense import attention_weights
 from attn_jax.ops.inputs import Implementation
@@ -69,8 +70,10 @@ class Attention(PositionConfig):
             raise ValueError(f"window: got {self.window}, wanted at least 0, or None for no bound")
         if self.soft_cap is not None and not self.soft_cap > 0:
             raise ValueError(f"soft_cap: got {self.soft_cap}, wanted a number > 0, or None for no cap")
-        if self.implementation not in (None, *PATHS):
-            raise ValueError(f"implementation: got {self.implementation!r}, wanted None or one of {list(PATHS)}")
+        if self.implementation not in (None, *IMPLEMENTATIONS):
+            raise ValueError(
+                f"implementation: got {self.implementation!r}, wanted None or one of {list(IMPLEMENTATIONS)}"
+            )
         for name, heads in (("num_heads", self.num_heads), ("num_kv_heads", self.kv_heads)):
             if heads < 1:
                 raise ValueError(f"{name}: got {heads}, wanted at least 1")
@@ -102,7 +105,7 @@ class Attention(PositionConfig):
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.width}")
         if self.width % self.divisor:
             raise ValueError(f"num_heads: got {self.num_heads}, positions={self.positions!r} wants even D // N")
-        return Mixer(
+        mixer = Mixer(
             init=partial(init, self),
             apply=partial(apply, self),
             init_state=partial(init_state, self) if self.causal else None,
@@ -111,6 +114,7 @@ class Attention(PositionConfig):
             causal=self.causal,
             spared=partial(spared, [*BIASES, "b_relative"]),
         )
+        return checked(mixer, self.width)
 
 
 def init(config: Attention, key: Key) -> Params:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from attn_jax.layers.conv import causal_conv, init_causal_conv, init_conv_state, long_conv
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.checked import checked
 from attn_jax.mixers.linear_recurrent import bind, project
 from attn_jax.mixers.options import check_at_least, check_range
 from attn_jax.ops.norms import accumulator
@@ -64,7 +65,8 @@ class Hyena(MixerConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, extend, inspect, spare=["d"])._replace(apply=partial(apply, self))
+        mixer = bind(self, init, init_state, extend, inspect, spare=["d"])
+        return checked(mixer._replace(apply=partial(apply, self)), self.width)
 
 
 def init(config: Hyena, key: Key) -> Params:

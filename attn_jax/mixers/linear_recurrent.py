@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from attn_jax.layers.decay import spared
 from attn_jax.layers.linear import init_linear
 from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.mixers.checked import checked
 from attn_jax.ops.linear_scan import Form, linear_scan
 from attn_jax.ops.norms import accumulator
 from attn_jax.types import Array, Key, Params, State
@@ -30,7 +31,7 @@ def bind(
     spare: Collection[str] = (),
 ) -> Mixer:
     """The mixer of a file's functions; `apply` is `extend` from the fresh state. `spare`: names, as `spared` takes."""
-    return Mixer(
+    mixer = Mixer(
         init=partial(init, config),
         apply=partial(apply, partial(init_state, config), partial(extend, config)),
         init_state=partial(init_state, config),
@@ -38,6 +39,7 @@ def bind(
         inspect=partial(inspect, config),
         spared=partial(spared, spare),
     )
+    return checked(mixer, config.width)
 
 
 def apply(

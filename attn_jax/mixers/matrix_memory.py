@@ -15,6 +15,7 @@ from attn_jax.layers.decay import spared
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.checked import checked
 from attn_jax.ops.chunks import FORMS, Form
 from attn_jax.ops.norms import accumulator, rms_norm
 from attn_jax.types import Array, Key, Params, State
@@ -63,7 +64,7 @@ def bind(
     if config.width % config.num_heads:
         raise ValueError(f"num_heads: got {config.num_heads}, wanted a divisor of d_model={config.width}")
     start, extend_from = partial(init_state, config), partial(extend, partial(mix, config))
-    return Mixer(
+    mixer = Mixer(
         init=partial(init, config),
         apply=partial(apply, start, extend_from),
         init_state=start,
@@ -71,6 +72,7 @@ def bind(
         inspect=partial(inspect, config),
         spared=partial(spared, spare),
     )
+    return checked(mixer, config.width)
 
 
 def init_heads(config: MatrixMemoryConfig, key: Key, *, gate: bool) -> Params:

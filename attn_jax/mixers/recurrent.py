@@ -15,6 +15,7 @@ from jax import lax
 from attn_jax.layers.initializers import glorot_uniform, orthogonal
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.checked import checked
 from attn_jax.mixers.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.newton import newton_cell, solve_cell
 from attn_jax.mixers.options import check_choice
@@ -56,7 +57,7 @@ def bind(config: RecurrentConfig, init: Callable, init_state: Callable, step: Ca
     start = partial(init_state, config)
     newton = config.form == "newton"
     run = partial(newton_cell if newton else scan_cell, step)
-    return Mixer(
+    mixer = Mixer(
         init=partial(init, config),
         apply=partial(apply, start, run),
         init_state=start,
@@ -64,6 +65,7 @@ def bind(config: RecurrentConfig, init: Callable, init_state: Callable, step: Ca
         inspect=partial(inspect_newton, start, step) if newton else partial(inspect, start, run),
         trips=partial(newton_trips, start, step) if newton else None,
     )
+    return checked(mixer, config.width)
 
 
 def init_recurrent(config: RecurrentConfig, key: Key, *, gates: int) -> Params:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from attn_jax.layers.conv import long_conv
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.checked import checked
 from attn_jax.mixers.linear_recurrent import FORMS, bind, glu, init_glu, scan_valid, to_complex, to_pairs
 from attn_jax.mixers.linear_recurrent import apply as apply_by_extend
 from attn_jax.mixers.options import check_at_least, check_choice, check_range
@@ -64,7 +65,8 @@ class S4D(MixerConfig):
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
         spare = ["log_real", "imaginary"]
-        return bind(self, init, init_state, extend, inspect, spare=spare)._replace(apply=partial(apply, self))
+        mixer = bind(self, init, init_state, extend, inspect, spare=spare)
+        return checked(mixer._replace(apply=partial(apply, self)), self.width)
 
 
 def init(config: S4D, key: Key) -> Params:

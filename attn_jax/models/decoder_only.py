@@ -5,6 +5,7 @@ from functools import partial
 import jax.numpy as jnp
 
 from attn_jax.models.base import EncoderDecoder, Model
+from attn_jax.models.checked import checked_pair
 from attn_jax.types import Array, Key, Params, State
 
 
@@ -32,7 +33,7 @@ def decoder_only(model: Model) -> EncoderDecoder:
     """
     if model.init_state is None or model.extend is None:
         raise ValueError("model: got one without extend, wanted causal mixers: a target must not be seen before it")
-    return EncoderDecoder(
+    pair = EncoderDecoder(
         init=model.init,
         apply=partial(apply, model),
         encode=partial(encode, model),
@@ -41,6 +42,7 @@ def decoder_only(model: Model) -> EncoderDecoder:
         spared=model.spared,
         tables=model.tables,
     )
+    return checked_pair(pair)
 
 
 def apply(

@@ -22,6 +22,7 @@ from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
 from attn_jax.models.block import NormPlace, apply_block, init_block, inspect_block, spared_block
+from attn_jax.models.checked import checked_pair
 from attn_jax.models.decoder_block import (
     Memory,
     apply_decoder_block,
@@ -31,7 +32,7 @@ from attn_jax.models.decoder_block import (
     spared_decoder_block,
 )
 from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
-from attn_jax.ops.choice import PATHS
+from attn_jax.ops.choice import IMPLEMENTATIONS
 from attn_jax.ops.inputs import Implementation
 from attn_jax.types import IO, Array, Key, Params, State
 
@@ -76,8 +77,10 @@ class Transformer(EncoderDecoderConfig):
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
         if self.num_heads < 1 or self.d_model % self.num_heads:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.d_model}")
-        if self.implementation not in (None, *PATHS):
-            raise ValueError(f"implementation: got {self.implementation!r}, wanted None or one of {list(PATHS)}")
+        if self.implementation not in (None, *IMPLEMENTATIONS):
+            raise ValueError(
+                f"implementation: got {self.implementation!r}, wanted None or one of {list(IMPLEMENTATIONS)}"
+            )
         if self.d_ff is not None and self.d_ff < 1:
             raise ValueError(f"d_ff: got {self.d_ff!r}, wanted an integer of at least 1, or None for 4 D")
         if not 0 <= self.dropout < 1:
@@ -121,7 +124,7 @@ class Transformer(EncoderDecoderConfig):
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
         vocab_size = vocabulary(io)
         stacks = _Stacks(*(make_runs([self._attention(causal)] * self.num_layers) for causal in (False, True)))
-        return EncoderDecoder(
+        model = EncoderDecoder(
             init=partial(init, self, stacks, vocab_size, max_tokens),
             apply=partial(apply, self, stacks),
             encode=partial(encode, self, stacks),
@@ -130,6 +133,7 @@ class Transformer(EncoderDecoderConfig):
             spared=partial(spared_params, stacks),
             tables=("embedding", "positions", "readout"),
         )
+        return checked_pair(model)
 
     def _attention(self, causal: bool) -> Attention:
         return Attention(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from attn_jax.models.base import EncoderDecoder
+from attn_jax.ops.arguments import integers, takes, whole
 from attn_jax.types import Array, Params, State
 
 
@@ -20,6 +21,7 @@ class _Progress(NamedTuple):
     state: State
 
 
+@takes(source=integers, max_length=whole, bos=whole, eos=whole)
 def greedy_decode(
     model: EncoderDecoder,
     params: Params,

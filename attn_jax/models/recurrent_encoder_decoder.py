@@ -22,6 +22,7 @@ from attn_jax.mixers.lstm import LSTM
 from attn_jax.mixers.recurrent import RecurrentConfig
 from attn_jax.mixers.rnn import RNN
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
+from attn_jax.models.checked import checked_pair
 from attn_jax.ops.cells import gru_step, lstm_step, rnn_step, scan_cell
 from attn_jax.ops.retrieval import Retrieval, attend
 from attn_jax.ops.similarities import dot_product, init_additive, init_bilinear
@@ -113,7 +114,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
     def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
         """Binds this configuration to the functions below; there are no positions that `max_tokens` could bound."""
         del max_tokens
-        return EncoderDecoder(
+        model = EncoderDecoder(
             init=partial(init, self, vocabulary(io)),
             apply=partial(apply, self),
             encode=partial(encode, self),
@@ -121,6 +122,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
             inspect=partial(inspect, self),
             tables=("embedding", "readout"),
         )
+        return checked_pair(model)
 
 
 class _Memory(NamedTuple):

@@ -19,6 +19,7 @@ from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
 from attn_jax.models.block import NormPlace, apply_block, enter, extend_block, init_block, inspect_block, spared_block
+from attn_jax.models.checked import checked
 from attn_jax.models.decoder_only import decoder_only
 from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
 from attn_jax.names import counted
@@ -136,7 +137,7 @@ class ModelConfig(AnyModelConfig):
         runs = make_runs(self.layer_mixers())
         causal = all(run.mixer.causal for run in runs)
         whole = partial(apply_embedded, self, runs)
-        return Model(
+        model = Model(
             init=partial(init, self, runs, io, max_tokens),
             embed=embed,
             apply_embedded=whole,
@@ -148,6 +149,7 @@ class ModelConfig(AnyModelConfig):
             tables=("embedding", "positions", "readout"),
             trips=partial(trips, self, runs) if any(run.mixer.trips for run in runs) else None,
         )
+        return checked(model, io)
 
 
 def classic(mixer: MixerConfig, *, d_model: int = 32, num_layers: int = 2) -> ModelConfig:

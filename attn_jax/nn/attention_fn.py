@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
+from attn_jax.ops.arguments import array, flag, random_key, share
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.masks import Dense, Mask, MaskFn
 from attn_jax.types import Array, Key
@@ -43,6 +44,7 @@ def attention_fn(
 
     The formula is flax's, `softmax(query . key / sqrt(H) + bias, where mask) value`, with two differences: a row that
     may attend nothing is 0 (flax: the mean of all values), and the softmax is in float32 at least, asked for or not.
+    Dtypes, of what is sown too, are flax's.
 
     Args:
       query: [..., T, N, H].
@@ -51,15 +53,18 @@ def attention_fn(
       bias: broadcastable to [..., N, T, S], added to the scores.
       mask: broadcastable to [..., N, T, S], True or not 0 = may attend, as flax's mask makers write it; or a `Mask`
         or a function (b, h, q, k) -> bool, which flax's modules hand through.
-      broadcast_dropout: wanted False where dropout is active: every head and batch row drops weights of its own.
+      broadcast_dropout: True, flax's default: one pattern [T, S] is dropped in all batch rows and heads; False: every
+        head and batch row drops weights of its own. The bits are ours, not flax's.
       dropout_rng: a key, typed or raw, wanted where dropout is active.
       dropout_rate: the probability that a weight is dropped.
       deterministic: True switches dropout off.
-      dtype: what query, key and value are brought to, and the output's dtype; None means their common one.
+      dtype: what query, key and value are brought to, and the output's dtype; None means their common one, float32 for
+        integers.
       precision: of both matrix products.
       module: flax's, passed with `sow_weights=True`: the weights [..., N, T, S] before dropout are sown into it as
         `attention_weights`. They are what `attention` makes of the identity matrix, S / Hv times its work.
-      force_fp32_for_softmax: always the case.
+      force_fp32_for_softmax: the output, and the weights that are sown, are float32 where they would be bfloat16 or
+        float16; the softmax always is.
       einsum_dot_general, qk_attn_weights_einsum, attn_weights_value_einsum: wanted None: blocks have no such products.
       promote_dtype: nnx's function ((query, key, value), dtype=dtype) -> the three in one dtype.
       is_causal: query t sees keys s <= t.
@@ -70,8 +75,7 @@ def attention_fn(
       [..., T, N, Hv].
 
     Raises:
-      ValueError: dropout is active with broadcast_dropout or without a key, an einsum is given, or an option is both
-        given and bound.
+      ValueError: dropout is active without a key, an einsum is given, or an option is both given and bound.
 
     Example:
       >>> import flax.linen as nn
@@ -81,19 +85,25 @@ def attention_fn(
       >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 5, 4)))[0].shape
       (1, 5, 4)
     """
-    del force_fp32_for_softmax
     _refuse_products(
         einsum_dot_general=einsum_dot_general,
         qk_attn_weights_einsum=qk_attn_weights_einsum,
         attn_weights_value_einsum=attn_weights_value_einsum,
     )
-    query, key, value = (promote_dtype or _promote)((query, key, value), dtype=dtype)
-    attend = _bind(attention, bias=bias, mask=_as_bool(mask), precision=precision, is_causal=is_causal or None)
+    given = array("query", query), array("key", key), array("value", value)
+    q, k, v = (promote_dtype or _promote)(given, dtype=dtype)
+    attend = _bind(
+        attention, bias=bias, mask=_as_bool(mask), precision=precision, is_causal=flag("is_causal", is_causal) or None
+    )
+    weights_dtype = jnp.float32 if force_fp32_for_softmax else q.dtype
+    if force_fp32_for_softmax:  # the output has the query's dtype
+        q = q.astype(jnp.promote_types(q.dtype, jnp.float32))
     if module is not None:
-        _sow_weights(module, attend, query, key)
-    if not deterministic and dropout_rate > 0:
-        attend = _bind(attend, **dropout_options(dropout_rate, _dropout_key(dropout_rng, broadcast_dropout)))
-    return attend(query, key, value)
+        _sow_weights(module, attend, q, k, weights_dtype)
+    if not flag("deterministic", deterministic) and share("dropout_rate", dropout_rate) > 0:
+        same = {"broadcast_dropout": True} if flag("broadcast_dropout", broadcast_dropout) else {}
+        attend = _bind(attend, **dropout_options(dropout_rate, _dropout_key(dropout_rng)), **same)
+    return attend(q, k, v)
 
 
 def dropout_options(rate: float, rng: Key) -> dict[str, Any]:
@@ -102,16 +112,11 @@ def dropout_options(rate: float, rng: Key) -> dict[str, Any]:
     return {"dropout_rate": rate, "dropout_key": rng if typed else jax.random.wrap_key_data(rng)}
 
 
-def _dropout_key(rng: Key | None, broadcast: bool) -> Key:
-    """The key of active dropout, once it is known that flax wants what we compute."""
-    if broadcast:
-        raise ValueError(
-            "broadcast_dropout: got True, wanted False: every head and batch row drops weights of its own "
-            "(flax's modules take broadcast_dropout=False)"
-        )
+def _dropout_key(rng: Key | None) -> Key:
+    """The key of active dropout."""
     if rng is None:
         raise ValueError("dropout_rng: got None, wanted a key: dropout_rate > 0 and not deterministic")
-    return rng
+    return random_key("dropout_rng", rng)
 
 
 def _refuse_products(**given: object) -> None:
@@ -121,14 +126,17 @@ def _refuse_products(**given: object) -> None:
             raise ValueError(f"{name}: got {product!r}, wanted None: scores and values are multiplied inside attention")
 
 
-def _promote(arrays: tuple[ArrayLike, ...], *, dtype: DTypeLike | None) -> Any:  # as many arrays
-    """All arrays in `dtype`, or in the one they have in common."""
-    return [jnp.asarray(x, jnp.result_type(*arrays) if dtype is None else dtype) for x in arrays]
+def _promote(arrays: tuple[Array, ...], *, dtype: DTypeLike | None) -> Any:  # as many arrays
+    """All arrays in `dtype`, or in the one they have in common, a floating one."""
+    if dtype is None:
+        common = jnp.result_type(*arrays)
+        dtype = common if jnp.issubdtype(common, jnp.inexact) else jnp.promote_types(common, jnp.float32)
+    return [x.astype(dtype) for x in arrays]
 
 
 def _as_bool(mask: Any) -> Any:
     """flax's masks are 0 and 1 of any dtype; a `Mask` or a function stays what it is."""
-    return mask if mask is None or isinstance(mask, Mask) or callable(mask) else jnp.asarray(mask).astype(bool)
+    return mask if mask is None or isinstance(mask, Mask) or callable(mask) else array("mask", mask).astype(bool)
 
 
 def _bind(attention: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -157,11 +165,11 @@ def _as_rule(mask: Any) -> Mask:
     return MaskFn(cast(Callable[..., Array], mask)) if callable(mask) else Dense(jnp.asarray(mask))
 
 
-def _sow_weights(module: Any, attend: Callable[..., Any], query: Any, key: Any) -> None:
+def _sow_weights(module: Any, attend: Callable[..., Any], query: Array, key: Array, dtype: DTypeLike) -> None:
     """Sows the weights [..., N, T, S]: what comes out where the values are the identity."""
     from flax import nnx
 
     S = key.shape[-3]
-    identity = jnp.broadcast_to(jnp.eye(S, dtype=query.dtype)[:, None], (*key.shape[:-1], S))
-    weights = jnp.moveaxis(attend(query, key, identity), -2, -3)
+    identity = jnp.broadcast_to(jnp.eye(S, dtype=key.dtype)[:, None], (*key.shape[:-1], S))
+    weights = jnp.moveaxis(attend(query, key, identity), -2, -3).astype(dtype)
     module.sow(nnx.Intermediate if isinstance(module, nnx.Module) else "intermediates", "attention_weights", weights)

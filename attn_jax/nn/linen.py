@@ -8,6 +8,7 @@ import flax.linen as nn
 
 from attn_jax.layers.multi_head import Position, init_multi_head_attention, multi_head_attention
 from attn_jax.nn.attention_fn import dropout_options
+from attn_jax.ops.arguments import floats
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.types import Array
 
@@ -55,6 +56,7 @@ class MultiHeadAttention(nn.Module):
         self, x_q: Array, x_kv: Array | None = None, *, deterministic: bool | None = None, **options: Any
     ) -> Array:
         """x_q [..., T, D], x_kv [..., S, D] (None: x_q) -> [..., T, D]; options: those of `multi_head_attention`."""
+        x_q = floats("x_q", x_q)
         init = partial(
             init_multi_head_attention,
             d_model=x_q.shape[-1],

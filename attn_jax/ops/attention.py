@@ -10,7 +10,7 @@ from attn_jax.ops.choice import choose
 from attn_jax.ops.inputs import Implementation, check_inputs
 from attn_jax.ops.masks import Mask
 from attn_jax.ops.rules import Window
-from attn_jax.ops.sinks import finish
+from attn_jax.ops.sinks import answer, finish
 from attn_jax.types import Array, Key
 
 
@@ -33,11 +33,13 @@ def dot_product_attention(
     score_mod: Callable[..., Array] | None = None,
     dropout_rate: float = 0.0,
     dropout_key: Key | None = None,
+    broadcast_dropout: bool = False,
     precision: jax.lax.PrecisionLike = None,
     implementation: Implementation | Sequence[Implementation] | None = None,
     block_sizes: tuple[int, int] | None = None,
     return_lse: bool = False,
-) -> Any:  # out, or (out, lse) with return_lse
+    return_residual: bool = False,
+) -> Any:  # out, or a pair with return_lse or return_residual
     """Scaled dot-product attention, with the calling convention of `jax.nn.dot_product_attention`.
 
     `out_t = sum_s dropout(softmax_s(mask(cap(score_mod(scale * query_t . key_s + bias_ts))))) value_s`, in this order.
@@ -50,7 +52,7 @@ def dot_product_attention(
       query: [..., T, N, H], any floating dtype and any leading dimensions, B their product.
       key: [..., S, K, H] with N % K == 0; query head n reads key/value head n // (N // K).
       value: [..., S, K, Hv].
-      bias: floating, broadcastable to [..., N, T, S], added to scaled scores; -inf masks that pair.
+      bias: floating or integers, broadcastable to [..., N, T, S], added to scaled scores; -inf masks that pair.
       mask: bool, broadcastable to [..., N, T, S], True = may attend; or a `Mask` such as `Causal() & Segments(ids)`;
         or a function (b, h, q, k) -> bool, elementwise on broadcastable integer arrays: b the flat index of the leading
         dimensions, h the query head, q = t + q_offset and k = s positions.
@@ -69,16 +71,19 @@ def dot_product_attention(
         RelativeBias, SoftCap, ScoreMod, compose(...)); -inf masks that pair.
       dropout_rate: a Python number in [0, 1), the share of weights dropped, to a multiple of 2 ** -16.
       dropout_key: a key, needed where dropout_rate > 0. What is dropped depends on the key and (b, n, t, s) alone.
+      broadcast_dropout: every batch row and head drops what (0, n = 0) does, so that (t, s) alone decide, as in flax.
       precision: of both matrix products, as in `jax.lax.dot_general`; they accumulate in float32 at least.
       implementation: "dense" (all scores at once), "blockwise" (memory linear in T and S), "cudnn" or "splash"
         (kernels for NVIDIA GPUs and TPUs that keep less of this contract), or a sequence of these, of which the first
-        that can is run. A name runs or raises. None chooses dense or blockwise by what is fastest; both mean the same.
+        that can is run. A name runs or raises. None, or "xla", as `jax.nn` calls it, chooses dense or blockwise by what
+        is fastest; both mean the same.
       block_sizes: (block_q, block_k) of the blockwise path, for those who measure.
       return_lse: also return the log of the softmax's denominator.
+      return_residual: the same as `jax.nn` gives it: in the query's dtype, and its gradient is stopped.
 
     Returns:
       out [..., T, N, Hv] of the query's dtype; with `return_lse` a pair (out, lse), lse [..., T, N] natural log in
-      float32 (float64 for float64 inputs), differentiable.
+      float32 (float64 for float64 inputs), differentiable; with `return_residual` likewise, but as said there.
 
     Raises:
       ValueError: an argument's shape, dtype or value is wrong, or the implementation cannot run it; the message says
@@ -113,9 +118,9 @@ def dot_product_attention(
         score_mod=score_mod,
         dropout_rate=dropout_rate,
         dropout_key=dropout_key,
+        broadcast_dropout=broadcast_dropout,
         precision=precision,
         block_sizes=block_sizes,
     )
     out, lse = finish(choose(x, implementation).run(x), sinks)
-    out = out.astype(x.query.dtype)
-    return (out, lse) if return_lse else out
+    return answer(out, lse, x.query, return_lse=return_lse, return_residual=return_residual)

@@ -37,6 +37,7 @@ class Plan:
     masked: bytes  # int32 [2, number of blocks]: the (i, j) that the mask cuts
     full: bytes  # the same, of the blocks in which every pair is visible
     dropout_rate: float
+    broadcast_dropout: bool
     accumulator: jnp.dtype
     operand: jnp.dtype  # of the factors of matrix products
     precision: jax.lax.PrecisionLike
@@ -145,10 +146,9 @@ class Block(NamedTuple):
         if shared.dropout_words is None:
             return weights
         plan = self.plan
-        keep = keep_weights(
-            shared.dropout_words, plan.dropout_rate, self.b, heads=self.heads, size=plan.blocks, first=self.first
-        )
-        return weights * keep.reshape(weights.shape).astype(weights.dtype)
+        b, heads = (0, jnp.arange(1)) if plan.broadcast_dropout else (self.b, self.heads)
+        keep = keep_weights(shared.dropout_words, plan.dropout_rate, b, heads=heads, size=plan.blocks, first=self.first)
+        return weights * self.rows(keep).astype(weights.dtype)
 
 
 def _arange(size: int) -> Array:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 import jax
 import jax.numpy as jnp
 
+from attn_jax.ops.arguments import floats, takes, whole
+from attn_jax.ops.padding import all_valid
 from attn_jax.types import Array
 
 
@@ -67,7 +69,7 @@ def init_cache(
       A KVCache of lengths 0.
 
     Raises:
-      ValueError: a size is negative, or chunk is 0.
+      ValueError: a size is no integer, is negative, or chunk is 0.
 
     Example:
       >>> init_cache(2, 100, num_kv_heads=4, head_dim=8).keys.shape
@@ -89,8 +91,8 @@ def init_cache(
     }
     got = (batch_size, max_length, num_kv_heads, head_dim, value_dim, window, chunk)
     for (name, low), size in zip(least.items(), got, strict=True):
-        if size is not None and size < low:
-            raise ValueError(f"{name}: got {size}, wanted at least {low}")
+        if size is not None:
+            whole(name, size, low)
     places = max_length if window is None else min(max_length, window + chunk)
     ring = window is not None and places == window + chunk
     return KVCache(
@@ -103,6 +105,7 @@ def init_cache(
     )
 
 
+@takes(key=floats, value=floats)
 def update_cache(cache: KVCache, key: Array, value: Array, valid: Array | None = None) -> KVCache:
     """The cache with T more positions a row: row b goes on at its own length, and padding is not written.
 
@@ -119,7 +122,7 @@ def update_cache(cache: KVCache, key: Array, value: Array, valid: Array | None =
       A KVCache of the same shapes and dtypes.
 
     Raises:
-      ValueError: a shape is not the cache's.
+      ValueError: a shape is not the cache's, or `valid` is known and no prefix of each row.
 
     Example:
       >>> cache, one = init_cache(1, 9, num_kv_heads=1, head_dim=1, window=2), jnp.ones((1, 4, 1, 1))
@@ -140,6 +143,7 @@ def update_cache(cache: KVCache, key: Array, value: Array, valid: Array | None =
     )
 
 
+@takes(key=floats, value=floats)
 def append_cache(cache: KVCache, key: Array, value: Array, valid: Array | None = None) -> KVCache:
     """The cache with T further places that hold the new positions: nothing is overwritten, so T may exceed `chunk`.
 
@@ -185,16 +189,7 @@ def _check_new(cache: KVCache, key: Array, value: Array, valid: Array | None) ->
         wanted = (held.shape[0], key.shape[1] if key.ndim > 1 else "T", *held.shape[2:])
         if new.shape != wanted:
             raise ValueError(f"{name}: got shape {new.shape}, wanted [B, T, K, H] = {list(wanted)}, as in the cache")
-    return check_valid(valid, key.shape[:2])
-
-
-def check_valid(valid: Array | None, shape: tuple[int, ...]) -> Array:
-    """`valid` as an array, True everywhere for None, or a ValueError where it is not bool [B, T]."""
-    if valid is None:
-        return jnp.ones(shape, bool)
-    if valid.shape != shape or valid.dtype != bool:
-        raise ValueError(f"valid: got {valid.dtype}{list(valid.shape)}, wanted bool [B, T] = {list(shape)}")
-    return valid
+    return all_valid("valid", valid, key.shape[:2])
 
 
 def _places(cache: KVCache, valid: Array) -> tuple[Array, Array, Array]:

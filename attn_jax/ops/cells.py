@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
+from attn_jax.ops.arguments import array, floats, takes
+from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array, Params, State
 
 # Going backward only the values named "gates" are kept and the rest of the step is computed again.
@@ -25,6 +27,19 @@ def _product(x: Array, w: Array) -> Array:
     return jnp.matmul(x, w.astype(x.dtype), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
 
 
+def _pair(name: str, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    """A state (h, c)."""
+    if not isinstance(state, (tuple, list)) or len(state) != 2:
+        raise ValueError(f"{name}: got {type(state).__name__}, wanted a pair (h, c)")
+    return floats(name, state[0]), floats(name, state[1])
+
+
+def _add(z: Array, b: Array) -> Array:
+    """z [..., P] + b [P]."""
+    return z + with_rank(b, z.ndim)
+
+
+@takes(h=floats, x=floats)
 def rnn_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
     """One step of the tanh recurrent network of Elman.
 
@@ -44,11 +59,12 @@ def rnn_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
 
     Reference: Elman 1990, Finding Structure in Time.
     """
-    z = _product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]) + params["b"]
+    z = _add(_product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]), params["b"])
     h = jnp.tanh(z).astype(h.dtype)
     return h, h
 
 
+@takes(state=_pair, x=floats)
 @_saving_gates
 def lstm_step(params: Params, state: tuple[Array, Array], x: Array) -> tuple[tuple[Array, Array], Array]:
     """One step of the long short-term memory with forget gate.
@@ -70,13 +86,14 @@ def lstm_step(params: Params, state: tuple[Array, Array], x: Array) -> tuple[tup
     Reference: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000 (the forget gate).
     """
     h, c = state
-    z = _product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]) + params["b"]
+    z = _add(_product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]), params["b"])
     i, f, g, o = jnp.split(checkpoint_name(z, "gates"), 4, -1)
     c = (jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)).astype(c.dtype)
     h = (jax.nn.sigmoid(o) * jnp.tanh(c)).astype(h.dtype)
     return (h, c), h
 
 
+@takes(h=floats, x=floats)
 @_saving_gates
 def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
     """One step of the gated recurrent unit, reset gate after the product (the form of cuDNN and torch).
@@ -98,8 +115,8 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
 
     Reference: Cho et al. 2014, arXiv 1406.1078; the reset gate's place: Chung et al. 2014, arXiv 1412.3555, and cuDNN.
     """
-    zx = _product(x, params["w_x"]) + params["b"]
-    zh = checkpoint_name(_product(h.astype(x.dtype), params["w_h"]) + params["b_h"], "gates")
+    zx = _add(_product(x, params["w_x"]), params["b"])
+    zh = checkpoint_name(_add(_product(h.astype(x.dtype), params["w_h"]), params["b_h"]), "gates")
     (r, u, n), (r_h, u_h, n_h) = jnp.split(zx, 3, -1), jnp.split(zh, 3, -1)
     update = jax.nn.sigmoid(u + u_h)
     new = jnp.tanh(n + jax.nn.sigmoid(r + r_h) * n_h)
@@ -107,6 +124,7 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
     return h, h
 
 
+@takes(x=partial(floats, rank=3, letters="[B, T, D]"), valid=array)
 def scan_cell(
     step: Callable, params: Params, x: Array, state: State, valid: Array | None = None
 ) -> tuple[Array, State]:

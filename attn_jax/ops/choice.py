@@ -51,6 +51,7 @@ PATHS = {
     "cudnn": Path(_cudnn, cudnn.why_not, "gpu"),
     "splash": Path(_splash, _splash_why_not, "tpu"),
 }
+IMPLEMENTATIONS = (*PATHS, "xla")  # what `implementation` may name
 
 
 def choose(x: Inputs, implementation: str | Sequence[str] | None) -> Path:
@@ -61,15 +62,22 @@ def choose(x: Inputs, implementation: str | Sequence[str] | None) -> Path:
     if implementation is None:
         return PATHS[fastest(x)]
     given = implementation if isinstance(implementation, (tuple, list)) else (implementation,)
-    names = [name for name in given if isinstance(name, str) and name in PATHS]
-    if not names or len(names) < len(given):
-        raise ValueError(f"implementation: got {implementation!r}, wanted None, or one or more of {list(PATHS)}")
+    if not given or not all(isinstance(name, str) and name in IMPLEMENTATIONS for name in given):
+        raise ValueError(
+            f"implementation: got {implementation!r}, wanted None, or one or more of {list(IMPLEMENTATIONS)}"
+        )
+    names = [_path(x, str(name)) for name in given]
     reasons = {name: PATHS[name].why_not(x) if len(names) == 1 else hindrance(x, name) for name in names}
     for name, reason in reasons.items():
         if reason is None:
             return PATHS[name]
     why = "; ".join(reason if len(names) == 1 else f"{name}: {reason}" for name, reason in reasons.items() if reason)
     raise ValueError(f"implementation: got {implementation!r}; {why}")
+
+
+def _path(x: Inputs, name: str) -> str:
+    """The path that a name stands for: "xla", `jax.nn`'s name for no kernel, is the faster of those in XLA."""
+    return fastest(x) if name == "xla" else name
 
 
 def hindrance(x: Inputs, name: str) -> str | None:
@@ -95,7 +103,7 @@ def why_not_chosen(x: Inputs, name: str, implementation: str | Sequence[str] | N
     reason = hindrance(x, name)
     if reason is not None:
         return reason
-    if implementation is not None:
+    if implementation not in (None, "xla"):
         return "another of `implementation` comes first" if name in implementation else "`implementation` leaves it out"
     if name in ("dense", "blockwise"):
         return f"slower for (T, S) = {x.lengths}"

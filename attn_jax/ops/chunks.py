@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from attn_jax.ops.layout import floating
 from attn_jax.ops.placement import on_cpu
 from attn_jax.types import Array
 
@@ -28,7 +27,7 @@ def check_heads(q: Array, k: Array, v: Array, initial: Array | None, columns: in
 
     `columns` is how many columns the state has beside those of v.
     """
-    for name, x in {"q": floating("q", q), "k": floating("k", k), "v": floating("v", v)}.items():
+    for name, x in {"q": q, "k": k, "v": v}.items():
         if x.ndim != 4 or x.shape[:3] != q.shape[:3]:
             raise ValueError(f"{name}: got shape {x.shape} beside q of {q.shape}; {_LAYOUT}")
     if k.shape != q.shape:
@@ -47,7 +46,7 @@ def check_per_head(name: str, x: Array, q: Array) -> Array:
     """x [B, T, N] in q's dtype, or a ValueError."""
     if x.shape != q.shape[:3]:
         raise ValueError(f"{name}: got shape {x.shape}, wanted [B, T, N] = {q.shape[:3]}")
-    return floating(name, x).astype(q.dtype)
+    return x.astype(q.dtype)
 
 
 def check_form(form: str | None, chunk_size: int | None) -> None:

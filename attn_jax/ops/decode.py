@@ -14,13 +14,17 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, floats, takes
 from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.cache import KVCache, append_cache, check_valid, positions_from, update_cache
+from attn_jax.ops.cache import KVCache, append_cache, positions_from, update_cache
+from attn_jax.ops.layout import with_rank
 from attn_jax.ops.masks import FARTHEST, Causal, Dense, Lengths, Mask, MaskFn, PrefixLM
+from attn_jax.ops.padding import all_valid
 from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array
 
 
+@takes(query=floats, key=floats, value=floats)
 def cached_attention(
     query: ArrayLike, key: Array, value: Array, cache: KVCache, *, valid: Array | None = None, **options: Any
 ) -> tuple[Any, KVCache]:
@@ -63,6 +67,7 @@ def cached_attention(
     return decode_attention(query, seen, valid=valid, **options), after
 
 
+@takes(query=floats)
 def decode_attention(
     query: ArrayLike,
     cache: KVCache,
@@ -86,8 +91,9 @@ def decode_attention(
       bias: floating, [B, N, T, P] likewise; NaN for stored positions from P on.
       score_mod: as in `dot_product_attention`, with true positions.
       valid: bool [B, T], as given to `update_cache`; outputs at padding are finite, but otherwise free.
-      options: scale, logits_soft_cap, sinks, dropout_rate, dropout_key, precision, implementation, block_sizes and
-        return_lse of `dot_product_attention`. What dropout drops goes by row of the call and place, not by position.
+      options: scale, logits_soft_cap, sinks, dropout_rate, dropout_key, broadcast_dropout, precision, implementation,
+        block_sizes, return_lse and return_residual of `dot_product_attention`. What dropout drops goes by row of the
+        call and place, not by position.
 
     Returns:
       out [B, T, N, Hv] of the query's dtype, or (out, lse [B, T, N]).
@@ -108,13 +114,13 @@ def decode_attention(
     Reference: Pope et al. 2022, arXiv:2211.05102, section 3.
     """
     query = _check_query(query, cache, options)
-    valid = check_valid(valid, query.shape[:2])
+    valid = all_valid("valid", valid, query.shape[:2])
     first = cache.length - valid.sum(1, dtype=jnp.int32)
     result = dot_product_attention(
         query,
         cache.keys,
         cache.values,
-        None if bias is None else _by_position(bias, cache, fill=jnp.nan),
+        None if bias is None else _by_position(array("bias", bias, "an array of floats"), cache, fill=jnp.nan),
         _visible(cache, mask, query.shape),
         q_offset=first,
         score_mod=_of_stored(cache, score_mod, query.shape[2]),
@@ -161,7 +167,7 @@ def _visible(cache: KVCache, mask: ArrayLike | Mask | Callable[..., Array] | Non
         if any(isinstance(part, Dense) for part in jax.tree.leaves(mask, is_leaf=lambda x: isinstance(x, Dense))):
             raise ValueError("mask: got a Dense inside a combination, wanted the array alone, or masks by rule")
         return Stored(cache.positions, _checked(mask, query_shape, cache), cache.window)
-    allowed = jnp.asarray(mask)
+    allowed = array("mask", mask, "bool")
     if allowed.dtype != bool:
         raise ValueError(f"mask: got dtype {allowed.dtype}, wanted bool (True = may attend)")
     return Dense(_by_position(allowed, cache, fill=False)) & Stored(cache.positions, None, cache.window)
@@ -230,14 +236,12 @@ def _modified(positions: Array, score_mod: Callable[..., Array], score: Array, b
     return score_mod(score, b, h, q, jnp.maximum(positions[b, k], 0))
 
 
-def _by_position(array: ArrayLike, cache: KVCache, *, fill: float | bool) -> Array:
+def _by_position(pairs: Array, cache: KVCache, *, fill: float | bool) -> Array:
     """An array [... | 1, N | 1, T | 1, P | 1] over positions as one over places, [..., M | 1]."""
-    array = jnp.asarray(array)
-    if array.ndim == 0 or array.shape[-1] == 1:
-        return array
-    array = array.reshape((1,) * (4 - array.ndim) + array.shape)
+    if pairs.ndim == 0 or pairs.shape[-1] == 1:
+        return pairs
     places = cache.positions[:, None, None]
-    return jnp.take_along_axis(array, places, axis=-1, mode="fill", fill_value=fill)
+    return jnp.take_along_axis(with_rank(pairs, 4), places, axis=-1, mode="fill", fill_value=fill)
 
 
 @jax.jit

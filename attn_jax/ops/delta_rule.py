@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
+from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.chunks import (
     Form,
     check_form,
@@ -17,7 +18,10 @@ from attn_jax.ops.chunks import (
 )
 from attn_jax.types import Array
 
+_TAKES = takes(q=floats, k=floats, v=floats, beta=floats, log_decay=floats, initial=floats, chunk_size=whole)
 
+
+@_TAKES
 def delta_rule(
     q: Array,
     k: Array,
@@ -63,7 +67,7 @@ def delta_rule(
     8 to 11; decay: Yang et al. 2024, arXiv 2412.06464, equation 10; beta to 2: Grazzi et al. 2024, arXiv 2411.12537.
     """
     check_form(form, chunk_size)
-    dtypes = jnp.asarray(v).dtype, None if initial is None else initial.dtype
+    dtypes = v.dtype, None if initial is None else initial.dtype
     q, k, v, state = check_heads(q, k, v, initial)
     beta = check_per_head("beta", beta, q)
     log_decay = None if log_decay is None else check_per_head("log_decay", log_decay, q)
@@ -77,6 +81,7 @@ def delta_rule(
     return y.astype(dtypes[0]), state.astype(dtypes[1] or state.dtype)
 
 
+@_TAKES
 def delta_product(
     q: Array,
     k: Array,

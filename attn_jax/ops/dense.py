@@ -24,7 +24,7 @@ from attn_jax.ops.inputs import Inputs, Options, check_inputs
 from attn_jax.ops.layout import with_rank
 from attn_jax.ops.logits import Places, modify_scores, visible_pairs
 from attn_jax.ops.masks import Mask, per_batch
-from attn_jax.ops.sinks import Result, finish
+from attn_jax.ops.sinks import Result, answer, finish
 from attn_jax.types import Array
 
 
@@ -75,8 +75,9 @@ def attention_reference(
     *,
     sinks: ArrayLike | None = None,
     return_lse: bool = False,
+    return_residual: bool = False,
     **options: Unpack[Options],
-) -> Any:  # out, or (out, lse) with return_lse
+) -> Any:  # out, or a pair with return_lse or return_residual
     """Attention as it is defined: weights that sum to one, then their sum of values. The yardstick of every other path.
 
     `out_t = sum_s dropout(softmax_s(mask(cap(score_mod(scale * query_t . key_s + bias_ts))))) value_s`, materialised.
@@ -101,7 +102,7 @@ def attention_reference(
     powers, total, lse = _exponentials(scores)
     weights = _drop(x, powers / total[..., None])
     out, lse = finish(_result(x, _sum_values(x, weights), lse, visible), sinks)
-    return (out.astype(x.query.dtype), lse) if return_lse else out.astype(x.query.dtype)
+    return answer(out, lse, x.query, return_lse=return_lse, return_residual=return_residual)
 
 
 def why_not(x: Inputs) -> str | None:
@@ -222,8 +223,9 @@ def _drop(x: Inputs, weights: Array) -> Array:
     """Weights [..., K, R, S] with some of them dropped, the others scaled up."""
     if x.dropout_words is None:
         return weights
-    keep_row = partial(keep_weights, x.dropout_words, x.dropout_rate, heads=jnp.arange(x.heads), size=x.lengths)
-    keep = jax.vmap(keep_row)(_rows(x).reshape(-1)).reshape(*x.lead, x.heads, *x.lengths)
+    heads, rows = (jnp.arange(1), jnp.arange(1)) if x.broadcast_dropout else (jnp.arange(x.heads), _rows(x).reshape(-1))
+    keep = jax.vmap(partial(keep_weights, x.dropout_words, x.dropout_rate, heads=heads, size=x.lengths))(rows)
+    keep = with_rank(keep[0], x.query.ndim) if x.broadcast_dropout else keep.reshape(*x.lead, *keep.shape[1:])
     return weights * _merge_rows(_split_heads(keep, x), x).astype(weights.dtype)
 
 

@@ -2,7 +2,8 @@
 
 Every path, and every size of block, drops the same weights. Batch row and head give a key of their own,
 `threefry(key, (b, n))`, and the counter (t // 4, s) under that key gives 64 bits: 16 for each of four queries. A rate
-is therefore rounded to a multiple of 2 ** -16, and the weights that are kept are divided by what is really kept.
+is therefore rounded to a multiple of 2 ** -16, and the weights that are kept are divided by what is really kept. With
+`broadcast_dropout` every batch row and head drops what row 0 and head 0 do.
 """
 
 import jax

@@ -11,7 +11,12 @@ from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.masks import MaskFn
 from attn_jax.ops.scores import ScoreMod
 
-_NO_ARRAYS = {"dropout_rate": 0.0, "precision": None, "block_sizes": None}  # fields, and stand-ins without a leaf
+_NO_ARRAYS = {
+    "dropout_rate": 0.0,
+    "precision": None,
+    "block_sizes": None,
+    "broadcast_dropout": False,
+}  # fields, and stand-ins without a leaf
 
 
 def compile_eager(path: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,13 +1,16 @@
 """Feature maps of linear attention: phi(q) . phi(k) takes the place of exp(q . k). Their values are never negative."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from attn_jax.ops.arguments import floats, random_key, takes, whole
 from attn_jax.types import Array, Key
 
 
+@takes(x=floats)
 def elu_plus_one(x: Array) -> Array:
     """Positive features: x + 1 where x > 0, exp(x) elsewhere.
 
@@ -25,6 +28,7 @@ def elu_plus_one(x: Array) -> Array:
     return jax.nn.elu(x) + 1
 
 
+@takes(x=floats)
 def relu(x: Array) -> Array:
     """Sparse features: max(x, 0).
 
@@ -42,6 +46,7 @@ def relu(x: Array) -> Array:
     return jax.nn.relu(x)
 
 
+@takes(x=floats, projection=floats)
 def positive_random_features(x: Array, projection: Array) -> Array:
     """Features whose inner product is an unbiased estimate of exp(q . k / sqrt(H)): softmax attention without softmax.
 
@@ -66,6 +71,7 @@ def positive_random_features(x: Array, projection: Array) -> Array:
     return (jnp.exp(exponent) / math.sqrt(projection.shape[0])).astype(x.dtype)
 
 
+@takes(key=random_key, num_features=partial(whole, least=1), head_dim=partial(whole, least=1))
 def orthogonal_projection(key: Key, num_features: int, head_dim: int) -> Array:
     """Random directions for `positive_random_features`: orthogonal in blocks of H, with the norms of Gaussian vectors.
 
@@ -86,10 +92,10 @@ def orthogonal_projection(key: Key, num_features: int, head_dim: int) -> Array:
     """
     key_blocks, key_norms = jax.random.split(key)
     num_blocks = -(-num_features // head_dim)
-    blocks, r = jnp.linalg.qr(jax.random.normal(key_blocks, (num_blocks, head_dim, head_dim)))
+    blocks, r = jnp.linalg.qr(jax.random.normal(key_blocks, (num_blocks, head_dim, head_dim), jnp.float32))
     blocks = (
         blocks * jnp.sign(jnp.diagonal(r, axis1=-2, axis2=-1))[:, None, :]
     )  # else no direction is like its opposite
     rows = jnp.swapaxes(blocks, -1, -2).reshape(-1, head_dim)[:num_features]
-    norms = jnp.linalg.norm(jax.random.normal(key_norms, (num_features, head_dim)), axis=-1, keepdims=True)
+    norms = jnp.linalg.norm(jax.random.normal(key_norms, (num_features, head_dim), jnp.float32), axis=-1, keepdims=True)
     return rows * norms

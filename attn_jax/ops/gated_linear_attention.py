@@ -6,12 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.chunks import Form, check_form, check_heads, decays_between, run_chunks, run_places
-from attn_jax.ops.layout import floating
+from attn_jax.ops.layout import with_rank
 from attn_jax.ops.linear_attention import carry_chunk
 from attn_jax.types import Array
 
 
+@takes(q=floats, k=floats, v=floats, log_decay=floats, initial=floats, chunk_size=whole)
 def gated_linear_attention(
     q: Array,
     k: Array,
@@ -55,7 +57,7 @@ def gated_linear_attention(
     equations 5 to 7.
     """
     check_form(form, chunk_size)
-    dtypes = jnp.asarray(v).dtype, None if initial is None else initial.dtype
+    dtypes = v.dtype, None if initial is None else initial.dtype
     q, k, v, state = check_heads(q, k, v, initial)
     log_decay = _by_channel(log_decay, q)
     length, by_head = q.shape[1], log_decay.shape[-1] == 1
@@ -80,7 +82,7 @@ def _by_channel(log_decay: Array, q: Array) -> Array:
         raise ValueError(
             f"log_decay: got shape {log_decay.shape}, wanted [B, T, N] = {q.shape[:3]} or [B, T, N, H] = {q.shape}"
         )
-    log_decay = floating("log_decay", log_decay).astype(q.dtype)
+    log_decay = log_decay.astype(q.dtype)
     return log_decay if log_decay.ndim == 4 else log_decay[..., None]
 
 
@@ -112,11 +114,12 @@ def _weights_by_channel(q: Array, k: Array, log_decay: Array) -> Array:
     a binary tree say which: j and i part where j lies in the first half of a block and i in the second.
     """
     spans, second, parted = _tree(q.shape[-2])
+    second, parted = with_rank(second[..., None], q.ndim + 1), with_rank(parted, q.ndim + 1)
     decays = jnp.exp(jnp.einsum("lct,...th->...lch", spans.astype(q.dtype), log_decay, precision="highest"))
-    queries = jnp.where(second[..., None], q[..., None, :, :] * decays, 0)
-    keys = jnp.where(second[..., None], 0, k[..., None, :, :] * decays)
+    queries = jnp.where(second, q[..., None, :, :] * decays, 0)
+    keys = jnp.where(second, 0, k[..., None, :, :] * decays)
     weights = jnp.sum(jnp.einsum("...ih,...jh->...ij", queries, keys) * parted, -3)
-    return weights + jnp.eye(q.shape[-2], dtype=q.dtype) * jnp.sum(q * k, -1)[..., None, :]
+    return weights + with_rank(jnp.eye(q.shape[-2], dtype=q.dtype), q.ndim) * jnp.sum(q * k, -1)[..., None, :]
 
 
 def _tree(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

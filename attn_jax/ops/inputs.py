@@ -10,15 +10,16 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, flag, floats, random_key, share, whole
 from attn_jax.ops.closures import check_function
 from attn_jax.ops.dropout import dropout_words
-from attn_jax.ops.layout import check_layout, floating, to_rank
+from attn_jax.ops.layout import check_layout, to_rank, with_rank, without_ones
 from attn_jax.ops.masks import Mask
 from attn_jax.ops.rules import Window, flat_numbers, one_rule
 from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array, Key
 
-Implementation: TypeAlias = Literal["dense", "blockwise", "cudnn", "splash"]
+Implementation: TypeAlias = Literal["dense", "blockwise", "cudnn", "splash", "xla"]
 
 
 class Options(TypedDict, total=False):
@@ -35,6 +36,7 @@ class Options(TypedDict, total=False):
     score_mod: Callable[..., Array] | None
     dropout_rate: float
     dropout_key: Key | None
+    broadcast_dropout: bool
     precision: jax.lax.PrecisionLike
 
 
@@ -54,6 +56,7 @@ class Inputs(NamedTuple):
     dropout_words: Array | None  # uint32 [2]; None where nothing is dropped
     precision: jax.lax.PrecisionLike
     block_sizes: tuple[int, int] | None  # (block_q, block_k); None leaves the choice to us
+    broadcast_dropout: bool = False  # every batch row and head drops what (0, 0) does
     rows: Array | None = None  # the flat indices of batch rows, [...]; None: 0 .. B - 1, all of them
 
     @property
@@ -116,12 +119,14 @@ def check_inputs(
     score_mod: Callable[..., Array] | None = None,
     dropout_rate: float = 0.0,
     dropout_key: Key | None = None,
+    broadcast_dropout: bool = False,
     precision: jax.lax.PrecisionLike = None,
     block_sizes: tuple[int, int] | None = None,
 ) -> Inputs:
     """The arguments of attention in the form that every path reads, or a ValueError that names the argument."""
-    query, key = floating("query", query), floating("key", key)
-    value = None if value is None else floating("value", value)
+    query = floats("query", query)
+    key = _like_query(floats("key", key), query)
+    value = None if value is None else _like_query(floats("value", value), query)
     check_layout(query, key, value)
     scores = (*query.shape[:-3], query.shape[-2], query.shape[-3], key.shape[-3])
     q_offset = flat_numbers("q_offset", q_offset, scores[:-3])
@@ -129,10 +134,10 @@ def check_inputs(
         query=query,
         key=key,
         value=value,
-        bias=None if bias is None else to_rank("bias", floating("bias", bias), scores),
+        bias=None if bias is None else to_rank("bias", _bias(bias), scores),
         rule=one_rule(
             mask,
-            is_causal=is_causal,
+            is_causal=flag("is_causal", is_causal),
             query_seq_lengths=query_seq_lengths,
             key_value_seq_lengths=key_value_seq_lengths,
             local_window_size=local_window_size,
@@ -144,11 +149,24 @@ def check_inputs(
         q_offset=q_offset,
         scale=query.shape[-1] ** -0.5 if scale is None else _scalar("scale", scale),
         soft_cap=None if logits_soft_cap is None else _positive("logits_soft_cap", logits_soft_cap),
-        dropout_rate=_rate(dropout_rate),
+        dropout_rate=share("dropout_rate", dropout_rate),
         dropout_words=_words(dropout_rate, dropout_key),
         precision=_hashable(precision),
         block_sizes=None if block_sizes is None else _block_sizes(block_sizes),
+        broadcast_dropout=flag("broadcast_dropout", broadcast_dropout),
     )
+
+
+def _like_query(x: Array, query: Array) -> Array:
+    """A key or value of the query's rank where they differ by leading ones alone, as `jax.nn` takes it."""
+    ones = min(x.ndim, query.ndim) >= 3 and {*x.shape[:-3], *query.shape[:-3]} <= {1}
+    return with_rank(without_ones(x, query.ndim), query.ndim) if ones and x.ndim != query.ndim else x
+
+
+def _bias(bias: ArrayLike) -> Array:
+    """`bias` as an array of floats; of integers too, as in `jax.nn`, but of no bool: that is a mask."""
+    bias = array("bias", bias, "an array of floats")
+    return floats("bias", bias.astype(jnp.float32) if jnp.issubdtype(bias.dtype, jnp.integer) else bias)
 
 
 def _modification(score_mod: Callable[..., Array] | None, num_heads: int) -> Callable[..., Array] | None:
@@ -169,24 +187,13 @@ def _modification(score_mod: Callable[..., Array] | None, num_heads: int) -> Cal
     return score_mod
 
 
-def _rate(rate: float) -> float:
-    """`dropout_rate`, refused unless it is a Python number in [0, 1)."""
-    if not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
-        raise ValueError(f"dropout_rate: got {rate}, wanted a Python number with 0 <= rate < 1, not traced")
-    return float(rate)
-
-
 def _words(rate: float, key: Key | None) -> Array | None:
     """What the key says, where something is dropped."""
     if not rate:
         return None
     if key is None:
         raise ValueError(f"dropout_key: got None, wanted a key, since dropout_rate = {rate}")
-    key = jnp.asarray(key)
-    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if key.shape != (() if typed else (2,)) or not (typed or key.dtype == jnp.uint32):
-        raise ValueError(f"dropout_key: got {key.dtype}{list(key.shape)}, wanted one key, such as jax.random.key(0)")
-    return dropout_words(key)
+    return dropout_words(random_key("dropout_key", key))
 
 
 def _hashable(precision: Any) -> Any:
@@ -195,16 +202,19 @@ def _hashable(precision: Any) -> Any:
 
 
 def _scalar(name: str, x: ArrayLike) -> ArrayLike:
-    """`x`, refused unless it is one number."""
-    if isinstance(x, str) or jnp.ndim(x):
-        got = repr(x) if isinstance(x, str) else f"shape {jnp.shape(x)}"
+    """`x`, refused unless it is one real number; as an array it may have axes of size 1, as in `jax.nn`."""
+    if isinstance(x, (bool, int, float)):  # known while tracing, for XLA to fold
+        return x
+    number = array(name, x, "a scalar")
+    if number.size != 1 or not jnp.issubdtype(number.dtype, jnp.number) or jnp.iscomplexobj(number):
+        got = f"shape {number.shape}" if number.size != 1 else f"dtype {number.dtype}"
         raise ValueError(f"{name}: got {got}, wanted a scalar")
-    return x
+    return x if isinstance(x, np.generic) else number.reshape(())
 
 
 def _positive(name: str, x: ArrayLike) -> ArrayLike:
     """`x`, refused unless it is one positive number; a traced one is trusted."""
-    _scalar(name, x)
+    x = _scalar(name, x)
     if not isinstance(x, Tracer) and not np.all(np.greater(x, 0)):
         raise ValueError(f"{name}: got {x}, wanted a number > 0, or None for no cap")
     return x
@@ -212,10 +222,8 @@ def _positive(name: str, x: ArrayLike) -> ArrayLike:
 
 def _block_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
     """`block_sizes`, refused unless it is a pair of positive ints."""
-    if (
-        not isinstance(sizes, (tuple, list))
-        or len(sizes) != 2
-        or not all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes)
-    ):
-        raise ValueError(f"block_sizes: got {sizes!r}, wanted a pair (block_q, block_k) of ints > 0")
-    return int(sizes[0]), int(sizes[1])
+    try:
+        block_q, block_k = (whole("block_sizes", size, 1) for size in sizes)
+    except (TypeError, ValueError):
+        raise ValueError(f"block_sizes: got {sizes!r}, wanted a pair (block_q, block_k) of ints > 0") from None
+    return block_q, block_k

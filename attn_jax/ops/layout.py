@@ -5,23 +5,12 @@ from typing import TypeVar
 
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
 from attn_jax.types import Array
 
 AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 
 LAYOUT = "did you pass [B, N, T, H]? wanted query [..., T, N, H], key [..., S, K, H], value [..., S, K, Hv]"
-
-
-def floating(name: str, x: ArrayLike) -> Array:
-    """`x` as an array of floats, or a ValueError."""
-    if callable(x):  # such as a mask in the place of bias
-        raise ValueError(f"{name}: got {x!r}, wanted an array of floats; masks and functions go into mask or score_mod")
-    x = jnp.asarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating) or x.dtype.itemsize < 2:  # 8-bit floats promote with nothing
-        raise ValueError(f"{name}: got dtype {x.dtype}, wanted a floating dtype such as float32 or bfloat16")
-    return x
 
 
 def check_layout(query: Array, key: Array, value: Array | None) -> None:
@@ -47,7 +36,8 @@ def check_layout(query: Array, key: Array, value: Array | None) -> None:
 
 
 def to_rank(name: str, x: AnyArray, scores: tuple[int, ...]) -> AnyArray:
-    """`x` with leading ones up to the rank of the scores, or a ValueError where it does not broadcast to them."""
+    """`x` of the rank of the scores, leading ones added or left out, or a ValueError where it does not broadcast."""
+    x = without_ones(x, len(scores))
     fits = x.ndim <= len(scores) and all(a in (1, b) for a, b in zip(x.shape[::-1], scores[::-1], strict=False))
     if not fits:
         raise ValueError(
@@ -59,6 +49,12 @@ def to_rank(name: str, x: AnyArray, scores: tuple[int, ...]) -> AnyArray:
 def with_rank(x: AnyArray, rank: int) -> AnyArray:
     """`x` with leading ones up to a rank."""
     return x.reshape((1,) * (rank - x.ndim) + x.shape)
+
+
+def without_ones(x: AnyArray, rank: int) -> AnyArray:
+    """`x` without the leading ones beyond a rank: `jax.nn` takes a mask [1, N, T, S] beside a query [T, N, H]."""
+    surplus = x.shape[: max(0, x.ndim - rank)]
+    return x.reshape(x.shape[len(surplus) :]) if surplus and set(surplus) == {1} else x
 
 
 def flat_pairs(pairs: AnyArray, lead: tuple[int, ...]) -> Array:

@@ -4,12 +4,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from attn_jax.ops.arguments import flag, floats, takes, whole
 from attn_jax.ops.chunks import Form, check_form, check_heads, lower_triangle, run_chunks, run_places
 from attn_jax.types import Array
 
 _EPS = 1e-6  # beside the sum of weights, which is 0 before the first key, and where all features are
 
 
+@takes(q=floats, k=floats, v=floats, initial=floats, normalise=flag, chunk_size=whole)
 def linear_attention(
     q: Array,
     k: Array,
@@ -52,7 +54,7 @@ def linear_attention(
     2312.06635, section 2.2.
     """
     check_form(form, chunk_size)
-    dtypes = jnp.asarray(v).dtype, None if initial is None else initial.dtype
+    dtypes = v.dtype, None if initial is None else initial.dtype
     q, k, v, state = check_heads(q, k, v, initial, columns=int(normalise))
     if normalise:
         v = jnp.concatenate([v, jnp.ones_like(v[..., :1])], -1)

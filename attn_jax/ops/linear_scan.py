@@ -17,12 +17,14 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, takes, whole
 from attn_jax.ops.norms import accumulator
 from attn_jax.types import Array
 
 Form: TypeAlias = Literal["sequential", "associative", "chunked"]
 
 
+@takes(a=array, b=array, initial=array, axis=whole)
 def linear_scan(
     a: ArrayLike, b: ArrayLike, initial: ArrayLike | None = None, *, form: Form | None = None, axis: int = 1
 ) -> tuple[Array, Array]:

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, lists_as_arrays
 from attn_jax.ops.intervals import (
     BlockMap,
     Intervals,
@@ -49,6 +50,9 @@ class Mask(ABC):
       >>> (Causal() & (lambda b, h, q, k: k != 1)).materialize(3, 3).astype(int).tolist()
       [[1, 0, 0], [1, 0, 0], [1, 0, 1]]
     """
+
+    def __post_init__(self):
+        lists_as_arrays(self)
 
     __array_ufunc__ = None  # NumPy then leaves `array & mask` to us, who refuse it, instead of going elementwise
 
@@ -232,7 +236,7 @@ def per_batch(number: ArrayLike, b: ArrayLike) -> ArrayLike:
 
 def check_per_batch(name: str, number: ArrayLike, batch_size: int) -> None:
     """Raises a ValueError unless `number` is integer, and a scalar or [B]: indexing would clamp and say nothing."""
-    shape, dtype = jnp.shape(number), jnp.result_type(number)
+    shape, dtype = (found := array(name, number, "integers")).shape, found.dtype
     if shape not in ((), (batch_size,)) or not jnp.issubdtype(dtype, jnp.integer):
         raise ValueError(f"{name}: got {dtype}{list(shape)}, wanted an integer scalar or integers [B] = [{batch_size}]")
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array
 from attn_jax.ops.intervals import Intervals, block_map, span, static_integer, unknown
 from attn_jax.ops.mask_algebra import And, Mask, MaskFn, Not, Or, Shifted, check_per_batch, per_batch
 from attn_jax.types import Array
@@ -268,7 +269,7 @@ class Dense(Mask):
 
     def check_shapes(self, scores: tuple[int, ...]) -> None:
         """Bool, and broadcasts to the scores."""
-        shape, dtype = jnp.shape(self.array), jnp.result_type(self.array)
+        shape, dtype = (found := array("Dense.array", self.array, "bool")).shape, found.dtype
         fits = len(shape) <= len(scores) and all(a in (1, n) for a, n in zip(shape[::-1], scores[::-1], strict=False))
         if not jnp.issubdtype(dtype, jnp.bool_) or not fits:
             raise ValueError(
@@ -279,7 +280,7 @@ class Dense(Mask):
 
 def _check_ids(name: str, ids: Array, B: int, n: int, *, at_least: bool = False) -> None:
     """Raises a ValueError unless `ids` are n (or more) integers, or that for each of B rows."""
-    shape, dtype = jnp.shape(ids), jnp.result_type(ids)
+    shape, dtype = (found := array(name, ids, "integers")).shape, found.dtype
     fits = len(shape) > 0 and shape[:-1] in ((), (B,)) and (shape[-1] == n or (at_least and shape[-1] > n))
     if not (fits and jnp.issubdtype(dtype, jnp.integer)):
         count = f"at least {n}" if at_least else f"{n}"

@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.types import Array
 
 
+@takes(outs=floats, lses=floats, axis=whole)
 def merge_attention(outs: ArrayLike, lses: ArrayLike, axis: int = 0) -> tuple[Array, Array]:
     """Attention over all keys from attention over P disjoint parts of them, exactly.
 
@@ -63,9 +65,6 @@ def _shares(scores: Array, axis: int) -> tuple[Array, Array]:
 def _check_parts(outs: ArrayLike, lses: ArrayLike, axis: int) -> tuple[Array, Array]:
     """Both as arrays, or a ValueError that names the argument."""
     outs, lses = jnp.asarray(outs), jnp.asarray(lses)
-    for name, x in (("outs", outs), ("lses", lses)):
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise ValueError(f"{name}: got dtype {x.dtype}, wanted a floating dtype")
     if outs.ndim < 1 or lses.shape != outs.shape[:-1]:
         raise ValueError(
             f"lses: got shape {lses.shape}, wanted {outs.shape[:-1]}: outs [P, ..., T, N, Hv] without its last axis"

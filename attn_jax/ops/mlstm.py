@@ -9,6 +9,7 @@ from typing import TypeAlias
 import jax.numpy as jnp
 from jax import lax
 
+from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.chunks import Form, check_heads, check_per_head
 from attn_jax.ops.gated_linear_attention import gated_linear_attention
 from attn_jax.types import Array
@@ -18,6 +19,7 @@ MemoryState: TypeAlias = tuple[Array, Array]
 _EPS = 1e-6  # the least divisor, where a stabiliser of more than 14 leaves exp(-m) none to speak of
 
 
+@takes(q=floats, k=floats, v=floats, log_input=floats, log_forget=floats, chunk_size=whole)
 def mlstm(
     q: Array,
     k: Array,
@@ -61,7 +63,8 @@ def mlstm(
 
     Reference: Beck et al. 2024, arXiv 2405.04517, equations 15 to 27.
     """
-    dtype = jnp.asarray(v).dtype
+    dtype = v.dtype
+    initial = None if initial is None else (floats("initial", initial[0]), floats("initial", initial[1]))
     q, k, v, memory = check_heads(q, k, v, None if initial is None else initial[0], columns=1)
     log_input, log_forget = check_per_head("log_input", log_input, q), check_per_head("log_forget", log_forget, q)
     m = _initial_stabiliser(initial, q)
@@ -75,6 +78,7 @@ def mlstm(
     return _normalised(read, stabilisers[..., None]).astype(dtype), (memory, last.astype(m.dtype))
 
 
+@takes(log_input=floats, log_forget=floats, initial=floats)
 def stabilise(log_input: Array, log_forget: Array, initial: Array) -> tuple[Array, Array, Array]:
     """The gates under the stabiliser: what a place writes, the logarithm of what it keeps, and m after it.
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.closures import Lifted, lift
 from attn_jax.ops.linear_scan import linear_scan
 from attn_jax.types import Array, Params
@@ -32,6 +33,7 @@ class NewtonResult(NamedTuple):
     converged: Array  # bool []: whether the residual reached the tolerance
 
 
+@takes(initial=floats, max_iterations=whole)
 def newton_scan(
     f: Callable[[Any, Array, Any], Array],
     params: Params,

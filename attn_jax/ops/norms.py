@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jax import lax
 
+from attn_jax.ops.arguments import floats, takes
+from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array
 
 
@@ -15,6 +17,7 @@ def accumulator(dtype) -> jnp.dtype:
     return jnp.promote_types(dtype, jnp.float32)
 
 
+@takes(x=floats, gain=floats, bias=floats)
 def layer_norm(x: Array, gain: Array, bias: Array | None = None, *, eps: float = 1e-6) -> Array:
     """Normalises each vector to mean 0 and variance 1, then scales and shifts it.
 
@@ -36,10 +39,11 @@ def layer_norm(x: Array, gain: Array, bias: Array | None = None, *, eps: float =
     """
     wide = x.astype(accumulator(x.dtype))
     centred = wide - jnp.mean(wide, -1, keepdims=True)
-    y = centred * lax.rsqrt(jnp.mean(jnp.square(centred), -1, keepdims=True) + eps) * gain
-    return (y if bias is None else y + bias).astype(x.dtype)
+    y = centred * lax.rsqrt(jnp.mean(jnp.square(centred), -1, keepdims=True) + eps) * with_rank(gain, x.ndim)
+    return (y if bias is None else y + with_rank(bias, x.ndim)).astype(x.dtype)
 
 
+@takes(x=floats, gain=floats)
 def rms_norm(x: Array, gain: Array, *, eps: float = 1e-6) -> Array:
     """Scales each vector to root mean square 1, then by the gain; nothing is centred.
 
@@ -59,5 +63,5 @@ def rms_norm(x: Array, gain: Array, *, eps: float = 1e-6) -> Array:
     Reference: Zhang & Sennrich 2019, arXiv 1910.07467, equation 4.
     """
     wide = x.astype(accumulator(x.dtype))
-    y = wide * lax.rsqrt(jnp.mean(jnp.square(wide), -1, keepdims=True) + eps) * gain
+    y = wide * lax.rsqrt(jnp.mean(jnp.square(wide), -1, keepdims=True) + eps) * with_rank(gain, x.ndim)
     return y.astype(x.dtype)

@@ -6,48 +6,62 @@ are for scores (ops/scores.py). `randomised_positions` makes positions for any o
 
 import math
 from fractions import Fraction
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, flag, floats, integers, random_key, takes, whole
 from attn_jax.types import Array, Key
 
+_size = partial(whole, least=0)
 
+
+@takes(positions=integers, d_model=partial(whole, least=1))
 def sinusoidal(positions: Array, d_model: int, *, base: float = 10_000.0) -> Array:
     """The sinusoidal position encoding: sines in even, cosines in odd channels.
 
     pe[p, 2i] = sin(p / base^(2i / D)),    pe[p, 2i+1] = cos(p / base^(2i / D))
 
+    Exact to about 1e-6 at any position an int32 holds, as `rotary`.
+
     Args:
       positions: [...] integers, the places counted from 0.
       d_model: the width D, even or odd.
-      base: the wavelengths run from 2 pi to base * 2 pi places.
+      base: > 0; the wavelengths run from 2 pi to base * 2 pi places.
 
     Returns:
       [..., D] float32.
+
+    Raises:
+      ValueError: positions are no integers, d_model is no positive integer, or base is not positive.
 
     >>> sinusoidal(jnp.arange(2), 4)[0].tolist()
     [0.0, 1.0, 0.0, 1.0]
 
     Reference: Vaswani et al. 2017, arXiv 1706.03762, section 3.5.
     """
-    pairs = jnp.arange((d_model + 1) // 2, dtype=jnp.float32)
-    angle = positions[..., None].astype(jnp.float32) * jnp.exp(-pairs * (2 * jnp.log(base) / d_model))
+    _check_base(base)
+    angle = _angles(positions, base ** (-np.arange(0, d_model, 2) / d_model), jnp.dtype(jnp.float32))
     waves = jnp.stack([jnp.sin(angle), jnp.cos(angle)], -1)
     return waves.reshape(*angle.shape[:-1], -1)[..., :d_model]
 
 
+@takes(positions=integers, table=partial(floats, rank=2, letters="[M, D]"))
 def learned(positions: Array, table: Array) -> Array:
     """Looks learned position vectors up; a place outside the table gives NaN, never a neighbour's vector.
 
     Args:
       positions: [...] integers, the places counted from 0.
-      table: [M, D], one row a place.
+      table: [M, D] floating, one row a place.
 
     Returns:
       [..., D] in the table's dtype.
+
+    Raises:
+      ValueError: positions are no integers, or the table is not floating [M, D].
 
     >>> learned(jnp.array([1, 2]), jnp.ones((2, 1))).tolist()
     [[1.0], [nan]]
@@ -57,6 +71,7 @@ def learned(positions: Array, table: Array) -> Array:
     return table.at[positions].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 
+@takes(x=array, positions=array, dim=whole, interleaved=flag)
 def rotary(
     x: ArrayLike, positions: ArrayLike, *, base: float = 10_000.0, dim: int | None = None, interleaved: bool = False
 ) -> Array:
@@ -102,6 +117,7 @@ def rotary(
     return jnp.concatenate([turned.astype(x.dtype), rest], -1)
 
 
+@takes(num_heads=partial(whole, least=1))
 def alibi_slopes(num_heads: int) -> Array:
     """How steeply each head's score falls with distance: a geometric sequence, 2^(-8/N), 2^(-16/N) ... 2^-8.
 
@@ -124,14 +140,13 @@ def alibi_slopes(num_heads: int) -> Array:
 
     Reference: Press, Smith & Lewis 2021, arXiv:2108.12409, section 3, and `get_slopes` of its code.
     """
-    if not isinstance(num_heads, int) or num_heads < 1:
-        raise ValueError(f"num_heads: got {num_heads!r}, wanted an integer >= 1")
     below = 1 << (num_heads.bit_length() - 1)
     exponents = [-8 * (i + 1) / below for i in range(below)]
     exponents += [-8 * (2 * i + 1) / (2 * below) for i in range(num_heads - below)]
     return jnp.array([2.0**exponent for exponent in exponents], jnp.float32)
 
 
+@takes(relative_position=integers, num_buckets=whole, max_distance=whole, bidirectional=flag)
 def relative_buckets(
     relative_position: ArrayLike, *, num_buckets: int = 32, max_distance: int = 128, bidirectional: bool = True
 ) -> Array:
@@ -162,10 +177,10 @@ def relative_buckets(
 
     Reference: Raffel et al. 2019, arXiv:1910.10683, section 2.1, and `_relative_position_bucket` of its code.
     """
-    relative_position = jnp.asarray(relative_position)
-    if not jnp.issubdtype(relative_position.dtype, jnp.integer):
-        raise ValueError(f"relative_position: got dtype {relative_position.dtype}, wanted integers k - q")
     side = check_buckets(num_buckets, max_distance, bidirectional=bidirectional)
+    # clipped, for no negative to wrap: from max_distance on all are in the last bucket; and in 32 bits at least
+    wide = jnp.promote_types(jnp.result_type(relative_position), jnp.int32)
+    relative_position = jnp.clip(jnp.asarray(relative_position, wide), -max_distance, max_distance)
     distance = jnp.abs(relative_position) if bidirectional else jnp.maximum(-relative_position, 0)
     bucket = jnp.minimum(distance, side // 2).astype(jnp.int32)
     for start in _bucket_starts(side, max_distance):
@@ -173,6 +188,7 @@ def relative_buckets(
     return bucket + side * (relative_position > 0).astype(jnp.int32) if bidirectional else bucket
 
 
+@takes(key=random_key, length=_size, max_position=_size, used=integers)
 def randomised_positions(key: Key, length: int, max_position: int, *, used: ArrayLike | None = None) -> Array:
     """Random places for a sequence: a sorted random subset, without replacement, of 0 .. max_position - 1.
 
@@ -202,14 +218,11 @@ def randomised_positions(key: Key, length: int, max_position: int, *, used: Arra
 
     Reference: Ruoss et al. 2023, arXiv:2305.16843, section 3; Bentley & Floyd 1987, A sample of brilliance.
     """
-    for name, size in (("length", length), ("max_position", max_position)):
-        if not isinstance(size, int) or size < 0:
-            raise ValueError(f"{name}: got {size!r}, wanted an integer >= 0, fixed when the program is compiled")
     if max_position < length:
         raise ValueError(f"max_position: got {max_position}, wanted at least length = {length} places")
     size, places = jnp.asarray(length if used is None else used, jnp.int32), jnp.arange(length, dtype=jnp.int32)
     last = max_position - size + places
-    draws = (jax.random.bits(key, (length,)) % (last + 1).astype(jnp.uint32)).astype(jnp.int32)
+    draws = (jax.random.bits(key, (length,), jnp.uint32) % (last + 1).astype(jnp.uint32)).astype(jnp.int32)
 
     def add(subset, candidate):
         place, last, draw = candidate
@@ -256,6 +269,12 @@ def _angles(positions: Array, frequencies: np.ndarray, dtype: jnp.dtype) -> Arra
     return (wrapped.astype(dtype) + left) * (2 * math.pi / 2**32)
 
 
+def _check_base(base: float) -> None:
+    """Raises a ValueError unless the base is a positive number, known while tracing."""
+    if not isinstance(base, (int, float, np.number)) or not 0 < base < math.inf:
+        raise ValueError(f"base: got {base!r}, wanted a number > 0")
+
+
 def _check_rotary(x: Array, positions: Array, base: float, dim: int | None) -> int:
     """How many channels turn, or a ValueError."""
     if x.ndim < 3 or not jnp.issubdtype(x.dtype, jnp.floating):
@@ -269,8 +288,7 @@ def _check_rotary(x: Array, positions: Array, base: float, dim: int | None) -> i
             f"positions: got shape {positions.shape}, wanted [T], or one that broadcasts to [..., T] = {places}; "
             "x is [..., T, N, H]: did you pass [B, N, T, H]?"
         )
-    if not base > 0:
-        raise ValueError(f"base: got {base}, wanted a number > 0")
+    _check_base(base)
     dim = x.shape[-1] if dim is None else dim
     if dim % 2 or not 0 < dim <= x.shape[-1]:
         raise ValueError(f"dim: got {dim}, wanted an even number of channels, from 2 to H = {x.shape[-1]}")

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, floats
 from attn_jax.ops.similarities import Similarity, scaled_dot_product
 from attn_jax.types import Array
 
@@ -135,10 +136,7 @@ def _softmax(similarities: Array) -> Array:
 
 def _floating(**arrays: ArrayLike) -> list[Array]:
     """Arrays of floats, or a ValueError that names the one that is not."""
-    for name, x in arrays.items():
-        if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
-            raise ValueError(f"{name}: got dtype {jnp.result_type(x)}, wanted a floating dtype such as float32")
-    return [jnp.asarray(x) for x in arrays.values()]
+    return [floats(name, x) for name, x in arrays.items()]
 
 
 def _check_database(query: Array, keys: Array, values: Array) -> None:
@@ -153,7 +151,7 @@ def _check_database(query: Array, keys: Array, values: Array) -> None:
 
 def _check_mask(mask: ArrayLike, S: int) -> Array:
     """`mask`, refused unless it is bool [S]."""
-    mask = jnp.asarray(mask)
+    mask = array("mask", mask, "bool")
     if mask.dtype != bool or mask.shape != (S,):
         raise ValueError(f"mask: got {mask.dtype}{list(mask.shape)}, wanted bool [S] = [{S}]")
     return mask
@@ -161,7 +159,7 @@ def _check_mask(mask: ArrayLike, S: int) -> Array:
 
 def _broadcast_mask(mask: ArrayLike | None, pairs: tuple[int, ...]) -> Array:
     """`mask` as bool [..., T, S], all True for None, or a ValueError."""
-    given = jnp.asarray(True if mask is None else mask)
+    given = array("mask", True if mask is None else mask, "bool")
     fits = given.ndim <= len(pairs) and all(a in (1, b) for a, b in zip(given.shape[::-1], pairs[::-1], strict=False))
     if given.dtype != bool or not fits:
         raise ValueError(

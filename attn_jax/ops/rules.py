@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, integers, whole
 from attn_jax.ops.closures import check_function
 from attn_jax.ops.intervals import static_integer
 from attn_jax.ops.layout import to_rank
@@ -68,7 +69,8 @@ def _given(mask: ArrayLike | Mask | Callable[..., Array] | None, scores: tuple[i
     if callable(mask):
         check_function("mask", mask)
         return MaskFn(mask)
-    allowed: Any = mask if isinstance(mask, np.ndarray) else jnp.asarray(mask)  # NumPy's stay known while traced
+    # NumPy's stay known while traced
+    allowed: Any = mask if isinstance(mask, np.ndarray) else array("mask", mask, "bool, a Mask or a function")
     if allowed.dtype != bool:
         raise ValueError(
             f"mask: got dtype {allowed.dtype}, wanted bool (True = may attend); what is added goes into bias"
@@ -80,23 +82,26 @@ def _window(size: Window | None) -> Mask | None:
     """`local_window_size` as in jax.nn: (left, right), or one number for both."""
     if size is None:
         return None
-    sides = size if isinstance(size, tuple) else (size, size)
-    whole = [side for side in sides if side is not None]
-    if len(sides) != 2 or not all(isinstance(side, (int, np.integer)) and side >= 0 for side in whole):
-        raise ValueError(f"local_window_size: got {size!r}, wanted an int >= 0, or a pair (left, right) of them")
-    return SlidingWindow(*sides)
+    pair: Any = size if isinstance(size, (tuple, list)) or np.ndim(size) else (size, size)
+    try:
+        left, right = (None if side is None else whole("side", side, 0) for side in pair)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"local_window_size: got {size!r}, wanted an int >= 0, or a pair (left, right) of them, None for no limit"
+        ) from None
+    return SlidingWindow(left, right)
 
 
-def _segments(ids: ArrayLike | tuple | None, q_offset: ArrayLike, scores: tuple[int, ...]) -> Mask | None:
+def _segments(ids: Any, q_offset: ArrayLike, scores: tuple[int, ...]) -> Mask | None:
     """`segment_ids`: [..., T] where T = S, or a pair (of the queries [..., T], of the keys [..., S])."""
     if ids is None:
         return None
-    pair = tuple(ids) if isinstance(ids, (tuple, list)) else (ids, ids)
+    pair = tuple(ids) if isinstance(ids, tuple) or _is_list_of_arrays(ids) else (ids, ids)
     if len(pair) != 2:
         raise ValueError(f"segment_ids: got {len(pair)} arrays, wanted one, or a pair (query ids, key ids)")
     lead, flat = scores[:-3], []
     for x, name, length in zip(pair, ("query", "key"), scores[-2:], strict=True):
-        x = jnp.asarray(x)
+        x = array("segment_ids", x, "integers")
         if not jnp.issubdtype(x.dtype, jnp.integer) or x.shape not in ((*lead, length), (length,)):
             raise ValueError(
                 f"segment_ids: got {x.dtype}{list(x.shape)} for the {name}, wanted integers {[*lead, length]} or "
@@ -104,6 +109,11 @@ def _segments(ids: ArrayLike | tuple | None, q_offset: ArrayLike, scores: tuple[
             )
         flat.append(x.reshape(math.prod(lead), length) if x.ndim > 1 else x)
     return _from_rows(Segments(*flat), q_offset)
+
+
+def _is_list_of_arrays(ids: Any) -> bool:
+    """Whether a list is a pair, and not one array as a list of numbers, or of rows."""
+    return isinstance(ids, list) and all(isinstance(x, (jax.Array, np.ndarray)) and x.ndim for x in ids)
 
 
 def _lengths(
@@ -122,7 +132,7 @@ def flat_numbers(name: str, lengths: Any, lead: tuple[int, ...]) -> Any:
     """Integers, a scalar, [B] or [...], as a scalar or [B], never narrower than int32, where a sum would wrap."""
     if lengths is None or isinstance(lengths, (int, np.integer)):
         return lengths
-    lengths = jnp.asarray(lengths)
+    lengths = integers(name, lengths)
     lengths = lengths.reshape(math.prod(lead)) if lead and lengths.shape == lead else lengths
     check_per_batch(name, lengths, math.prod(lead))
     return lengths.astype(jnp.promote_types(lengths.dtype, jnp.int32))

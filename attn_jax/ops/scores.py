@@ -18,6 +18,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, lists_as_arrays
 from attn_jax.ops.positions import check_buckets, relative_buckets
 from attn_jax.types import Array, Params
 
@@ -31,6 +32,9 @@ class ScoreModification(ABC):
     Subclass it as a dataclass, frozen and without eq, registered with `jax.tree_util.register_dataclass`, and write
     `__call__`.
     """
+
+    def __post_init__(self):
+        lists_as_arrays(self)
 
     @abstractmethod
     def __call__(self, score: Array, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
@@ -70,7 +74,7 @@ class ALiBi(ScoreModification):
 
     def check(self, num_heads: int) -> None:
         """Slopes: floating [N]."""
-        shape, dtype = jnp.shape(self.slopes), jnp.result_type(self.slopes)
+        shape, dtype = (found := array("ALiBi.slopes", self.slopes, "floats [N]")).shape, found.dtype
         if shape != (num_heads,) or not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(f"ALiBi.slopes: got {dtype}{list(shape)}, wanted floats [N] = [{num_heads}]")
 
@@ -112,7 +116,7 @@ class RelativeBias(ScoreModification):
 
     def check(self, num_heads: int) -> None:
         """Table: floating [num_buckets, N], of buckets that can be told apart."""
-        shape, dtype = jnp.shape(self.table), jnp.result_type(self.table)
+        shape, dtype = (found := array("RelativeBias.table", self.table, "floats [num_buckets, N]")).shape, found.dtype
         if len(shape) != 2 or shape[1] != num_heads or not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(
                 f"RelativeBias.table: got {dtype}{list(shape)}, wanted floats [num_buckets, N] = [..., {num_heads}]"
@@ -150,8 +154,8 @@ class SoftCap(ScoreModification):
 
     def _check_cap(self) -> None:
         """Not when the object is made: JAX also makes trees that hold axes and specs where the cap was."""
-        if jnp.ndim(self.cap):
-            raise ValueError(f"SoftCap.cap: got shape {jnp.shape(self.cap)}, wanted a scalar")
+        if (found := array("SoftCap.cap", self.cap, "a number > 0")).ndim:
+            raise ValueError(f"SoftCap.cap: got shape {found.shape}, wanted a scalar")
         if not isinstance(self.cap, Tracer) and not np.greater(self.cap, 0):
             raise ValueError(f"SoftCap.cap: got {self.cap}, wanted a number > 0")
 

@@ -4,17 +4,25 @@ Those with parameters get them by `functools.partial`, and are then as good as a
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, floats, random_key, takes, whole
 from attn_jax.types import Array, Key, Params
 
 Similarity: TypeAlias = Callable[[Array, Array], Array]  # (query [H], keys [S, H]) -> [S]
 
+_vector = partial(floats, rank=1, letters="one query [H]; for many, jax.vmap over them")
+_matrix = partial(floats, rank=2, letters="[S, H]")
+_of_vectors = takes(query=_vector, keys=_matrix)
+_size = partial(whole, least=1)
 
+
+@_of_vectors
 def dot_product(query: Array, keys: Array) -> Array:
     """The dot product of the query with every key: `query . key_s`.
 
@@ -38,6 +46,7 @@ def dot_product(query: Array, keys: Array) -> Array:
     return keys @ query
 
 
+@_of_vectors
 def scaled_dot_product(query: Array, keys: Array) -> Array:
     """The dot product over the root of its length: `query . key_s / sqrt(H)`.
 
@@ -62,6 +71,7 @@ def scaled_dot_product(query: Array, keys: Array) -> Array:
     return dot_product(query, keys) * query.shape[-1] ** -0.5
 
 
+@takes(query=_vector, keys=_matrix, weights=floats)
 def bilinear(query: Array, keys: Array, *, weights: Array) -> Array:
     """The dot product after a learned map, between spaces of any two sizes: `query^T W key_s`.
 
@@ -86,6 +96,7 @@ def bilinear(query: Array, keys: Array, *, weights: Array) -> Array:
     return keys @ (query @ weights)
 
 
+@takes(query=_vector, keys=_matrix, w_q=floats, w_k=floats, v=floats)
 def additive(query: Array, keys: Array, *, w_q: Array, w_k: Array, v: Array) -> Array:
     """A small network with one hidden layer: `v . tanh(query W_q + key_s W_k)`.
 
@@ -116,6 +127,7 @@ def additive(query: Array, keys: Array, *, w_q: Array, w_k: Array, v: Array) -> 
     return jnp.tanh((query @ w_q)[None] + keys @ w_k) @ v
 
 
+@takes(query=_vector, keys=_matrix, strength=array)
 def cosine(query: Array, keys: Array, *, strength: ArrayLike = 1.0) -> Array:
     """The cosine of the angle between the query and every key: `strength * query . key_s / (|query| |key_s|)`.
 
@@ -142,6 +154,7 @@ def cosine(query: Array, keys: Array, *, strength: ArrayLike = 1.0) -> Array:
     return jnp.multiply(strength, _directions(keys) @ _directions(query))
 
 
+@takes(key=random_key, query_size=_size, key_size=_size)
 def init_bilinear(key: Key, query_size: int, key_size: int) -> Params:
     """Parameters of `bilinear`, Glorot uniform: U(-a, a) with a = sqrt(6 / (Hq + Hk)).
 
@@ -162,10 +175,10 @@ def init_bilinear(key: Key, query_size: int, key_size: int) -> Params:
 
     Reference: Glorot & Bengio 2010, equation 16.
     """
-    _check_sizes(query_size=query_size, key_size=key_size)
     return {"weights": _glorot(key, (query_size, key_size))}
 
 
+@takes(key=random_key, query_size=_size, key_size=_size, hidden_size=_size)
 def init_additive(key: Key, query_size: int, key_size: int, hidden_size: int) -> Params:
     """Parameters of `additive`, each matrix Glorot uniform by its own fans; v is a matrix [A, 1].
 
@@ -187,7 +200,6 @@ def init_additive(key: Key, query_size: int, key_size: int, hidden_size: int) ->
 
     Reference: Glorot & Bengio 2010, equation 16.
     """
-    _check_sizes(query_size=query_size, key_size=key_size, hidden_size=hidden_size)
     for_q, for_k, for_v = jax.random.split(key, 3)
     w_q, w_k = _glorot(for_q, (query_size, hidden_size)), _glorot(for_k, (key_size, hidden_size))
     return {"w_q": w_q, "w_k": w_k, "v": _glorot(for_v, (hidden_size, 1))[:, 0]}
@@ -208,7 +220,7 @@ def _directions(x: Array) -> Array:
 def _glorot(key: Key, shape: tuple[int, int]) -> Array:
     """U(-a, a), a = sqrt(6 / (fan in + fan out))."""
     limit = (6 / sum(shape)) ** 0.5
-    return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
+    return jax.random.uniform(key, shape, jnp.float32, minval=-limit, maxval=limit)
 
 
 def _check_same_size(query: Array, keys: Array) -> None:
@@ -221,10 +233,3 @@ def _check_parameter(name: str, got: Array, shape: tuple[int, ...], letters: str
     """Raises a ValueError that names a parameter of another shape."""
     if got.shape != shape:
         raise ValueError(f"{name}: got shape {got.shape}, wanted {letters} = {shape}")
-
-
-def _check_sizes(**sizes: int) -> None:
-    """Raises a ValueError that names a size below 1."""
-    for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
-            raise ValueError(f"{name}: got {size!r}, wanted an integer >= 1")

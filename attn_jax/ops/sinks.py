@@ -1,11 +1,13 @@
 """What comes after a path: attention sinks, one more logit a head that gives no value, and the NaN that rows saw."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array, flag, floats, takes
+from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array
 
 
@@ -19,11 +21,21 @@ class Result(NamedTuple):
 
 def finish(result: Result, sinks: ArrayLike | None) -> tuple[Array, Array]:
     """(out, lse) with sinks, then with the taint: added last, it leaves the cotangents of the rest as they are."""
-    out, lse = add_sinks(result.out, result.lse, sinks)
+    out, lse = add_sinks(result.out, result.lse, None if sinks is None else array("sinks", sinks))
     return out + result.taint[..., None], lse + result.taint
 
 
-def add_sinks(out: Array, lse: Array, sinks: ArrayLike | None) -> tuple[Array, Array]:
+def answer(out: Array, lse: Array, query: Array, *, return_lse: bool, return_residual: bool) -> Any:
+    """What a call gives: the output, alone or with lse, or with `jax.nn`'s residual: rounded, without a gradient."""
+    if flag("return_lse", return_lse) and flag("return_residual", return_residual):
+        raise ValueError("return_residual: got True beside return_lse=True, wanted one of the two")
+    if return_residual:
+        return out.astype(query.dtype), jax.lax.stop_gradient(lse).astype(query.dtype)
+    return (out.astype(query.dtype), lse) if return_lse else out.astype(query.dtype)
+
+
+@takes(out=floats, lse=floats, sinks=array)
+def add_sinks(out: Array, lse: Array, sinks: Array | None) -> tuple[Array, Array]:
     """Attention with sinks from attention without: `out * sigmoid(lse - sink)` and `log(exp(lse) + exp(sink))`.
 
     Results over parts of the keys are merged first; the sinks are added once, to the whole.
@@ -48,10 +60,11 @@ def add_sinks(out: Array, lse: Array, sinks: ArrayLike | None) -> tuple[Array, A
     """
     if sinks is None:
         return out, lse
-    shape, dtype = jnp.shape(sinks), jnp.result_type(sinks)
-    if shape not in ((), lse.shape[-1:]) or not jnp.issubdtype(dtype, jnp.floating):
-        raise ValueError(f"sinks: got {dtype}{list(shape)}, wanted floats, a scalar or [N] = [{lse.shape[-1]}]")
-    sink = jnp.broadcast_to(jnp.asarray(sinks, lse.dtype), lse.shape)
+    if sinks.shape not in ((), lse.shape[-1:]) or not jnp.issubdtype(sinks.dtype, jnp.floating):
+        raise ValueError(
+            f"sinks: got {sinks.dtype}{list(sinks.shape)}, wanted floats, a scalar or [N] = [{lse.shape[-1]}]"
+        )
+    sink = jnp.broadcast_to(with_rank(sinks.astype(lse.dtype), lse.ndim), lse.shape)
     # an empty row's lse is -inf and a tainted row's NaN: 0 stands in for both, for no derivative to be NaN
     empty, tainted = lse == -jnp.inf, jnp.isnan(lse)
     known = jnp.where(empty | tainted, 0, lse)

@@ -43,6 +43,7 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
         masked=masked.tobytes(),
         full=full.tobytes(),
         dropout_rate=x.dropout_rate,
+        broadcast_dropout=x.broadcast_dropout,
         accumulator=x.accumulator,
         operand=_operand(x),
         precision=x.precision,

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import itertools
 
 import flax.linen as nn
 import jax
@@ -272,19 +273,121 @@ def test_dropout_is_that_of_the_attention(seed):
     np.testing.assert_array_equal(got, want)
 
 
+class Shelf:
+    """Stands for a module: what is sown lies on it."""
+
+    def sow(self, collection, name, value):
+        self.weights = value
+
+
+FLAX = {  # every argument of flax's two functions: (which of them have it, arguments for both)
+    "nothing": ("both", {}),
+    "bias": ("both", {"bias": np.linspace(-2, 2, T * T).reshape(T, T).astype(np.float32)}),
+    "bias of ints": ("both", {"bias": np.arange(T * T).reshape(T, T) % 3}),
+    "mask": ("both", {"mask": np.tril(np.ones((1, 1, T, T), np.float32))}),
+    "mask of ints": ("both", {"mask": np.tril(np.ones((B, 1, T, T), int))}),
+    "deterministic": ("both", {"dropout_rate": 0.5, "deterministic": True}),
+    "no dropout": ("both", {"dropout_rate": 0.0, "dropout_rng": None, "broadcast_dropout": False}),
+    "dtype": ("both", {"dtype": jnp.bfloat16}),
+    "wider dtype": ("both", {"dtype": jnp.float32}),
+    "precision": ("both", {"precision": "highest"}),
+    "forced": ("linen", {"force_fp32_for_softmax": True}),
+    "forced, causal": ("linen", {"force_fp32_for_softmax": True, "mask": np.tril(np.ones((1, 1, T, T), bool))}),
+    "no products": (
+        "linen",
+        {"einsum_dot_general": None, "qk_attn_weights_einsum": None, "attn_weights_value_einsum": None},
+    ),
+    "promotion": ("nnx", {"promote_dtype": nnx.nn.dtypes.promote_dtype, "dtype": jnp.float32}),
+    "causal": ("nnx", {"is_causal": True}),
+}
+
+
+@functools.cache
+def flax_table():
+    """{(library, dtype, sown or not): rows of (output, weights) of ours and of flax's}, from one program a library."""
+
+    def rows(library, arrays, sown, only):
+        for name, (has, options) in FLAX.items():
+            if has in ("both", library) and (only is None or name in only):
+                pairs = []
+                for function in (attention_fn, {"linen": nn, "nnx": nnx}[library].dot_product_attention):
+                    shelf = Shelf()
+                    out = function(*arrays, **options, **({"module": shelf} if sown else {}))
+                    pairs.append((out, shelf.weights if sown else out))
+                yield name, pairs
+
+    def everything(arrays):
+        few = ("nothing", "forced", "causal", "dtype")
+        of_dtype = {"float32": None, "bfloat16": None, "int32": few}
+        table = {}
+        for library, (name, only), sown in itertools.product(("linen", "nnx"), of_dtype.items(), (True, False)):
+            if sown or name == "float32" or library == "linen":  # else nnx calls jax.nn, which has no bfloat16 here
+                inputs = [(4 * x if name == "int32" else x).astype(name) for x in arrays]
+                table[library, name, sown] = dict(rows(library, inputs, sown, only if sown else few))
+        return table
+
+    return jax.jit(everything)(heads())
+
+
+def test_every_argument_of_flax_means_the_same():
+    """Values, and dtypes of outputs and of what is sown."""
+    seen = set()
+    for (library, dtype, _), rows in flax_table().items():
+        for name, (ours, theirs) in rows.items():
+            seen |= {(library, argument) for argument in FLAX[name][1]}
+            for got, want in zip(ours, theirs, strict=True):
+                assert got.dtype == want.dtype, (library, dtype, name)
+                tolerance = 2e-2 if dtype == "bfloat16" or want.dtype == jnp.bfloat16 else 1e-5
+                np.testing.assert_allclose(*(np.asarray(x, np.float64) for x in (got, want)), atol=tolerance)
+    for library, module in (("linen", nn), ("nnx", nnx)):
+        arguments = set(inspect.signature(module.dot_product_attention).parameters)
+        assert arguments - {"query", "key", "value", "module"} == {name for lib, name in seen if lib == library}
+
+
+def test_weights_are_sown_in_flax_s_dtype():
+    dtypes = {name: rows[0][1].dtype for name, rows in flax_table()["linen", "bfloat16", True].items()}
+    assert (dtypes["nothing"], dtypes["forced"]) == (jnp.bfloat16, jnp.float32)
+
+
+@pytest.mark.parametrize("library", [nn, nnx])
+def test_broadcast_dropout_is_one_pattern(library):
+    """flax's default: read off equal weights of the identity, as flax's own."""
+    zeros, identity = jnp.zeros((B, T, 4, 2)), jnp.broadcast_to(jnp.eye(T)[:, None], (B, T, 4, T))
+
+    def kept(function, seed, **options):
+        rate = {"dropout_rate": 0.5, "dropout_rng": jax.random.key(seed)}
+        return np.asarray(function(zeros, zeros, identity, **rate, **options)).swapaxes(1, 2) > 0.1 / T
+
+    for function in (attention_fn, library.dot_product_attention):
+        pattern = kept(function, 0)
+        np.testing.assert_array_equal(pattern, np.broadcast_to(pattern[:1, :1], pattern.shape))
+        assert 0.2 < pattern.mean() < 0.8
+        assert (pattern != kept(function, 1)).any()
+        own = kept(function, 0, broadcast_dropout=False)
+        assert (own[0] != own[1]).any() and (own[:, 0] != own[:, 1]).any()
+
+
+@pytest.mark.parametrize("seed", [jax.random.key, jax.random.PRNGKey])
+def test_broadcast_dropout_in_flax_s_module(seed):
+    layer = nn.MultiHeadDotProductAttention(num_heads=4, dropout_rate=0.5, attention_fn=attention_fn)
+    run = jax.jit(functools.partial(layer.init_with_output, deterministic=False))
+    keys = {"params": jax.random.key(0), "dropout": seed(1)}
+    assert np.isfinite(run(keys, draw(1, B, T, D))[0]).all()
+
+
 SMOOTH = functools.partial(dot_product_attention, logits_soft_cap=1.0, is_causal=True, mask=None)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dropout_rate": 0.5, "dropout_rng": 0}, "broadcast_dropout: got True, wanted False"),
-        ({"dropout_rate": 0.5, "broadcast_dropout": False}, "dropout_rng: got None, wanted a key"),
+        ({"dropout_rate": 0.5, "dropout_rng": 0}, "dropout_rng: got int32.*, wanted one key"),
+        ({"dropout_rate": 0.5}, "dropout_rng: got None, wanted a key"),
         ({"einsum_dot_general": jax.lax.dot_general}, "einsum_dot_general: got .* wanted None"),
         ({"qk_attn_weights_einsum": jnp.einsum}, "qk_attn_weights_einsum: got .* wanted None"),
         ({"attn_weights_value_einsum": jnp.einsum}, "attn_weights_value_einsum: got .* wanted None"),
         ({"is_causal": True, "attention": SMOOTH}, "is_causal: got one from the module and one bound to attention"),
-        ({"bias": np.ones((T, T), int)}, "bias: got dtype int"),
+        ({"bias": np.ones((T, T), bool)}, "bias: got dtype bool"),
     ],
 )
 def test_what_cannot_be_honoured_raises(options, message):

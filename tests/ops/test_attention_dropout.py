@@ -42,6 +42,14 @@ def test_every_path_drops_the_same(path):
     assert drops_the_same(PATHS[path])
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_broadcast_dropout_drops_in_all_rows_and_heads_what_the_first_does(path):
+    first = kept(dense, B=1, N=1, K=1)
+    np.testing.assert_allclose(
+        kept(PATHS[path], broadcast_dropout=True), np.broadcast_to(first, (2, 4, 9, 11)), atol=1e-5
+    )
+
+
 def test_every_path_drops_the_same_twin():
     """Bits that are drawn a block at a time, as many kernels do, are refused."""
 
@@ -122,4 +130,14 @@ def test_legacy_keys_are_keys():
     new = drop(*arrays, dropout_key=typed)
     with jax.debug_key_reuse(False):
         old = drop(*arrays, dropout_key=jax.random.key_data(typed))
+    np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("implementation", ["rbg", "unsafe_rbg"])
+def test_legacy_keys_of_every_generator_are_keys(implementation):
+    """`jax.random.PRNGKey(0)` is uint32[4] under rbg."""
+    with jax.default_prng_impl(implementation), jax.debug_key_reuse(False):
+        raw, typed = jax.random.PRNGKey(6), jax.random.key(6)
+        assert raw.shape == (4,)
+        old, new = (dense(*draw(4), dropout_rate=RATE, dropout_key=key) for key in (raw, typed))
     np.testing.assert_array_equal(old, new)

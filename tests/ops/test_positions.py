@@ -23,15 +23,52 @@ def _strict_ranks():
         yield
 
 
-@pytest.mark.parametrize("d_model", [1, 6, 7])
-def test_sinusoidal(d_model):
-    with jax.numpy_rank_promotion("allow"):
-        got = np.asarray(jax.jit(sinusoidal, static_argnums=1)(jnp.arange(50), d_model))
-    for p in range(50):
+SINUSOIDAL = jax.jit(sinusoidal, static_argnames=("d_model", "base"))
+
+
+def waves(positions, d_model, base=10_000.0):
+    """The sinusoidal encoding in float64, channel by channel."""
+    got = np.empty((len(positions), d_model))
+    for i, p in enumerate(positions):
         for channel in range(d_model):
-            angle = p / 10_000 ** (2 * (channel // 2) / d_model)
-            want = np.sin(angle) if channel % 2 == 0 else np.cos(angle)
-            assert abs(got[p, channel] - want) < 2e-5
+            angle = int(p) / base ** (2 * (channel // 2) / d_model)
+            got[i, channel] = math.sin(angle) if channel % 2 == 0 else math.cos(angle)
+    return got
+
+
+@pytest.mark.parametrize(("d_model", "base"), [(1, 10_000.0), (6, 10_000.0), (7, 500_000.0), (8, 0.5)])
+@pytest.mark.parametrize("first", [0, -9, 100_000, 1_000_000, 2**24 + 1, 2**31 - 50])
+def test_sinusoidal_is_exact_at_every_position(d_model, base, first):
+    """A float32 angle would be off by .002 at 100,000 and by .03 at 1,000,000."""
+    positions = first + np.arange(50, dtype=np.int32)
+    np.testing.assert_allclose(SINUSOIDAL(positions, d_model, base=base), waves(positions, d_model, base), atol=1e-6)
+
+
+def test_sinusoidal_twin():
+    """The angle as a float32 product is refused."""
+    frequencies = 10_000.0 ** -(np.arange(0, 6, 2) / 6)
+    angles = np.float32(1_000_000) * frequencies.astype(np.float32)
+    assert np.abs(np.sin(angles) - waves([1_000_000], 6)[0, ::2]).max() > 1e-4
+
+
+def test_sinusoidal_of_integers_of_any_width():
+    for dtype in (np.int8, np.uint8, np.int16, np.int32):
+        np.testing.assert_array_equal(SINUSOIDAL(np.array([3, 100], dtype), 6), SINUSOIDAL(np.array([3, 100]), 6))
+
+
+def test_randomised_positions_do_not_depend_on_64_bits():
+    want = randomised_positions(jax.random.key(3), 9, 2048).tolist()
+    with jax.enable_x64(True):
+        assert randomised_positions(jax.random.key(3), 9, 2048).tolist() == want
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_relative_buckets_at_the_ends_of_a_dtype(dtype):
+    """The absolute value of the lowest integer wraps, and unsigned ones have no negative."""
+    ends = np.iinfo(dtype)
+    got = BUCKETS(np.array([ends.min, -1, 0, 1, ends.max], dtype))
+    assert got.tolist() == [15, 1, 0, 17, 31]
+    assert BUCKETS(np.array([5], np.uint8), bidirectional=False).tolist() == [0]
 
 
 def test_learned_never_clamps():
@@ -220,7 +257,7 @@ def test_relative_buckets_begin_where_they_do_in_t5():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"relative_position": np.zeros(2)}, "relative_position: got dtype float32, wanted integers k - q"),
+        ({"relative_position": np.zeros(2)}, "relative_position: got dtype float32, wanted integers"),
         ({"num_buckets": 2}, "num_buckets: got 2, wanted an even number >= 4"),
         ({"num_buckets": 7}, "num_buckets: got 7, wanted an even number"),
         ({"num_buckets": 1, "bidirectional": False}, "num_buckets: got 1, wanted at least 2"),

@@ -1,0 +1,111 @@
+"""What users hand a model, checked where it comes in: NumPy and lists are taken, the rest is refused by name."""
+
+from collections.abc import Callable
+from functools import partial
+
+from attn_jax.mixers.checked import as_float32, broadcasting
+from attn_jax.models.base import EncoderDecoder, Model
+from attn_jax.ops.arguments import floats, integers, random_key, whole
+from attn_jax.ops.padding import prefix
+from attn_jax.types import IO, Array, Key, Params, State
+
+
+def checked(model: Model, io: IO) -> Model:
+    """The model with its functions behind a check of what users hand them, NumPy and lists included."""
+    read = partial(_read_inputs, io)
+    return model._replace(
+        init=partial(_init, model.init),
+        embed=partial(_embed, model.embed, read),
+        apply_embedded=partial(_apply_embedded, model.apply_embedded),
+        apply=partial(_apply, model.apply, read),
+        extend=None if model.extend is None else partial(_extend, model.extend, read),
+        inspect=partial(_inspect, model.inspect, read),
+    )
+
+
+def checked_pair(model: EncoderDecoder) -> EncoderDecoder:
+    """The same of an encoder-decoder."""
+    return model._replace(
+        init=partial(_init, model.init),
+        apply=partial(_apply_pair, model.apply),
+        encode=partial(_encode, model.encode),
+        extend=partial(_extend_pair, model.extend),
+        inspect=partial(_inspect_pair, model.inspect),
+    )
+
+
+def _init(init: Callable[..., Params], key: Key) -> Params:
+    with broadcasting():
+        return as_float32(init(random_key("key", key)))
+
+
+def _embed(embed: Callable, read: Callable, params: Params, inputs: Array):
+    with broadcasting():
+        return embed(params, read(inputs))
+
+
+def _apply_embedded(apply: Callable, params: Params, x: Array, valid: Array | None = None, *, key=None):
+    x = floats("x", x, 3, "[B, T, D]")
+    with broadcasting():
+        return apply(params, x, prefix("valid", valid, x.shape[:2]), key=_key(key))
+
+
+def _apply(apply: Callable, read: Callable, params: Params, inputs: Array, valid: Array | None = None, *, key=None):
+    inputs = read(inputs)
+    with broadcasting():
+        return apply(params, inputs, prefix("valid", valid, inputs.shape[:2]), key=_key(key))
+
+
+def _extend(extend: Callable, read: Callable, params: Params, inputs: Array, state: State, valid: Array | None = None):
+    inputs = read(inputs)
+    with broadcasting():
+        return extend(params, inputs, state, prefix("valid", valid, inputs.shape[:2]))
+
+
+def _inspect(inspect: Callable, read: Callable, params: Params, inputs: Array, valid: Array | None = None):
+    inputs = read(inputs)
+    with broadcasting():
+        return inspect(params, inputs, prefix("valid", valid, inputs.shape[:2]))
+
+
+def _apply_pair(apply: Callable, params: Params, source: Array, source_valid, target_in: Array, *, key=None):
+    with broadcasting():
+        return apply(params, *_source(source, source_valid), _tokens("target_in", target_in), key=_key(key))
+
+
+def _encode(encode: Callable, params: Params, source: Array, source_valid: Array | None, max_length: int):
+    with broadcasting():
+        return encode(params, *_source(source, source_valid), whole("max_length", max_length, 0))
+
+
+def _extend_pair(extend: Callable, params: Params, target_in: Array, state: State):
+    with broadcasting():
+        return extend(params, _tokens("target_in", target_in), state)
+
+
+def _inspect_pair(inspect: Callable, params: Params, source: Array, source_valid, target_in: Array):
+    with broadcasting():
+        return inspect(params, *_source(source, source_valid), _tokens("target_in", target_in))
+
+
+def _key(key: Key | None) -> Key | None:
+    return None if key is None else random_key("key", key)
+
+
+def _source(source: Array, valid: Array | None) -> tuple[Array, Array | None]:
+    source = _tokens("source", source)
+    return source, prefix("source_valid", valid, source.shape)
+
+
+def _tokens(name: str, x: Array) -> Array:
+    return integers(name, x, 2, "[B, T]")
+
+
+def _read_inputs(io: IO, inputs: Array) -> Array:
+    """Tokens [B, T], or channels [B, T, C], or a ValueError."""
+    if io.channels is None:
+        return _tokens("inputs", inputs)
+    inputs = floats("inputs", inputs)
+    if inputs.ndim != 3 or inputs.shape[2] != io.channels:
+        raise ValueError(f"inputs: got shape {inputs.shape}, wanted [B, T, C] with C = {io.channels}")
+    return inputs
