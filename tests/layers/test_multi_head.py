@@ -246,11 +246,11 @@ def test_initial_weights_are_one_draw():
     ("sizes", "message"),
     [
         ({"d_model": 8, "num_heads": 3}, "num_heads: got 3, wanted a divisor of d_model = 8"),
-        ({"d_model": 8, "num_heads": 0}, "num_heads: got 0, wanted at least 1"),
+        ({"d_model": 8, "num_heads": 0}, "num_heads: got 0, wanted an integer >= 1"),
         ({"d_model": 8, "num_heads": 4, "num_kv_heads": 3}, "num_kv_heads: got 3, wanted a divisor of num_heads = 4"),
         ({"d_model": 8, "num_heads": 4, "num_kv_heads": 0}, "num_kv_heads: got 0"),
-        ({"d_model": 8, "num_heads": 4, "head_dim": 0}, "head_dim: got 0, wanted at least 1"),
-        ({"d_model": 8, "num_heads": 4, "value_dim": 0}, "value_dim: got 0, wanted at least 1"),
+        ({"d_model": 8, "num_heads": 4, "head_dim": 0}, "head_dim: got 0, wanted an integer >= 1"),
+        ({"d_model": 8, "num_heads": 4, "value_dim": 0}, "value_dim: got 0, wanted an integer >= 1"),
     ],
 )
 def test_sizes_that_do_not_divide_are_named(sizes, message):
