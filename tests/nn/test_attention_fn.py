@@ -338,7 +338,8 @@ def test_every_argument_of_flax_means_the_same():
             for got, want in zip(ours, theirs, strict=True):
                 assert got.dtype == want.dtype, (library, dtype, name)
                 tolerance = 2e-2 if dtype == "bfloat16" or want.dtype == jnp.bfloat16 else 1e-5
-                np.testing.assert_allclose(*(np.asarray(x, np.float64) for x in (got, want)), atol=tolerance)
+                got, want = (np.asarray(x, np.float64) for x in (got, want))
+                np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
     for library, module in (("linen", nn), ("nnx", nnx)):
         arguments = set(inspect.signature(module.dot_product_attention).parameters)
         assert arguments - {"query", "key", "value", "module"} == {name for lib, name in seen if lib == library}
