@@ -148,16 +148,10 @@ NO_ARRAYS = {
     *("ops.arguments." + name for name in ("takes", "array", "floats", "integers", "whole", "flag", "random_key")),
     *("ops.intervals." + name for name in ("block_map", "span", "unknown", "intersect", "unite", "complement")),
     *("ops.intervals.static_integer", "ops.linear_scan.fastest_form", "ops.norms.accumulator", "ops.padding.prefix"),
-    *(
-        "ops.arguments.share",
-        "ops.scores.compose",
-        "layers.flat.over_rows",
-        "models.base.vocabulary",
-        "models.decoder_only.decoder_only",
-    ),
+    *("ops.arguments.share", "ops.scores.compose", "layers.flat.over_rows", "layers.decay.spared"),
+    *("models.base.vocabulary", "models.decoder_only.decoder_only", "models.greedy.greedy_decode"),
     *("models.sequence_model.classic", "models.stack.make_runs", "ops.explain.explain_attention"),
     *("ops.chunks.decays_between", "ops.mlstm.stabilise", "models.decoder_only.pack"),  # inner forms
-    "models.greedy.greedy_decode",
 }
 
 
