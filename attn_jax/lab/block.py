@@ -91,7 +91,13 @@ def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Ch
 
 def _table(evaluation: Evaluation) -> dict[str, Any]:
     """Means of the tallies, [R][M] lists; null where not finite."""
-    return {name: _finite(tally.total / tally.number) for name, tally in evaluation._asdict().items()}
+    return {name: _finite(_mean(*tally)) for name, tally in evaluation._asdict().items()}
+
+
+def _mean(total: Any, number: Any) -> np.ndarray:
+    """In float64: 19 of 20 is .95, and reaches a threshold of .95."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total, np.float64) / np.asarray(number, np.float64)
 
 
 def _finite(values: Any) -> Any:

@@ -78,4 +78,4 @@ def _matched(config: AnyModelConfig, io: IO) -> int:
 
 
 def _miss(config: AnyModelConfig, target: int, io: IO) -> float:
-    return abs(_matched(config, io) / target - 1)
+    return abs(_matched(config, io) - target) / target  # 51 of 50 misses by .02, and not by a little more

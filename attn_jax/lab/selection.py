@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+_ROUNDING = 1e-9  # of a score that is exactly the threshold; one answer more or less changes a score by far more
 HELD = 2  # how many further evaluations a crossing must hold
 
 
@@ -47,7 +48,7 @@ def solved_and_held(score: np.ndarray, threshold: float, steps: np.ndarray) -> S
     if steps.ndim != 1 or not steps.size or score.shape[-1:] != steps.shape:
         raise ValueError(f"score: got shape {score.shape} with steps {steps.shape}, wanted [..., E] and [E], E >= 1")
     alive = np.asarray(np.isfinite(score).all(axis=-1))
-    above = np.logical_and(score >= threshold, alive[..., None])
+    above = np.logical_and(score >= threshold - _ROUNDING, alive[..., None])
     count = max(len(steps) - HELD, 0)
     held = np.ones((*above.shape[:-1], count), bool)
     for shift in range(HELD + 1):

@@ -6,6 +6,7 @@ most of them to run.
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,7 +71,7 @@ def kaplan_meier(steps: ArrayLike, observed: ArrayLike, budget: float) -> Curve:
       empirical curve.
 
     Raises:
-      ValueError: no runs, or unequal shapes.
+      ValueError: no runs, unequal shapes, or a run that solved the task at no step of 1 to the budget.
 
     >>> kaplan_meier([100, 200, 400, 400], [True, True, False, False], 400).solved.tolist()
     [0.0, 0.25, 0.5, 0.5]
@@ -80,14 +81,16 @@ def kaplan_meier(steps: ArrayLike, observed: ArrayLike, budget: float) -> Curve:
     steps, observed = one_a_seed("steps", steps), np.asarray(observed, bool)
     if steps.shape != observed.shape:
         raise ValueError(f"observed: got shape {observed.shape}, wanted that of steps, {steps.shape}")
-    from scipy import stats
-
-    sample = stats.CensoredData(uncensored=steps[observed], right=np.minimum(steps[~observed], budget))
-    estimate = stats.ecdf(sample).cdf
-    times = np.concatenate([[0.0], np.unique(steps[observed]), [float(budget)]])
-    solved = np.concatenate([[0.0], np.atleast_1d(estimate.evaluate(times[1:]))])
-    last = -1 if times[-2] == budget else None
-    return Curve(times[:last], solved[:last])
+    if not ((steps[observed] > 0) & (steps[observed] <= budget)).all():
+        raise ValueError(f"steps: got {steps[observed].tolist()} of solved runs, wanted steps above 0 up to {budget}")
+    times, solved, survival = [0.0], [0.0], Fraction(1)  # exact: half of the runs is .5, not a little less
+    for time in np.unique(steps[observed]):
+        survival *= 1 - Fraction(int((steps[observed] == time).sum()), int((steps >= time).sum()))
+        times.append(float(time))
+        solved.append(float(1 - survival))
+    if times[-1] != budget:
+        times, solved = [*times, float(budget)], [*solved, solved[-1]]
+    return Curve(np.array(times), np.array(solved))
 
 
 def median_time(curve: Curve) -> float | None:

@@ -55,6 +55,12 @@ def test_the_interval_excludes_zero_exactly_where_p_decides(seed):
     assert (result.low > 0 or result.high < 0) == (result.p < 0.05)
 
 
+def test_a_bound_that_is_zero_is_not_rounded_away_from_it():
+    """Three of the differences sum to 0 in decimals, to 2e-17 in binary: the interval ends at 0 and p is above .05."""
+    result = paired_difference(np.array([3, 1, 3, 7, 5, 2, -3, 7]) / 10, np.zeros(8))
+    assert (result.low, result.p > 0.05) == (0, True)
+
+
 @pytest.mark.parametrize("n", [1, 3, 5])
 def test_five_seeds_bound_nothing(n):
     result = paired_difference(np.full(n, 9.0), np.zeros(n))

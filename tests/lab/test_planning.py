@@ -9,6 +9,7 @@ import pytest
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.errors import ConfigError
 from attn_jax.lab import facts as lab_facts
+from attn_jax.lab import matching
 from attn_jax.lab.facts import study_facts
 from attn_jax.lab.matching import count_parameters, match_parameters
 from attn_jax.lab.newton_trips import newton_trips
@@ -72,6 +73,11 @@ def test_what_cannot_be_reached_is_said():
 def study(**changes):
     models = {"transformer": REFERENCE, "lstm": ModelConfig(mixers=(LSTM(),))}
     return replace(Study("s", AssociativeRecall(), models, TrainConfig(), EvaluateConfig()), **changes)
+
+
+def test_two_percent_is_two_percent(monkeypatch):
+    monkeypatch.setattr(matching, "_matched", lambda config, io: 51)
+    assert match_parameters(ModelConfig(), 50, IO_TOKENS)[1] is None
 
 
 def test_only_the_others_are_resized():

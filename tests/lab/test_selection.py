@@ -1,5 +1,7 @@
 """Who solved the task, and which rate stands for a seed."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,15 @@ def test_solved_means_held(name):
     score, solved, unconfirmed, step = RUNS[name]
     result = solved_and_held(np.array(score), 0.95, STEPS)
     assert (bool(result.solved), bool(result.unconfirmed), float(result.steps)) == (solved, unconfirmed, step)
+
+
+@pytest.mark.parametrize("chance", [Fraction(0), Fraction(1, 3), Fraction(1, 10), Fraction(7, 17)])
+def test_a_share_that_is_exactly_the_threshold_reaches_it(chance):
+    """Every k of n right, as the lab normalises it, against the same in fractions."""
+    shares = [Fraction(k, n) for n in range(1, 121) for k in range(n + 1)]
+    scores = [(float(share) - float(chance)) / (1 - float(chance)) for share in shares]
+    solved = solved_and_held(np.tile(np.array(scores)[:, None], 3), 0.95, np.arange(3)).solved
+    assert solved.tolist() == [(share - chance) / (1 - chance) >= Fraction(19, 20) for share in shares]
 
 
 def test_runs_are_judged_alone():

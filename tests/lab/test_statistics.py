@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -107,6 +108,42 @@ def test_kaplan_meier_ends_at_the_budget(steps, end):
 
 def test_kaplan_meier_without_a_solved_run_stays_at_zero():
     assert kaplan_meier([400] * 3, [False] * 3, 400).solved.tolist() == [0, 0]
+
+
+EXACT = [
+    ([100.0] * 12, 12, 100.0),
+    ([100.0, 200, 200, 300, 300], 5, 300.0),
+    ([*range(1, 13)], 12, 12.0),
+    ([*range(1, 12)], 12, None),
+    ([*range(1, 51)], 50, 50.0),
+]
+
+
+@pytest.mark.parametrize(("solved", "unsolved", "median"), EXACT)
+def test_half_of_the_runs_is_half(solved, unsolved, median):
+    curve = kaplan_meier([*solved, *[800.0] * unsolved], [True] * len(solved) + [False] * unsolved, 800)
+    assert median_time(curve) == median
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_kaplan_meier_is_the_exact_product(seed):
+    """Against the product limit in fractions, run by run; where half have solved, the median is there."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 30))
+    steps, observed = rng.integers(1, 9, n), rng.random(n) < 0.6
+    curve = kaplan_meier(steps, observed, 8)
+    survival = Fraction(1)
+    for time, share in zip(curve.times, curve.solved, strict=True):
+        at_risk = int((steps >= time).sum())
+        survival *= 1 - Fraction(int(((steps == time) & observed).sum()), max(at_risk, 1))
+        assert share == float(1 - survival)
+    assert (np.diff(curve.times) > 0).all()
+
+
+@pytest.mark.parametrize("steps", [[400, 100], [0, 100], [-5, 100]])
+def test_a_solve_outside_of_the_budget_is_refused(steps):
+    with pytest.raises(ValueError, match=r"^steps: got .* of solved runs, wanted steps above 0 up to 300"):
+        kaplan_meier(steps, [True, True], 300)
 
 
 def test_median_only_where_the_curve_crosses_one_half():
