@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import jax
 
-from attn_jax.config_file import in_words, line_in, load_module, raised
+from attn_jax.config_file import breach, in_words, load_module
 from attn_jax.errors import ConfigError, UserError
 from attn_jax.mixers import MIXERS, Mixer, MixerConfig
 from attn_jax.names import nearest_names
@@ -60,7 +60,7 @@ def check(kind: Kind, name: str, platform: Platform) -> None:
     except (Exception, SystemExit) as error:  # whatever the user's code does
         if found.path is None and isinstance(error, ImportError):
             raise  # a registered task whose data are not installed: it says what to install
-        raise UserError(_complaint(found, error)) from error
+        raise UserError(breach(found.name, found.path, error)) from error
     print(f"{found.name} keeps the contract of a {kind}:")
     print("\n".join(f"  {promise}" for promise in promises))
 
@@ -149,12 +149,3 @@ def _task_promises(config: TaskConfig) -> tuple[str, ...]:
     solved = ("solve gives the targets where scored, from what was read so far alone",)
     paired = ("pairs hold the strings of sample",)
     return _EVERY_TASK + (solved if task.solve else ()) + (paired if task.pairs else ())
-
-
-def _complaint(found: _Found, error: BaseException) -> str:
-    """Which promise is broken, or where the user's code raised."""
-    if found.path and line_in(found.path, error):
-        return in_words(found.path, error)
-    said = str(error).split("\n")[0] if isinstance(error, AssertionError) else raised(error)
-    line = line_in(found.path, error.__cause__) if found.path else ""
-    return f"{found.name} breaks its contract: {said}{line and f' ({found.path}{line})'}"

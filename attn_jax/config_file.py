@@ -61,6 +61,15 @@ def in_words(path: Path, error: BaseException) -> str:
     return f"{path}{line_in(path, error)}: {raised(error)}"
 
 
+def breach(name: str, path: Path | None, error: BaseException) -> str:
+    """Which promise the user's mixer of this name breaks, or where its code raised."""
+    if path and line_in(path, error):
+        return in_words(path, error)
+    said = str(error).split("\n")[0] if isinstance(error, AssertionError) else raised(error)
+    line = line_in(path, error.__cause__) if path else ""
+    return f"{name} breaks its contract: {said}{line and f' ({path}{line})'}"
+
+
 def raised(error: BaseException) -> str:
     """What was raised, and its first line: jax goes on for a page.
 

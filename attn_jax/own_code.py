@@ -8,12 +8,14 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import sysconfig
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 _PACKAGE = Path(__file__).parent
+_PYTHON = Path(sysconfig.get_paths()["stdlib"])
 _folders: dict[str, None] = {}  # of the user's files, in order of their coming
 _imported: set[str] = set()  # names of modules found in these folders
 _asked: list[tuple[str, str]] = []  # (module, folder) that `import_class` is looking for
@@ -65,8 +67,9 @@ def folder_of(file: str | Path, module: str) -> Path:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a file is the user's: neither this package's nor an installed one's."""
-    return _PACKAGE not in path.parents and not {"site-packages", "dist-packages"} & set(path.parts)
+    """Whether a file is the user's: neither this package's, nor python's, nor an installed one's."""
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return not installed and not {_PACKAGE, _PYTHON} & set(path.parents)
 
 
 def _run(path: Path) -> ModuleType:
@@ -136,7 +139,8 @@ def _folders_for(name: str) -> list[str]:
     """Where to look for a module: beside the file that imports it, or where `import_class` says."""
     asked = [folder for module, folder in _asked if module == name or module.startswith(f"{name}.")]
     importer = _importer()
-    beside = [folder for folder in _folders if Path(folder) in importer.parents] if is_own(importer) else []
+    above = {*importer.parents, *importer.resolve().parents} if is_own(importer) else set()
+    beside = [folder for folder in _folders if Path(folder) in above]
     return asked + sorted(beside, key=len, reverse=True)  # the nearest first
 
 

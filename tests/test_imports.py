@@ -33,7 +33,7 @@ ALLOWED = {
     "config_file": {"codec", "config", "config_overrides", "errors", "own_code", "shipped"},
     "lab": {
         *("types", "names", "terminal", "errors", "platforms", "own_code", "config", "codec", "config_file"),
-        *("training", "models", "tasks", "mixers.base"),
+        *("training", "models", "tasks", "mixers.base", "testing.check_quickly"),
     },
     "report": {"names", "lab.results", "lab.summary", "lab.statistics"},
     "testing": {"types", "ops", "layers", "mixers", "models", "tasks", "training"},

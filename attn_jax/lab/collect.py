@@ -74,6 +74,7 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
     sequence = _runs([test["sequence"] for test in tests], grid)
     score = _normalised(metric, trained, facts).mean(-1)
     lost = _runs([_over_steps(rows, None) for rows in chunks], grid).astype(bool)  # [S, A, E], from where it diverged
+    final = _normalised(test_metric[..., : len(trained)], trained, facts)
     by_length = (*grid, len(curve), -1)
     tested = np.repeat(curve, (test_metric.shape[-1] - len(trained)) // len(curve))
     return ModelResult(
@@ -83,7 +84,8 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
         score=np.where(lost, np.nan, score),
         loss=np.where(lost, np.nan, loss.mean(-1)),
         diverged=diverged,
-        final=np.where(diverged, np.nan, _normalised(test_metric[..., : len(trained)], trained, facts).mean(-1)),
+        final=np.where(diverged, np.nan, final.mean(-1)),
+        final_batches=np.where(diverged[..., None], np.nan, final),
         length_score=_normalised(test_metric[..., len(trained) :], tested, facts).reshape(by_length).mean(-1),
         length_sequence=sequence[..., len(trained) :].reshape(by_length).mean(-1),
         seconds=sum(row["seconds"] for rows in chunks for row in rows),

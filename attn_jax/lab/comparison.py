@@ -13,9 +13,10 @@ from attn_jax.config import Study
 from attn_jax.config_file import load_study
 from attn_jax.errors import ConfigError
 from attn_jax.lab.collect import read_results
+from attn_jax.lab.contracts import check_contracts
 from attn_jax.lab.directory import write_json
 from attn_jax.lab.executor import PinnedProcesses
-from attn_jax.lab.numerics import prepare
+from attn_jax.lab.numerics import prepare, recorded
 from attn_jax.lab.pace import Extent
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.progress import Watch
@@ -101,7 +102,8 @@ def _train(prepared: Prepared, directory: Path, layout: Layout, models: list[str
     if not jobs:
         console.print("already trained; nothing to do but the report", highlight=False)
         return
-    record_environment(directory, environment())
+    check_contracts(prepared, [name for name in models if any(job.model == name for job in jobs)])
+    record_environment(directory, environment() | {"numbers": recorded()})
     executor = _executor(layout)
     try:
         with Watch(console, directory, _extent(prepared, layout, models)) as watch:

@@ -30,6 +30,7 @@ class ModelResult:
     length_sequence: np.ndarray  # [S, A, M] share of test sequences with every answer right
     seconds: float  # device seconds of training and evaluation, all runs, compiling left out
     compile_seconds: float
+    final_batches: np.ndarray | None = None  # [S, A, N] what `final` is the mean of: N batches of fresh data a run
 
 
 @dataclass(frozen=True)

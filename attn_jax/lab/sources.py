@@ -82,9 +82,8 @@ def _imported_files(path: Path, folder: Path) -> Iterator[tuple[Path, Path]]:
     for start in {folder, path.resolve().parent} if path.is_symlink() else {folder}:
         for level, name in names:
             yield from ((file, start) for file in _module_files(path.parents[level - 1] if level else start, name))
-    while path.parent != folder:
-        path = path.parent
-        yield from ((file, folder) for file in [path / "__init__.py"] if file.is_file())
+    packages = [inner / "__init__.py" for inner in path.parents if folder in inner.parents]
+    yield from ((file, folder) for file in packages if file.is_file())
 
 
 def _imported_names(tree: ast.AST) -> Iterator[tuple[int, str]]:

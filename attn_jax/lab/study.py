@@ -80,12 +80,22 @@ def _begin(directory: Path, prepared: Prepared, facts: dict[str, Any], layout: L
 
 
 def record_environment(directory: Path, environment: dict[str, Any]) -> None:
-    """Writes what the study runs on; a resumption elsewhere, or with other versions, is added to it."""
+    """Writes what the study runs on; a resumption elsewhere is added to it.
+
+    Raises:
+      MachineError: the rest would be trained where the same config gives other numbers.
+    """
     path = directory / "environment.json"
     if not path.exists():
         write_json(path, environment)
         return
     first = read_json(path)
+    changes = list(differences(first.get("numbers"), environment.get("numbers")))
+    if changes:
+        raise MachineError(
+            f"{directory}: was begun where the same config gives other numbers ({'; '.join(changes[:3])}); "
+            "go on there, or give another --workdir"
+        )
     resumed = first.pop("resumed", [])
     known = [{**seen, "argv": None} for seen in [first, *resumed]]
     if {**environment, "argv": None} not in known:

@@ -6,12 +6,17 @@ No sentence says more than its interval or its test does: "not decided" is not "
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from attn_jax.lab.paired import fewest_seeds
 from attn_jax.lab.results import ModelResult, Results
 from attn_jax.lab.selection import Choice
 from attn_jax.names import counted
 
 LEVEL = 0.05
+_ALARM = 0.001  # of a score above the best possible, one model of a thousand that are as good as can be
+_LONE_NOISE = 0.1
+_ROUNDING = 1e-6
 # measure -> what a did where a - b is positive, what where negative, and its name
 _WORDS = {
     "solved": ("solved more seeds", "solved fewer seeds", "solved seeds"),
@@ -47,6 +52,7 @@ def flags(model: ModelResult, choice: Choice, summary: Mapping[str, Any]) -> lis
       summary: its entry in the summary, without the flags.
     """
     candidates = [
+        _above_best_flag(model, choice, summary),
         model.match_note,
         *_rate_flags(model, choice),
         _bound_flag(summary["solved_fraction"]),
@@ -116,6 +122,32 @@ def _by_phrase(comparisons: Sequence[Mapping[str, Any]], *, decided: bool) -> di
     for name, said in words.items():
         phrases.setdefault(_listing(said), []).append(name)
     return phrases
+
+
+def _above_best_flag(model: ModelResult, choice: Choice, summary: Mapping[str, Any]) -> str | None:
+    """Where a model scores better than the best possible by more than the noise of its data.
+
+    Every batch that a final score is the mean of is fresh data, of each seed its own, so no batch of a model that sees
+    only what it may has a mean above 1. Their mean is held against 1 by a one-sided t-test at p = .001 over seeds x
+    batches: what else differs between batches and seeds widens it. One batch alone has no known noise; there .1 is
+    allowed.
+    """
+    if model.final_batches is None:
+        return None
+    scores = model.final_batches[np.arange(len(choice.places)), choice.places].ravel()
+    scores = scores[np.isfinite(scores)]
+    if not scores.size or scores.mean() <= 1 + (_LONE_NOISE if scores.size == 1 else _ROUNDING):
+        return None
+    from scipy import stats
+
+    n = scores.size
+    noise = stats.t.ppf(1 - _ALARM, n - 1) * scores.std(ddof=1) / n**0.5 if n > 1 else _LONE_NOISE
+    if scores.mean() - noise <= 1 + _ROUNDING:
+        return None
+    return (
+        f"a final score of {summary['final']['value']:.4g} is above 1, the best possible, by more than its noise "
+        f"({noise:.2g}): the model sees what it is to foretell, or the task's best is wrong"
+    )
 
 
 def _rate_flags(model: ModelResult, choice: Choice) -> list[str]:
