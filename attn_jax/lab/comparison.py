@@ -81,9 +81,13 @@ def trained(
         if model not in (None, *models):
             raise ConfigError(f"--model: got {model!r}, {nearest_names(str(model), models)}")
         directory = Path("results") / prepared.study.name if workdir is None else Path(workdir).expanduser()
-        layout = _layout(prepared, select_platform(platform))
+        models = models if model is None else [model]
+        backend = select_platform(platform)
+        if not (directory / "summary.json").exists():  # else it has been trained
+            check_contracts(prepared, models)
+        layout = _layout(prepared, backend)
         with claimed(directory, prepared, layout) as layout:
-            _train(prepared, directory, layout, models if model is None else [model], console or Terminal())
+            _train(prepared, directory, layout, models, console or Terminal())
             yield directory
 
 
@@ -102,7 +106,6 @@ def _train(prepared: Prepared, directory: Path, layout: Layout, models: list[str
     if not jobs:
         console.print("already trained; nothing to do but the report", highlight=False)
         return
-    check_contracts(prepared, [name for name in models if any(job.model == name for job in jobs)])
     record_environment(directory, environment() | {"numbers": recorded()})
     executor = _executor(layout)
     try:

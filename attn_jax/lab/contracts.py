@@ -24,7 +24,7 @@ def check_contracts(prepared: Prepared, models: Sequence[str]) -> None:
     """
     checked = []
     for name in models:
-        config, _ = prepared.models[name]
+        config = prepared.study.models[name]  # not matched: that would trace it, and raise in jax's words
         for path, mixer in _own_mixers(config, f"models.{name}"):
             mixer = mixer if mixer.d_model is not None else replace(mixer, d_model=config.d_model)
             if mixer not in checked:

@@ -1,0 +1,99 @@
+"""Before training: own mixers and models that see the future, or give another shape, are refused in `check`'s words."""
+
+import pytest
+from own_files import FILES, write
+
+from attn_jax.config_file import load_study
+from attn_jax.errors import UserError
+from attn_jax.lab import contracts
+from attn_jax.lab.contracts import check_contracts
+from attn_jax.lab.planning import Prepared
+
+OWN = """
+import jax
+import jax.numpy as jnp
+from dataclasses import dataclass
+from attn_jax.config import Study
+from attn_jax.mixers import Mixer, MixerConfig, ShortConv
+from attn_jax.models import ModelConfig, Transformer, classic
+from attn_jax.tasks import TASKS
+
+@dataclass(frozen=True)
+class Own(MixerConfig):
+    def make(self):
+        return Mixer(lambda key: {}, apply, lambda *a, **k: (), lambda p, x, s, v: (x, s), lambda *a: {}, CAUSAL)
+
+def apply(params, x, valid=None, *, key=None):
+    x = x if valid is None else jnp.where(valid[..., None], x, 0)
+    BODY
+
+@dataclass(frozen=True)
+class Seer(ModelConfig):
+    def make(self, io, max_tokens):
+        model = super().make(io, max_tokens)
+        def apply(params, tokens, valid=None, *, key=None):
+            return model.apply(params, WHICH, valid, key=key)
+        return model._replace(apply=apply)
+
+@dataclass(frozen=True)
+class Reader(Transformer):
+    def make(self, io, max_tokens):
+        model = super().make(io, max_tokens)
+        def apply(params, source, source_valid, target, *, key=None):
+            return model.apply(params, source, source_valid, jnp.roll(target, -1, 1), key=key)
+        return model._replace(apply=apply)
+
+def get_config():
+    STUDY
+"""
+MIXER = "return Study('s', TASKS['parity'], {'own': classic(Own(), d_model=4, num_layers=1)})"
+MODEL = "return Study('s', TASKS['markov'], {'own': Seer(4, 1, (ShortConv(),))})"
+READER = "return Study('s', TASKS['duplicate'], {'own': Reader(8, 1, num_heads=2)}, pairs=True)"
+FUTURE = "not causal: y depends on a later x; set causal=False if that is meant"
+
+
+def own(body="return x", *, causal="True", which="tokens", study=MIXER):
+    text = OWN.replace("BODY", body).replace("CAUSAL", causal).replace("WHICH", which)
+    return text.replace("STUDY", study)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (own(), None),
+        (own("return jnp.concatenate([x[:, 1:], x[:, :1] * 0], 1)"), FUTURE),
+        (own("return jax.lax.stop_gradient(jnp.roll(x, -1, 1))"), FUTURE),  # no Jacobian shows it
+        (own("return jnp.roll(x, -1, 1)", causal="False"), None),
+        (own("return x[..., :1]"), r"apply gives shape \(2, 9, 1\) for x of \(2, 9, 4\)"),
+        (own("return x[:, :-1]"), r"apply gives shape \(2, 8, 4\)"),
+        (own("return x.astype(jnp.float16)"), "apply gives float16 for x of float32"),
+        (own("return x / 0"), "apply gives values that are not finite"),
+        (own("return x + x.mean(0)"), "a row of the batch leaks into another"),
+        (
+            own("return x if valid is None else x[:, ::-1].cumsum(1)").replace(
+                "jnp.where(valid[..., None], x, 0)", "x"
+            ),
+            "a row that is all valid",
+        ),
+        (own("return (x, x)"), "AttributeError: 'tuple' object has no attribute 'shape'"),
+        (own(study=MODEL), None),
+        (own(which="jnp.roll(tokens, -1, 1)", study=MODEL), "not causal: an output depends on a later input"),
+        (own(study=READER), "not causal: a logit depends on a later target"),
+    ],
+)
+def test_what_is_refused_before_training(text, said, tmp_path):
+    (tmp_path / "own.py").write_text(text)
+    prepared = Prepared(load_study(tmp_path / "own.py"))
+    if said is None:
+        check_contracts(prepared, ["own"])
+        return
+    with pytest.raises(UserError, match=rf"^models\.own.*: own\.py:\w+ breaks its contract: .*({said})") as caught:
+        check_contracts(prepared, ["own"])
+    assert caught.value.exit_code == 1
+    assert "\n" not in str(caught.value)
+
+
+def test_registered_mixers_cost_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(contracts, "_check", lambda *args: pytest.fail("checked"))
+    gru = FILES["config.py"].replace('"mine": Mine(), "other": Other(), ', "")
+    check_contracts(Prepared(load_study(write(tmp_path, {"config.py": gru}))), ["gru"])
