@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from attn_jax.codec import checked
+from attn_jax.codec import checked, to_json
 from attn_jax.config import Study
 from attn_jax.config_file import load_study
 from attn_jax.errors import ConfigError
@@ -93,10 +93,12 @@ def trained(
 
 def _loaded(study: Study | str | Path, overrides: Sequence[str]) -> Study:
     if not isinstance(study, Study):
-        return load_study(study, overrides)
-    if overrides:
+        study = load_study(study, overrides)
+    elif overrides:
         raise ConfigError("overrides: got them for a Study, wanted them for a config file; use dataclasses.replace")
-    return checked(study)
+    study = checked(study)
+    to_json(study)  # what cannot travel to a worker is refused before anything is written
+    return study
 
 
 def _train(prepared: Prepared, directory: Path, layout: Layout, models: list[str], console: Console) -> None:
