@@ -85,7 +85,7 @@ def check_encoder_decoder_quickly(model: EncoderDecoder, io: IO, *, source_token
     require(_close(y[1], y[0]), "what stands in the source's padding reaches the logits")
 
 
-def _variants(bundle: Mixer | Model, params: Params, x: Array, valid: Array | None) -> Array:
+def _variants(bundle: Mixer | Model, params: Params, x: Array, valid: Any) -> Array:
     """apply of each variant in x [K, B, T, ...], none of which can touch another."""
     return jax.vmap(lambda x: bundle.apply(params, x, valid))(x)
 
@@ -94,7 +94,8 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as one program, compiled fast: it runs once. It gives NumPy arrays."""
 
     def run(*args: Any) -> Any:
-        options = {"xla_backend_optimization_level": "0"} if jax.default_backend() == "cpu" else None
+        on_cpu = jax.default_backend() == "cpu"
+        options: dict[str, str | bool] | None = {"xla_backend_optimization_level": "0"} if on_cpu else None
         return jax.tree.map(np.asarray, jax.jit(function).lower(*args).compile(options)(*args))
 
     return run
