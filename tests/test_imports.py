@@ -15,16 +15,26 @@ _ARRAYS = {"jax", "numpy"}
 ALLOWED = {
     "version": set(),
     "types": set(),
+    "pytrees": set(),
     "names": set(),
     "terminal": set(),
     "errors": set(),
     "shipped": {"errors"},
-    "ops": {"types"},
+    "ops": {"types", "pytrees"},
     "layers": {"types", "ops"},
     "mixers": {"types", "names", "ops", "layers"},
     "models": {"types", "names", "ops", "layers", "mixers"},
     "tasks": {"types", "names"},
-    "training": {"types", "errors", "layers.decay", "mixers.base", "models.base", "models.greedy", "tasks.base"},
+    "training": {
+        "types",
+        "pytrees",
+        "errors",
+        "layers.decay",
+        "mixers.base",
+        "models.base",
+        "models.greedy",
+        "tasks.base",
+    },
     "config": {"errors", "names", "models", "tasks", "training.optim"},
     "own_code": {"errors"},
     "codec": {"config", "errors", "names", "mixers", "models", "own_code", "tasks"},
@@ -49,7 +59,16 @@ ALLOWED = {
     },
     "__main__": {"cli"},
 }
-PURE = {"types", "names", "ops", "layers", "mixers", "models", "tasks"}  # no flax, optax, orbax, rich, matplotlib
+PURE = {
+    "types",
+    "pytrees",
+    "names",
+    "ops",
+    "layers",
+    "mixers",
+    "models",
+    "tasks",
+}  # no flax, optax, orbax, rich, matplotlib
 LAZY = {"matplotlib", "scipy", "orbax", "sklearn"}  # imported where they are needed, inside functions
 
 

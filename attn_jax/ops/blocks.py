@@ -6,7 +6,7 @@ starts earlier and overlaps the block before it. Nothing is padded; keys seen tw
 computed twice are dropped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add, and_
@@ -19,6 +19,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from attn_jax.ops.dropout import keep_weights
+from attn_jax.ops.int32 import plus
 from attn_jax.ops.logits import Places, modify_scores, visible_pairs
 from attn_jax.ops.masks import per_batch
 from attn_jax.types import Array
@@ -41,6 +42,7 @@ class Plan:
     accumulator: jnp.dtype
     operand: jnp.dtype  # of the factors of matrix products
     precision: jax.lax.PrecisionLike
+    code: tuple[Hashable, ...]  # what masks and modifications of the user's classes compute, traced
 
     @property
     def rows(self) -> int:
@@ -97,7 +99,7 @@ class Block(NamedTuple):
     def places(self, q_offset: ArrayLike) -> Places:
         """(b, h, q, k): a scalar, [G, 1, 1], [1, block_q, 1] and [1, 1, block_k]."""
         (t, s), (block_q, block_k) = self.first, self.plan.blocks
-        q = t + _arange(block_q) + jnp.asarray(per_batch(q_offset, self.b), jnp.int32)
+        q = plus(t + _arange(block_q), per_batch(q_offset, self.b))
         return self.b, self.heads[:, None, None], q[None, :, None], (s + _arange(block_k))[None, None]
 
     @property

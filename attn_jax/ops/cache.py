@@ -7,15 +7,15 @@ memory does not grow with length.
 
 from dataclasses import dataclass, field, replace
 
-import jax
 import jax.numpy as jnp
 
 from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.padding import all_valid
+from attn_jax.pytrees import register_pytree
 from attn_jax.types import Array
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class KVCache:
     """Keys and values of the positions read so far; made by `init_cache`.
@@ -197,6 +197,8 @@ def _places(cache: KVCache, valid: Array) -> tuple[Array, Array, Array]:
     positions = positions_from(cache.length, valid.shape[1])
     length = cache.length + valid.sum(1, dtype=jnp.int32)
     # of one long piece the ring keeps the end: a place written twice would hold either
-    kept = positions >= length[:, None] - cache.capacity if cache.ring else positions < cache.capacity
+    last = jnp.arange(valid.shape[1])[None] >= valid.sum(1, keepdims=True) - cache.capacity
+    kept = last if cache.ring else positions < cache.capacity
     places = positions % cache.capacity if cache.ring else positions
-    return jnp.where(valid & kept, places, cache.capacity), positions, length
+    kept = valid & kept & (positions >= 0)  # past the last position that an int32 holds there is none
+    return jnp.where(kept, places, cache.capacity), positions, length

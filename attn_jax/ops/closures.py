@@ -7,44 +7,67 @@ the function once, at the shapes it will be called with, brings every captured a
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.typing import ArrayLike
 
+from attn_jax.ops.masks import MaskFn
+from attn_jax.ops.programs import Program, program_of
+from attn_jax.ops.scores import ScoreMod
+from attn_jax.pytrees import register_pytree
 from attn_jax.types import Array
 
-_PLACES = ((), (3, 1, 1), (1, 5, 1), (1, 1, 7))  # b, h, q and k, each of its own size, to check a function with
+PLACES = ((), (3, 1, 1), (1, 5, 1), (1, 1, 7))  # b, h, q and k, each of its own size, to check a function with
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["captured"], meta_fields=["body"])
+@register_pytree
 @dataclass(frozen=True)
 class Lifted:
     """A function traced at fixed shapes, a pytree whose leaves are the arrays that it captured."""
 
     captured: tuple[Array, ...]
-    body: Jaxpr = field(repr=False)
+    body: Program = field(repr=False, metadata={"static": True})
 
     def __call__(self, *arguments: Array) -> Array:
         """What the function returns, at the shapes it was traced with."""
-        return jaxpr_as_fun(ClosedJaxpr(self.body, self.captured))(*arguments)[0]
+        return jaxpr_as_fun(ClosedJaxpr(self.body.jaxpr, self.captured))(*arguments)[0]
 
 
 def lift(function: Callable[..., ArrayLike], *shapes: jax.ShapeDtypeStruct) -> Lifted:
-    """`function` traced at the given shapes."""
-    traced = jax.make_jaxpr(function)(*shapes)
-    return Lifted(tuple(jnp.asarray(x) for x in traced.consts), traced.jaxpr)
+    """`function` traced at the given shapes, anew: JAX's own trace of the same object may be of what it was before."""
+    traced = jax.make_jaxpr(lambda *arguments: function(*arguments))(*shapes)
+    return Lifted(tuple(jnp.asarray(x) for x in traced.consts), program_of(traced))
 
 
-def captures(tree: Any, *shapes: jax.ShapeDtypeStruct) -> bool:
-    """Whether a pytree that is a function holds, outside its leaves, an array that is being traced."""
+def trace(tree: Any, *shapes: jax.ShapeDtypeStruct) -> ClosedJaxpr:
+    """A pytree that is a function, traced anew at the given shapes; its leaves are the first arguments."""
     leaves, structure = jax.tree.flatten(tree)
-    traced = jax.make_jaxpr(lambda leaves, *arguments: structure.unflatten(leaves)(*arguments))(leaves, *shapes)
+    return jax.make_jaxpr(lambda leaves, *arguments: structure.unflatten(leaves)(*arguments))(leaves, *shapes)
+
+
+def captures(traced: ClosedJaxpr) -> bool:
+    """Whether a traced function holds, outside its arguments, an array that is being traced elsewhere."""
     return any(isinstance(x, Tracer) for x in traced.consts)
+
+
+def is_open(tree: Any) -> bool:
+    """Whether a rule or modification runs code of the user's: what it computes is then not told by its structure.
+
+    MaskFn and ScoreMod hold functions; the package's other classes read their fields alone.
+    """
+    found: list[bool] = []
+
+    def visit(node: Any) -> bool:
+        own = type(node).__module__.startswith(f"{__package__}.") and not isinstance(node, (MaskFn, ScoreMod))
+        found.append(callable(node) and not own)
+        return found[-1]
+
+    jax.tree.leaves(tree, is_leaf=visit)
+    return any(found)
 
 
 def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.dtype | None = None) -> None:
@@ -53,7 +76,7 @@ def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.
     A mask is called as function(b, h, q, k) and answers bool; with `score_dtype` it is a score modification, called as
     function(score, b, h, q, k), and answers a floating number.
     """
-    places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in _PLACES]
+    places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in PLACES]
     whole = (3, 5, 7)
     score = [] if score_dtype is None else [jax.ShapeDtypeStruct(whole, score_dtype)]
     try:
@@ -79,7 +102,7 @@ def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.
     fits = len(result.shape) <= 3 and all(a in (1, n) for a, n in zip(result.shape[::-1], whole[::-1], strict=False))
     if not fits:
         raise ValueError(
-            f"{name}: the function turns places of shapes {_PLACES} into {result.shape}, wanted a shape that "
+            f"{name}: the function turns places of shapes {PLACES} into {result.shape}, wanted a shape that "
             f"broadcasts to {whole}: elementwise"
         )
 

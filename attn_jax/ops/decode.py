@@ -17,8 +17,9 @@ from jax.typing import ArrayLike
 from attn_jax.ops.arguments import array, floats, takes
 from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.cache import KVCache, append_cache, positions_from, update_cache
+from attn_jax.ops.int32 import at_most
 from attn_jax.ops.layout import with_rank
-from attn_jax.ops.masks import FARTHEST, Causal, Dense, Lengths, Mask, MaskFn, PrefixLM
+from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, PrefixLM
 from attn_jax.ops.padding import all_valid
 from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array
@@ -81,7 +82,8 @@ def decode_attention(
     """Attention of the T latest positions, causal, within the cache's window: what a full forward gives for them.
 
     `out_t = sum_p softmax_p(query_t . key_p / sqrt(H)) value_p` over stored positions p with `q - window <= p <= q`,
-    where `q = length - T + t`. A query past the last place of a cache without a ring is NaN.
+    where `q = length - T + t`. A query past the last place of a cache without a ring is NaN, as is
+    one past position 2 ** 31 - 1.
 
     Args:
       query: [B, T, N, H], of positions whose keys `update_cache` has written.
@@ -126,10 +128,10 @@ def decode_attention(
         score_mod=_of_stored(cache, score_mod, query.shape[2]),
         **options,
     )
-    if cache.ring:
-        return result
-    past_the_end = valid & (positions_from(first, query.shape[1]) >= cache.capacity)
-    return jax.tree.map(partial(_nan_where, past_the_end), result)
+    positions = positions_from(first, query.shape[1])
+    lost = positions < 0  # wrapped: behind the last position that an int32 holds
+    lost = valid & (lost if cache.ring else lost | (positions >= cache.capacity))
+    return jax.tree.map(partial(_nan_where, lost), result)
 
 
 # What counts places of the keys, or what the cache knows better.
@@ -187,7 +189,6 @@ def _checked(mask: Any, query_shape: tuple[int, ...], cache: KVCache) -> Any:
     return mask
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Stored(Mask):
     """What a query sees of a cache's places: positions up to its own, within the window, that `rule` leaves."""
@@ -201,14 +202,13 @@ class Stored(Mask):
         position = self.positions[b, k]
         seen = (position >= 0) & (position <= q)
         if self.window is not None:
-            seen = seen & (jnp.subtract(q, position) <= min(self.window, FARTHEST))
+            seen = seen & at_most(q, position, self.window)
         return seen if self.rule is None else seen & self.rule(b, h, q, jnp.maximum(position, 0))
 
     def check_shapes(self, scores: tuple[int, ...]) -> None:
         """Nothing more: `rule` counts positions, not places."""
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class StoredScores(ScoreModification):
     """A score modification that is asked about the position stored at place k."""

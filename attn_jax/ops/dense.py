@@ -21,6 +21,7 @@ from jax.typing import ArrayLike
 from attn_jax.ops.dropout import keep_weights
 from attn_jax.ops.eager import compile_eager
 from attn_jax.ops.inputs import Inputs, Options, check_inputs
+from attn_jax.ops.int32 import plus
 from attn_jax.ops.layout import with_rank
 from attn_jax.ops.logits import Places, modify_scores, visible_pairs
 from attn_jax.ops.masks import Mask, per_batch
@@ -175,9 +176,14 @@ def _places(x: Inputs) -> Places:
     groups = () if x.groups == 1 else (x.groups,)
     spread = (1,) * len(groups)
     b = _rows(x).reshape(*x.lead, 1, 1, *spread, 1)
-    h = jnp.arange(x.heads).reshape(*ones, x.kv_heads, 1, *groups, 1)
-    q = jnp.arange(T).reshape(*ones, 1, T, *spread, 1) + per_batch(x.q_offset, b)
-    return b, h, q, jnp.arange(S).reshape(*ones, 1, 1, *spread, S)
+    h = _arange(x.heads).reshape(*ones, x.kv_heads, 1, *groups, 1)
+    q = plus(_arange(T).reshape(*ones, 1, T, *spread, 1), per_batch(x.q_offset, b))
+    return b, h, q, _arange(S).reshape(*ones, 1, 1, *spread, S)
+
+
+def _arange(size: Any) -> Array:
+    """0 .. size - 1, int32 also where 64 bits are the default."""
+    return jnp.arange(size, dtype=jnp.int32)
 
 
 def _rows(x: Inputs) -> Array:

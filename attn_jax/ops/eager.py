@@ -1,15 +1,19 @@
 """Calls of a path as one compiled program, outside `jax.jit` too, in place of one for every operation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial, wraps
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from attn_jax.ops.closures import PLACES, is_open
 from attn_jax.ops.inputs import Inputs
+from attn_jax.ops.logits import visible_pairs
 from attn_jax.ops.masks import MaskFn
-from attn_jax.ops.scores import ScoreMod
+from attn_jax.ops.programs import key_of
+from attn_jax.types import Array
 
 _NO_ARRAYS = {
     "dropout_rate": 0.0,
@@ -24,31 +28,54 @@ def compile_eager(path: Callable[..., Any]) -> Callable[..., Any]:
 
     Python numbers, such as an offset of 0, are a part of the program, for XLA to fold: a causal mask that were computed
     in every tile would double the time. A call with a plain function is left alone: it would be compiled anew for every
-    function object.
+    array that the function captures. So is one whose classes capture arrays; what else they compute is a part of the
+    program.
     """
     program = jax.jit(partial(_run, path), static_argnums=(0, 1, 2, 3))
 
     @wraps(path)
     def call(x: Inputs, *facts: Any) -> Any:
-        if not _is_plain(x):
+        split = _split(x)
+        code = () if split is None or not is_open((x.rule, x.score_mod)) else _code(*split)
+        if split is None or code is None:
             return path(x, *facts)
         fields = tuple((name, getattr(x, name)) for name in _NO_ARRAYS)
-        leaves, structure = jax.tree.flatten(x._replace(**_NO_ARRAYS))
-        numbers = tuple(leaf if isinstance(leaf, (int, float)) else None for leaf in leaves)
-        arrays = [leaf for leaf, number in zip(leaves, numbers, strict=True) if number is None]
-        return program(facts, fields, structure, numbers, arrays)
+        structure, numbers, arrays = split
+        kinds = tuple(map(type, numbers))  # True == 1 == 1.0
+        return program((facts, code, kinds), fields, structure, numbers, arrays)
 
     return call
 
 
-def _run(path: Callable[..., Any], facts: tuple, fields: tuple, structure: Any, numbers: tuple, arrays: list) -> Any:
+def _run(path: Callable[..., Any], key: tuple, fields: tuple, structure: Any, numbers: tuple, arrays: list) -> Any:
     """`path` of the inputs put together again."""
+    return path(_joined(structure, numbers, arrays)._replace(**dict(fields)), *key[0])
+
+
+def _split(x: Inputs) -> tuple[Any, tuple, list] | None:
+    """(structure, Python numbers or None for each leaf, arrays); None where a leaf is a function."""
+    leaves, structure = jax.tree.flatten(x._replace(**_NO_ARRAYS))
+    functions = jax.tree.leaves((x.rule, x.score_mod), is_leaf=lambda node: isinstance(node, MaskFn))
+    if not all(isinstance(leaf, (jax.Array, np.ndarray, np.generic, int, float)) for leaf in (*leaves, *functions)):
+        return None
+    numbers = tuple(leaf if isinstance(leaf, (int, float)) else None for leaf in leaves)
+    return structure, numbers, [leaf for leaf, number in zip(leaves, numbers, strict=True) if number is None]
+
+
+def _joined(structure: Any, numbers: tuple, arrays: Sequence[Any]) -> Inputs:
+    """The inverse of `_split`."""
     rest = iter(arrays)
-    leaves = [next(rest) if number is None else number for number in numbers]
-    return path(structure.unflatten(leaves)._replace(**dict(fields)), *facts)
+    return structure.unflatten([next(rest) if number is None else number for number in numbers])
 
 
-def _is_plain(x: Inputs) -> bool:
-    """Whether all inputs are arrays and numbers."""
-    leaves = jax.tree.leaves(x._replace(**_NO_ARRAYS), is_leaf=lambda node: isinstance(node, (MaskFn, ScoreMod)))
-    return all(isinstance(leaf, (jax.Array, np.ndarray, np.generic, int, float)) for leaf in leaves)
+def _code(structure: Any, numbers: tuple, arrays: list) -> Hashable | None:
+    """What the user's classes compute, traced for a few places; None where they capture arrays."""
+
+    def run(arrays: list, score: Array, b: Array, h: Array, q: Array, k: Array) -> Any:
+        x, places = _joined(structure, numbers, arrays), (b, h, q, k)
+        seen = None if x.rule is None else visible_pairs(x.rule, places, lambda _: jnp.ones((1, 1, 1), bool))
+        return seen, None if x.score_mod is None else x.score_mod(score, *places)
+
+    places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in PLACES]
+    traced = jax.make_jaxpr(run)(arrays, jax.ShapeDtypeStruct((3, 5, 7), jnp.float32), *places)
+    return None if traced.consts else key_of(traced)

@@ -176,12 +176,6 @@ def _modification(score_mod: Callable[..., Array] | None, num_heads: int) -> Cal
             got = score_mod.__name__ if isinstance(score_mod, type) else type(score_mod).__name__
             raise ValueError(f"score_mod: got {got}, wanted a function (score, b, h, q, k) -> score, or SoftCap(...)")
         if isinstance(score_mod, ScoreModification):
-            for part in jax.tree.leaves(score_mod):
-                if isinstance(part, ScoreModification):
-                    raise ValueError(
-                        f"score_mod: got {type(part).__name__}, which JAX does not know as a pytree; wanted its class "
-                        "decorated with jax.tree_util.register_dataclass"
-                    )
             score_mod.check(num_heads)
         check_function("score_mod", score_mod, score_dtype=jnp.dtype(jnp.float32))
     return score_mod

@@ -12,6 +12,8 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from attn_jax.ops.int32 import LEAST, MOST
+
 Range: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 # Rows of queries, and counters of blocks, that are held at once: megabytes, whatever T and S.
@@ -98,7 +100,7 @@ def block_map(
     offset = None if q_offset is None else static_integer(q_offset)
     if mask is not None and offset is not None:
         for blocks, queries in _chunks(T, block_q, shape):
-            seen = mask.intervals(queries + offset, S)
+            seen = mask.intervals(np.clip(queries + offset, LEAST, MOST), S)
             live[blocks] = _touched(seen, block_q, block_k, live[blocks].shape)
             hidden = complement(seen, len(queries), S)  # every key, where not exact
             full[blocks] = ~_touched(hidden, block_q, block_k, full[blocks].shape)

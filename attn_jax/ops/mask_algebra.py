@@ -13,14 +13,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from attn_jax.ops.arguments import array, lists_as_arrays
+from attn_jax.ops.int32 import LEAST, MOST, minus, narrow
 from attn_jax.ops.intervals import (
     BlockMap,
     Intervals,
@@ -31,6 +33,7 @@ from attn_jax.ops.intervals import (
     unite,
     unknown,
 )
+from attn_jax.pytrees import register_pytree
 from attn_jax.types import Array
 
 MaskFunction: TypeAlias = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike], ArrayLike]
@@ -40,8 +43,10 @@ MaskFunction: TypeAlias = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike],
 class Mask(ABC):
     """The base of every mask: bool, True = may attend.
 
-    Subclass it as a frozen dataclass registered with `jax.tree_util.register_dataclass` and write `__call__`; write
-    `intervals` too where blocks are to be skipped, and `check_shapes` where a field has a shape.
+    Subclass it as a frozen dataclass and write `__call__`; write `intervals` too where blocks are to be skipped, and
+    `check_shapes` where a field has a shape. A subclass is a pytree as it stands: its fields are leaves, which may be
+    traced, or static with `field(metadata={"static": True})`. (`jax.tree_util.register_dataclass` would let JAX take
+    one class for another; on a mask it raises that the class is registered already.)
 
     Example:
       >>> from attn_jax.ops.masks import Causal
@@ -51,10 +56,16 @@ class Mask(ABC):
       [[1, 0, 0], [1, 0, 0], [1, 0, 1]]
     """
 
+    __array_ufunc__ = None  # NumPy then leaves `array & mask` to us, who refuse it, instead of going elementwise
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        register_pytree(cls)
+        if "__call__" in vars(cls) and "intervals" not in vars(cls):  # its base's are of other pairs
+            cls.intervals = Mask.intervals
+
     def __post_init__(self):
         lists_as_arrays(self)
-
-    __array_ufunc__ = None  # NumPy then leaves `array & mask` to us, who refuse it, instead of going elementwise
 
     @abstractmethod
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
@@ -119,7 +130,6 @@ class Mask(ABC):
         return block_map(self, T, S, block_q, block_k, q_offset=q_offset)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class And(Mask):
     """Both: what `first & second` builds."""
@@ -136,7 +146,6 @@ class And(Mask):
         return intersect(self.first.intervals(queries, S), self.second.intervals(queries, S), S)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Or(Mask):
     """Either: what `first | second` builds."""
@@ -153,7 +162,6 @@ class Or(Mask):
         return unite(self.first.intervals(queries, S), self.second.intervals(queries, S), S)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Not(Mask):
     """The complement: what `~mask` builds."""
@@ -169,7 +177,6 @@ class Not(Mask):
         return complement(self.mask.intervals(queries, S), len(queries), S)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Shifted(Mask):
     """A mask that counts queries from `offset` on: `mask(b, h, q - offset, k)`.
@@ -191,12 +198,12 @@ class Shifted(Mask):
 
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """`mask` at `q - offset`."""
-        return self.mask(b, h, jnp.subtract(q, per_batch(self.offset, b)), k)
+        return self.mask(b, h, minus(q, per_batch(self.offset, b)), k)
 
     def intervals(self, queries: np.ndarray, S: int) -> Intervals:
         """Those of `mask`, where the offset is known."""
         offset = static_integer(self.offset)
-        return unknown(queries, S) if offset is None else self.mask.intervals(queries - offset, S)
+        return unknown(queries, S) if offset is None else self.mask.intervals(np.clip(queries - offset, LEAST, MOST), S)
 
     def check_shapes(self, scores: tuple[int, ...]) -> None:
         """Offset: a scalar or [B]."""
@@ -204,7 +211,6 @@ class Shifted(Mask):
         self.mask.check_shapes(scores)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class MaskFn(Mask):
     """A plain function as a mask: what `mask & function` and `mask | function` wrap.
@@ -231,14 +237,27 @@ class MaskFn(Mask):
 
 def per_batch(number: ArrayLike, b: ArrayLike) -> ArrayLike:
     """A number of batch row b: `number` itself where it is a scalar, else `number[b]`."""
-    return number if jnp.ndim(number) == 0 else jnp.asarray(number)[b]
+    return narrow(number) if jnp.ndim(number) == 0 else jnp.asarray(narrow(number))[b]
 
 
 def check_per_batch(name: str, number: ArrayLike, batch_size: int) -> None:
-    """Raises a ValueError unless `number` is integer, and a scalar or [B]: indexing would clamp and say nothing."""
+    """Raises a ValueError unless `number` is integer, and a scalar or [B]: indexing would clamp and say nothing.
+
+    Numbers that an int32 does not hold are refused where they are known; traced ones count as the nearest it holds.
+    """
+    check_held(name, number)
     shape, dtype = (found := array(name, number, "integers")).shape, found.dtype
     if shape not in ((), (batch_size,)) or not jnp.issubdtype(dtype, jnp.integer):
         raise ValueError(f"{name}: got {dtype}{list(shape)}, wanted an integer scalar or integers [B] = [{batch_size}]")
+
+
+def check_held(name: str, numbers: ArrayLike) -> None:
+    """Raises a ValueError where some of these integers are known not to fit into an int32."""
+    if isinstance(numbers, Tracer) or (isinstance(numbers, jax.Array) and numbers.dtype == jnp.int32):
+        return
+    held = np.asarray(numbers)
+    if held.dtype.kind in "iuO" and held.size and not LEAST <= held.min() <= held.max() <= MOST:
+        raise ValueError(f"{name}: got {held.min()} to {held.max()}, wanted integers that an int32 holds")
 
 
 def _as_mask(other: "Mask | MaskFunction", operator: str) -> Mask:

@@ -6,12 +6,12 @@ What a mask is stands in attn_jax/ops/mask_algebra.py; a new mask is a class her
 import math
 from dataclasses import dataclass, field
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
 from attn_jax.ops.arguments import array
+from attn_jax.ops.int32 import MOST, at_most
 from attn_jax.ops.intervals import Intervals, block_map, span, static_integer, unknown
 from attn_jax.ops.mask_algebra import And, Mask, MaskFn, Not, Or, Shifted, check_per_batch, per_batch
 from attn_jax.types import Array
@@ -35,7 +35,6 @@ __all__ = [
 ]
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Causal(Mask):
     """No look ahead: `k <= q + offset`, counted from the top left, so that query 0 sees key 0.
@@ -56,7 +55,7 @@ class Causal(Mask):
 
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """`k <= q + offset`."""
-        return jnp.subtract(k, q) <= per_batch(self.offset, b)  # q + offset could wrap
+        return at_most(k, q, per_batch(self.offset, b))
 
     def intervals(self, queries: np.ndarray, S: int) -> Intervals:
         """`[0, q + offset + 1)`, where the offset is known."""
@@ -68,10 +67,6 @@ class Causal(Mask):
         check_per_batch("Causal.offset", self.offset, math.prod(scores[:-3]))
 
 
-FARTHEST = np.iinfo(np.int32).max  # no two positions are farther apart
-
-
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class SlidingWindow(Mask):
     """The neighbourhood: `q - left <= k <= q + right`, up to left + right + 1 keys a query.
@@ -103,16 +98,16 @@ class SlidingWindow(Mask):
                     f"SlidingWindow.{name}: got {side!r}, wanted an int >= 0, or None for no limit; a traced window is "
                     "Causal(right) & ~Causal(-left - 1)"
                 )
-            if side is not None and side >= FARTHEST:  # no limit, and sums with it would wrap
+            if side is not None and side >= MOST:  # no limit
                 object.__setattr__(self, name, None)
 
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """`q - left <= k <= q + right`."""
         inside = jnp.asarray(True)
         if self.left is not None:
-            inside = inside & (jnp.subtract(q, k) <= self.left)
+            inside = inside & at_most(q, k, self.left)
         if self.right is not None:
-            inside = inside & (jnp.subtract(k, q) <= self.right)
+            inside = inside & at_most(k, q, self.right)
         return inside
 
     def intervals(self, queries: np.ndarray, S: int) -> Intervals:
@@ -121,7 +116,6 @@ class SlidingWindow(Mask):
         return span(queries, S, lo, None if self.right is None else queries + self.right + 1)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class PrefixLM(Mask):
     """A prefix that all see, and no look ahead after it: `k < n or k <= q`.
@@ -152,7 +146,6 @@ class PrefixLM(Mask):
         check_per_batch("PrefixLM.n", self.n, math.prod(scores[:-3]))
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Lengths(Mask):
     """Padding on the right: `q < self.q and k < self.k`, where None bounds nothing.
@@ -192,7 +185,6 @@ class Lengths(Mask):
                 check_per_batch(name, length, math.prod(scores[:-3]))
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Segments(Mask):
     """Several sequences in one row, apart from each other: `ids_q[b, q] == ids_k[b, k]`.
@@ -232,7 +224,6 @@ class Segments(Mask):
             _check_ids("Segments.k", self.k, math.prod(lead), S)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Dense(Mask):
     """A mask given as an array, to be combined with others: `array[b, h, t, s]`.

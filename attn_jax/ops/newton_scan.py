@@ -146,7 +146,7 @@ def _lifted(f: Callable, params: Params, initial: Array, xs: Any) -> Lifted:
     """f of the leaves of (params, h, x), traced once, with what it captured as leaves of its own."""
     leaves, structure = jax.tree.flatten((params, initial, jax.tree.map(lambda x: x[0], xs)))
     cell = lift(lambda *leaves: f(*structure.unflatten(leaves)), *leaves)
-    avals: list[Any] = [var.aval for var in cell.body.outvars]
+    avals: list[Any] = [var.aval for var in cell.body.jaxpr.outvars]
     got = [(aval.shape, aval.dtype) for aval in avals]
     if got != [(initial.shape, initial.dtype)]:
         told = ", ".join(f"{dtype}{list(shape)}" for shape, dtype in got)

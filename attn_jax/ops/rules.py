@@ -19,6 +19,7 @@ from attn_jax.ops.arguments import array, integers, whole
 from attn_jax.ops.closures import check_function
 from attn_jax.ops.intervals import static_integer
 from attn_jax.ops.layout import to_rank
+from attn_jax.ops.mask_algebra import check_held
 from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, Segments, Shifted, SlidingWindow, check_per_batch
 from attn_jax.types import Array
 
@@ -56,11 +57,6 @@ def _given(mask: ArrayLike | Mask | Callable[..., Array] | None, scores: tuple[i
         for node in jax.tree.leaves(mask, is_leaf=lambda node: isinstance(node, MaskFn)):
             if isinstance(node, MaskFn):
                 check_function("mask", node.function)
-            elif isinstance(node, Mask):
-                raise ValueError(
-                    f"mask: got {type(node).__name__}, which JAX does not know as a pytree; wanted its class decorated "
-                    "with jax.tree_util.register_dataclass"
-                )
         return mask
     if isinstance(mask, type):
         raise ValueError(
@@ -130,8 +126,12 @@ def _lengths(
 
 def flat_numbers(name: str, lengths: Any, lead: tuple[int, ...]) -> Any:
     """Integers, a scalar, [B] or [...], as a scalar or [B], never narrower than int32, where a sum would wrap."""
-    if lengths is None or isinstance(lengths, (int, np.integer)):
+    if lengths is None:
+        return None
+    if isinstance(lengths, (int, np.integer)):
+        check_per_batch(name, int(lengths), math.prod(lead))
         return lengths
+    check_held(name, lengths)  # before 32 bits are left of it
     lengths = integers(name, lengths)
     lengths = lengths.reshape(math.prod(lead)) if lead and lengths.shape == lead else lengths
     check_per_batch(name, lengths, math.prod(lead))

@@ -8,18 +8,19 @@ answers in the score's dtype. A score of -inf masks its pair. A new modification
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from attn_jax.ops.arguments import array, lists_as_arrays
+from attn_jax.ops.int32 import distance, minus
 from attn_jax.ops.positions import check_buckets, relative_buckets
+from attn_jax.pytrees import register_pytree
 from attn_jax.types import Array, Params
 
 ScoreFunction: TypeAlias = Callable[[Array, ArrayLike, ArrayLike, ArrayLike, ArrayLike], Array]
@@ -29,9 +30,13 @@ ScoreFunction: TypeAlias = Callable[[Array, ArrayLike, ArrayLike, ArrayLike, Arr
 class ScoreModification(ABC):
     """The base of every score modification.
 
-    Subclass it as a dataclass, frozen and without eq, registered with `jax.tree_util.register_dataclass`, and write
-    `__call__`.
+    Subclass it as a dataclass, frozen and without eq, and write `__call__`. A subclass is a pytree as it stands, like
+    one of `attn_jax.Mask`.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        register_pytree(cls)
 
     def __post_init__(self):
         lists_as_arrays(self)
@@ -44,7 +49,6 @@ class ScoreModification(ABC):
         """Raises a ValueError that names a part that does not serve `num_heads` query heads."""
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class ALiBi(ScoreModification):
     """Attention with linear biases: `score - slopes[h] * |q - k|`.
@@ -69,8 +73,8 @@ class ALiBi(ScoreModification):
     def __call__(self, score: Array, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """`score - slopes[h] * |q - k|`; a head without a slope is NaN."""
         slopes = jnp.asarray(self.slopes, score.dtype)
-        distance = jnp.abs(jnp.subtract(q, k)).astype(score.dtype)
-        return score - slopes.at[h].get(mode="fill", fill_value=jnp.nan) * distance
+        far = distance(q, k).astype(score.dtype)
+        return score - slopes.at[h].get(mode="fill", fill_value=jnp.nan) * far
 
     def check(self, num_heads: int) -> None:
         """Slopes: floating [N]."""
@@ -79,7 +83,6 @@ class ALiBi(ScoreModification):
             raise ValueError(f"ALiBi.slopes: got {dtype}{list(shape)}, wanted floats [N] = [{num_heads}]")
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["table"], meta_fields=["bidirectional", "max_distance"])
 @dataclass(frozen=True, eq=False)
 class RelativeBias(ScoreModification):
     """A learned bias for each head and each range of distances: `score + table[bucket(k - q), h]`.
@@ -100,14 +103,14 @@ class RelativeBias(ScoreModification):
     """
 
     table: ArrayLike
-    bidirectional: bool = True
-    max_distance: int = 128
+    bidirectional: bool = field(default=True, metadata={"static": True})
+    max_distance: int = field(default=128, metadata={"static": True})
 
     def __call__(self, score: Array, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """`score + table[bucket(k - q), h]`; a head without a column is NaN."""
         table = jnp.asarray(self.table, score.dtype)
         bucket = relative_buckets(
-            jnp.subtract(k, q),
+            minus(k, q),
             num_buckets=table.shape[0],
             max_distance=self.max_distance,
             bidirectional=self.bidirectional,
@@ -124,7 +127,6 @@ class RelativeBias(ScoreModification):
         check_buckets(shape[0], self.max_distance, bidirectional=self.bidirectional)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class SoftCap(ScoreModification):
     """Keeps scores within (-cap, cap): `cap * tanh(score / cap)`. A masked pair, of score -inf, stays masked.
@@ -160,7 +162,6 @@ class SoftCap(ScoreModification):
             raise ValueError(f"SoftCap.cap: got {self.cap}, wanted a number > 0")
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["params"], meta_fields=["f"])
 @dataclass(frozen=True, eq=False)
 class ScoreMod(ScoreModification):
     """A function of your own with its parameters named: `f(params, score, b, h, q, k)`.
@@ -179,7 +180,7 @@ class ScoreMod(ScoreModification):
     Reference: Dong et al. 2024, arXiv:2412.05496, section 3 (FlexAttention's score_mod).
     """
 
-    f: Callable[..., Array]
+    f: Callable[..., Array] = field(metadata={"static": True})
     params: Params = None
 
     def __call__(self, score: Array, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
@@ -187,7 +188,6 @@ class ScoreMod(ScoreModification):
         return self.f(self.params, score, b, h, q, k)
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Composed(ScoreModification):
     """One after the other: what `compose` builds of modifications."""

@@ -1,5 +1,6 @@
 """How T x S is cut into blocks and the heads into tiles: the plan, and the arrays there and back."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -8,13 +9,14 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from attn_jax.ops.blocks import Plan, Shared, Tiles
-from attn_jax.ops.closures import captures, lift
+from attn_jax.ops.closures import captures, is_open, lift, trace
 from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.intervals import BlockMap, block_map
 from attn_jax.ops.layout import flat_pairs
 from attn_jax.ops.logits import replace
 from attn_jax.ops.masks import Dense, MaskFn
 from attn_jax.ops.placement import on_cpu
+from attn_jax.ops.programs import key_of
 from attn_jax.ops.scores import ScoreModification
 from attn_jax.types import Array
 
@@ -33,6 +35,7 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
     if x.bias is not None and min(x.bias.shape[-2:]) > 1:  # one loop for all blocks: its gradient exists once then
         full = full if full.all() else np.zeros_like(full)
     masked, full = BlockMap(live, full).pairs()
+    rule, score_mod, code = _lift_functions(x, sizes)
     plan = Plan(
         lengths=(T, S),
         blocks=sizes,
@@ -47,8 +50,8 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
         accumulator=x.accumulator,
         operand=_operand(x),
         precision=x.precision,
+        code=code,
     )
-    rule, score_mod = _lift_functions(x, sizes)
     return plan, Shared(
         None if x.bias is None else flat_pairs(x.bias, x.lead), rule, score_mod, x.soft_cap, x.q_offset, x.dropout_words
     )
@@ -87,8 +90,8 @@ def _operand(x: Inputs) -> jnp.dtype:
     return x.accumulator if on_cpu() else given
 
 
-def _lift_functions(x: Inputs, sizes: tuple[int, int]) -> tuple[Any, Any]:
-    """The rule with flat arrays, and the modification, their plain functions traced for one block."""
+def _lift_functions(x: Inputs, sizes: tuple[int, int]) -> tuple[Any, Any, tuple[Hashable, ...]]:
+    """The rule with flat arrays, and the modification, their plain functions traced for one block; see `Plan.code`."""
     shapes = ((), (x.groups, 1, 1), (1, sizes[0], 1), (1, 1, sizes[1]))
     places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in shapes]
 
@@ -97,8 +100,13 @@ def _lift_functions(x: Inputs, sizes: tuple[int, int]) -> tuple[Any, Any]:
 
     rule = replace(x.rule, (MaskFn, Dense), lower)
     score = jax.ShapeDtypeStruct((x.groups, *sizes), x.accumulator)
-    known = isinstance(x.score_mod, ScoreModification) and not captures(x.score_mod, score, *places)
-    return rule, x.score_mod if known or x.score_mod is None else lift(x.score_mod, score, *places)
+    code = [key_of(trace(rule, *places))] if is_open(rule) else []
+    if x.score_mod is None or not is_open(x.score_mod):
+        return rule, x.score_mod, tuple(code)
+    traced = trace(x.score_mod, score, *places) if isinstance(x.score_mod, ScoreModification) else None
+    if traced is None or captures(traced):
+        return rule, lift(x.score_mod, score, *places), tuple(code)
+    return rule, x.score_mod, (*code, key_of(traced))
 
 
 def cut(plan: Plan, query: Array, key: Array, value: Array, scale: ArrayLike) -> tuple[Tiles, Tiles]:

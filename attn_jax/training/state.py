@@ -1,15 +1,18 @@
 """The state of one run: a seed and a learning rate, and all that changes while it trains."""
 
+from dataclasses import dataclass
+
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from attn_jax.pytrees import register_pytree
 from attn_jax.training.objective import Objective
 from attn_jax.training.streams import stream_key
 from attn_jax.types import Array, Params
 
 
-@struct.dataclass
+@register_pytree
+@dataclass(frozen=True)
 class RunState:
     """One run; under `vmap` every leaf gains the run axis R in front."""
 

@@ -1,7 +1,5 @@
 """Every wrong argument is a ValueError that begins with its name, on every path."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,26 +7,10 @@ import pytest
 from attention_cases import PATHS, each_path, jit
 
 from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, Segments
-from attn_jax.ops.scores import ALiBi, RelativeBias, ScoreModification, SoftCap
+from attn_jax.ops.masks import Causal, Dense, Lengths, MaskFn, Segments
+from attn_jax.ops.scores import ALiBi, RelativeBias, SoftCap
 
 QUERY, KEY, VALUE = (np.zeros(shape, np.float32) for shape in ((2, 5, 4, 3), (2, 7, 2, 3), (2, 7, 2, 6)))
-
-
-@dataclasses.dataclass(frozen=True)
-class Unregistered(Mask):
-    """A mask that is no pytree."""
-
-    def __call__(self, b, h, q, k):
-        return q >= k
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class UnregisteredMod(ScoreModification):
-    """A modification that is no pytree."""
-
-    def __call__(self, score, b, h, q, k):
-        return score
 
 
 WRONG = {  # name: (arguments changed, what the message says)
@@ -67,7 +49,6 @@ WRONG = {  # name: (arguments changed, what the message says)
     "mask batch": ({"mask": Causal(np.zeros(3, int))}, r"Causal.offset: got"),
     "mask array": ({"mask": Dense(np.ones((7, 5), bool))}, r"Dense.array: got"),
     "mask ids": ({"mask": Segments(np.zeros(4, int))}, r"Segments.q.*: got"),
-    "mask class": ({"mask": Causal() & Unregistered()}, r"mask: got Unregistered.*register_dataclass"),
     "cap": ({"logits_soft_cap": 0.0}, r"logits_soft_cap: got 0.0, wanted a number > 0"),
     "negative cap": ({"logits_soft_cap": -1}, r"logits_soft_cap: got -1, wanted a number > 0"),
     "cap shape": ({"logits_soft_cap": np.ones(2)}, r"logits_soft_cap: got shape \(2,\)"),
@@ -97,7 +78,6 @@ WRONG = {  # name: (arguments changed, what the message says)
     "negative rate": ({"dropout_rate": -0.1}, r"dropout_rate: got -0.1"),
     "rate of NaN": ({"dropout_rate": np.nan}, r"dropout_rate: got nan"),
     "mod": ({"score_mod": 3}, r"score_mod: got int, wanted a function \(score, b, h, q, k\)"),
-    "mod class": ({"score_mod": UnregisteredMod()}, r"score_mod: got UnregisteredMod.*register_dataclass"),
     "slopes": ({"score_mod": ALiBi(np.ones(3))}, r"ALiBi.slopes: got float.*\[3\].*\[4\]"),
     "table": ({"score_mod": RelativeBias(np.ones((32, 3)))}, r"RelativeBias.table: got"),
     "cap mod": ({"score_mod": SoftCap(-1.0)}, r"SoftCap.cap: got -1.0"),

@@ -197,7 +197,6 @@ def test_lengths_may_have_the_shape_of_the_leading_dimensions(path):
     np.testing.assert_array_equal(attention(*arrays, key_value_seq_lengths=lengths.reshape(2, 3)), flat)
 
 
-@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Thirds(Mask):
     """A user's own mask, of every index."""
