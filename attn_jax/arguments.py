@@ -22,11 +22,13 @@ Compares transformers with recurrent networks honestly.
 _CODES = """\
 exit codes:
   0   done, also when it was done already
-  1   a mixer or task that `check` finds to break its contract
+  1   a mixer or task of yours that raises or breaks its contract
   2   a bad config, name or file, or another study's directory
   3   every run diverged
-  4   the environment: a missing platform, a locked directory, dying workers
+  4   the environment: a missing platform, a locked directory, no room, dying workers
+  70  a defect of attn_jax itself
   75  interrupted; the same command goes on from there
+ATTN_JAX_TRACEBACK=1 shows where an error comes from.
 """
 _COMMANDS = {
     "compare": "train every model of a study, compare them, and write report.html",
@@ -111,6 +113,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workdir", type=_path, metavar="DIR", help="where the study lives; default results/<its name>"
     )
+    parser.add_argument("--yes", action="store_true", help="begin even what takes more than an hour or 10 GB")
     parser.add_argument("-h", "--help", action="store_true", help="show this, and with --config its fields")
     _add_platform(parser)
 

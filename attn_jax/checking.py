@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 import jax
 
-from attn_jax.config_file import breach, in_words, load_module
-from attn_jax.errors import ConfigError, UserError
+from attn_jax.blame import breach, in_words
+from attn_jax.config_file import load_module
+from attn_jax.errors import ConfigError, MachineError, UserError
 from attn_jax.mixers import MIXERS, Mixer, MixerConfig
 from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, select_platform
@@ -59,7 +60,7 @@ def check(kind: Kind, name: str, platform: Platform) -> None:
         promises = _mixer_promises(found.config) if kind == "mixer" else _task_promises(found.config)
     except (Exception, SystemExit) as error:  # whatever the user's code does
         if found.path is None and isinstance(error, ImportError):
-            raise  # a registered task whose data are not installed: it says what to install
+            raise MachineError(str(error)) from error  # a task whose data are not installed: it says what to install
         raise UserError(breach(found.name, found.path, error)) from error
     print(f"{found.name} keeps the contract of a {kind}:")
     print("\n".join(f"  {promise}" for promise in promises))

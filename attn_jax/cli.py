@@ -1,20 +1,26 @@
 """The `attn-jax` command: compare, train, report, list, show, check, devices.
 
-Exit codes: 0 done (also when it was done already), 1 a mixer or task that `check` finds to break its contract, 2 a bad
-config, name or file, or another study's directory, 3 every run diverged, 4 the environment (a missing platform, a
-locked directory, workers that die), 75 interrupted and resumable.
+Exit codes: 0 done (also when it was done already), 1 a mixer or task of the user's that raises or breaks its contract,
+2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the environment (a missing platform,
+a locked or unwritable directory, a full disk, no memory, workers that die), 70 a defect of attn_jax, 75 interrupted and
+resumable. ATTN_JAX_TRACEBACK=1 shows where an error comes from.
 """
 
+import contextlib
+import signal
 import sys
+import threading
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from attn_jax.arguments import parse
+from attn_jax.blame import last_word, users_place
 from attn_jax.checking import check
 from attn_jax.comparison import compare, rewrite_report, train
 from attn_jax.config_file import load_study
 from attn_jax.config_help import print_fields
-from attn_jax.errors import InterruptedStudyError, MachineError, UserError
+from attn_jax.errors import InterruptedStudyError
 from attn_jax.listing import print_list, show_task
 from attn_jax.platforms import device_lines, select_platform, where_studies_run
 from attn_jax.terminal import sayable
@@ -28,20 +34,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _exit_code(argv: list[str]) -> int:
     try:
-        _run(parse(argv))
-    except UserError as error:
-        print(f"attn-jax: {error}", file=sys.stderr)
-        return error.exit_code
-    except ImportError as error:
-        print(f"attn-jax: {error}", file=sys.stderr)
-        return MachineError.exit_code
+        with _ending_as_ctrl_c_does():
+            _run(parse(argv))
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough; a study is kept and goes on when it is asked for again
         trains = argv[:1] in (["compare"], ["train"]) and not {"-h", "--help", "--config.help"} & {*argv}
         return InterruptedStudyError.exit_code if trains else 0
-    except KeyboardInterrupt:  # outside of training, where it would be asked to save
-        print("attn-jax: stopped; the same command goes on from there", file=sys.stderr)
-        return InterruptedStudyError.exit_code
+    except SystemExit as error:
+        if users_place(error) is None:  # a help text's
+            raise
+        return last_word(error)
+    except (Exception, KeyboardInterrupt) as error:
+        return last_word(error)
     return 0
+
+
+@contextlib.contextmanager
+def _ending_as_ctrl_c_does() -> Iterator[None]:
+    """A batch system's SIGTERM ends the command as Ctrl-C does; a thread that is not the main one hears no signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopped = threading.Event()
+
+    def stop(number: int, frame: Any) -> None:
+        del number, frame
+        stopped.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except Exception as error:
+        if stopped.is_set():  # out of a C function it may come as another error
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(options: Namespace) -> None:
@@ -49,9 +79,9 @@ def _run(options: Namespace) -> None:
         case "compare" | "train" if options.help:
             print_fields(load_study(options.config, options.overrides))
         case "compare":
-            compare(options.config, options.overrides, options.workdir, options.platform)
+            compare(options.config, options.overrides, options.workdir, options.platform, options.yes)
         case "train":
-            train(options.config, options.overrides, options.model, options.workdir, options.platform)
+            train(options.config, options.overrides, options.model, options.workdir, options.platform, options.yes)
         case "report":
             rewrite_report(options.directory)
         case "list":

@@ -185,7 +185,7 @@ def _decode_choice(base: type, data: Any, path: str) -> Any:
         raise ConfigError(f"{path}: {data['class']} is not the package's own; give the python config that defines it")
     rows = CHOICES[base].rows
     name = data.get("name")
-    if name not in rows:
+    if not isinstance(name, str) or name not in rows:
         raise ConfigError(f"{path}.name: got {name!r}, {nearest_names(str(name), rows)}")
     rest = {key: item for key, item in data.items() if key != "name"}
     return decode_fields(type(rows[name]), rest, path)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from attn_jax.errors import AllDivergedError, ConfigError
+from attn_jax.errors import AllDivergedError
 from attn_jax.lab.collect import read_results
 from attn_jax.lab.comparison import trained
 from attn_jax.lab.directory import locked, write_json
 from attn_jax.lab.results import Results
+from attn_jax.lab.schema import read_study
 from attn_jax.lab.summary import summarize
 from attn_jax.platforms import Platform
 from attn_jax.report.page import write_report
@@ -18,17 +19,20 @@ from attn_jax.report.tables import print_table
 from attn_jax.terminal import Terminal
 
 
-def compare(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform) -> None:
+def compare(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform, yes: bool) -> None:
     """Trains what is not trained yet, then writes summary.json and report.html and prints the table."""
     console = Terminal()
-    with trained(config, overrides=overrides, workdir=workdir, platform=platform, console=console) as directory:
+    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "console": console}
+    with trained(config, **options) as directory:
         _conclude(directory, console)
 
 
-def train(config: Path, overrides: Sequence[str], model: str, workdir: Path | None, platform: Platform) -> None:
+def train(
+    config: Path, overrides: Sequence[str], model: str, workdir: Path | None, platform: Platform, yes: bool
+) -> None:
     """Trains one model of a study, in the study's directory, and prints its row."""
     console = Terminal()
-    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "console": console}
+    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "console": console}
     with trained(config, model=model, **options) as directory:
         results = replace(read_results(directory, [model]), reference=model)
         print_table(summarize(results), console)
@@ -37,8 +41,7 @@ def train(config: Path, overrides: Sequence[str], model: str, workdir: Path | No
 
 def rewrite_report(directory: Path) -> None:
     """Writes summary.json and report.html from what is in a finished study's directory."""
-    if not directory.is_dir():
-        raise ConfigError(f"{directory}: holds no study; attn-jax compare makes one")
+    read_study(directory)  # before a lock is left in a folder that is none of ours
     with locked(directory):
         _conclude(directory, Terminal())
 

@@ -11,6 +11,7 @@ from attn_jax.names import nearest_names
 from attn_jax.tasks import TaskConfig
 from attn_jax.training.optim import Schedule
 
+_LARGEST = 2**31 - 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
@@ -133,3 +134,5 @@ class Study:
 def _at_least(path: str, value: float, low: float) -> None:
     if not (isinstance(value, int | float) and low <= value < math.inf):
         raise ConfigError(f"{path}: got {value!r}, wanted a number of at least {low}")
+    if value > _LARGEST:
+        raise ConfigError(f"{path}: got {value:.3g}, wanted at most {_LARGEST}: it is counted in int32")

@@ -8,7 +8,7 @@ class UserError(Exception):
 
 
 class ConfigError(UserError, ValueError):
-    """A config that is wrong, or a directory that belongs to another study."""
+    """A config, a name or a file that is wrong, or a directory that belongs to another study."""
 
     exit_code = 2
 
@@ -20,9 +20,15 @@ class AllDivergedError(UserError):
 
 
 class MachineError(UserError):
-    """The machine does not allow it: a missing platform, a locked directory, workers that die."""
+    """The machine does not allow it: a missing platform, a locked directory, a full disk, workers that die."""
 
     exit_code = 4
+
+
+class DefectError(UserError):
+    """A defect of attn_jax itself, which should be reported."""
+
+    exit_code = 70
 
 
 class InterruptedStudyError(UserError):

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from attn_jax.blame import raised
 from attn_jax.errors import ConfigError
 from attn_jax.lab.mixer_costs import measure_mixer, mixer_costs
 from attn_jax.mixers import MIXERS, MixerConfig
@@ -22,6 +23,7 @@ from attn_jax.shipped import shipped_configs
 from attn_jax.tasks import TASKS, TaskConfig, TaskSpec
 from attn_jax.terminal import Terminal
 
+_MOST_SHOWN = 10_000  # places of an example
 # what fits a wide terminal, by what is listed, the last of it first left out; --json has it all
 _SHOWN = {
     "mixers": ("name", "parameters", "state_bytes", "depth", "flops_per_token", "us_whole", "us_one_by_one", "source"),
@@ -121,10 +123,15 @@ def list_configs(folder: Path = Path("configs")) -> list[dict[str, Any]]:
     shipped = shipped_configs()
     known = {path.resolve() for path in shipped.values()}
     own = {str(path): path for path in sorted(folder.glob("**/*.py")) if path.resolve() not in known}
-    return [
-        {"name": name, "about": first_line(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))}
-        for name, path in (shipped | own).items()
-    ]
+    return [{"name": name, "about": _about(path)} for name, path in (shipped | own).items()]
+
+
+def _about(path: Path) -> str:
+    """The first line of a python file, or why it has none: others are listed all the same."""
+    try:
+        return first_line(ast.get_docstring(ast.parse(path.read_bytes())))
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"cannot be read: {raised(error)}"
 
 
 def show_task(name: str, length: int | None, key: int) -> None:
@@ -140,6 +147,10 @@ def show_task(name: str, length: int | None, key: int) -> None:
         spec.lengths(length, length)
     except ValueError as error:
         raise ConfigError(f"--length={length}: {error}{_nearest_lengths(spec, length)}") from error
+    if spec.num_tokens(length) > _MOST_SHOWN:
+        raise ConfigError(f"--length={length}: wanted at most {_MOST_SHOWN} places to be shown")
+    if not 0 <= key < 2**32:
+        raise ConfigError(f"--key={key}: wanted 0 to {2**32 - 1}")
     sample = jax.jit(task.sample, static_argnums=(1, 3))  # compiled as one: many tasks have many small steps
     batch = jax.device_get(sample(jax.random.key(key), 1, length, length))
     console = Terminal()

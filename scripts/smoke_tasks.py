@@ -89,7 +89,7 @@ def smoke(task: str, model: str, seconds: float) -> dict[str, Any]:
     began = time.process_time()
     prepared = Prepared(study_of(task, model))
     plan, chosen = prepared.plan(model), prepared.task
-    seeds, rates = (jnp.array(values) for values in zip(*prepared.runs, strict=True))
+    seeds, rates = (jnp.array(values) for values in zip(*prepared.block(0, prepared.num_runs), strict=True))
     with jax.default_matmul_precision("float32"):
         state = start_runs(plan, seeds.astype(jnp.int32), rates.astype(jnp.float32))
         programs = compile_programs(plan, state, 1)

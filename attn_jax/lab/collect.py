@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from attn_jax.blame import raised
 from attn_jax.errors import ConfigError
-from attn_jax.lab.directory import block_directory, read_json, read_rows
-from attn_jax.lab.facts import STUDY_SCHEMA
+from attn_jax.files import read_json
+from attn_jax.lab.directory import TRAIN_ANEW, block_directory, read_rows
 from attn_jax.lab.results import ModelResult, Results
+from attn_jax.lab.schema import damaged, read_study, row_complaint
 
 _Rows = list[dict[str, Any]]
 
@@ -20,12 +22,18 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
     Raises:
       ConfigError: no study there, or one of the models is not finished; it is named.
     """
-    if not (directory / "study.json").is_file():
-        raise ConfigError(f"{directory}: holds no study (no study.json); attn-jax compare makes one")
-    facts = read_json(directory / "study.json")
-    if facts["schema"] != STUDY_SCHEMA:
-        raise ConfigError(f"{directory}: its study.json is not of this version of attn_jax, which cannot read it")
-    read = {name: _read_model(directory, facts, name) for name in models or facts["config"]["models"]}
+    facts = read_study(directory)
+    try:
+        return _results(directory, facts, list(models or facts["config"]["models"]))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise damaged(directory / "study.json", raised(error)) from error
+
+
+def _results(directory: Path, facts: dict[str, Any], models: list[str]) -> Results:
+    """The results as study.json says what they are; it may say it wrongly."""
+    read = {name: _read_model(directory, facts, name) for name in models}
     finished = {name: model for name, model in read.items() if model is not None}
     missing = [name for name in read if name not in finished]
     if missing:
@@ -51,15 +59,15 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         workers=facts["workers"],
         models=finished,
         config=config,
-        environment=read_json(directory / "environment.json"),
+        environment=_environment(directory),
         pairs=config["pairs"],
     )
 
 
 def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResult | None:
     """One model's arrays, None while a block of it is unfinished."""
-    blocks = [read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(facts["blocks"])]
-    if not all(any("test" in row for row in rows) for rows in blocks):
+    blocks = [_block_rows(directory, facts, name, k) for k in range(facts["blocks"])]
+    if not all(map(_is_finished, blocks)):
         return None
     train, own = facts["config"]["train"], facts["models"][name]
     grid = (train["seeds"], len(train["learning_rates"]))
@@ -91,6 +99,37 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
         seconds=sum(row["seconds"] for rows in chunks for row in rows),
         compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "compile_seconds" in row),
     )
+
+
+def _block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -> _Rows:
+    """The rows of one block.
+
+    Raises:
+      ConfigError: it is finished, but a step is missing, or a row is not one of this study.
+    """
+    path = block_directory(directory, name, block) / "metrics.jsonl"
+    rows = read_rows(path)
+    every, steps = facts["config"]["evaluate"]["every"], facts["config"]["train"]["steps"]
+    shape = (facts["width"], len(facts["task"]["validation_lengths"]))
+    wrong = next((complaint for row in rows if (complaint := row_complaint(row, shape))), None)
+    seen = {row["step"] for row in rows if "step" in row}
+    if wrong is None and _is_finished(rows) and (missing := set(range(every, steps + 1, every)) - seen):
+        wrong = f"step {min(missing)} is missing"
+    if wrong:
+        raise ConfigError(f"{path}: is damaged: {wrong}; {TRAIN_ANEW.format(path.parent)}")
+    return rows
+
+
+def _is_finished(rows: _Rows) -> bool:
+    return any("test" in row for row in rows)
+
+
+def _environment(directory: Path) -> dict[str, Any]:
+    """What the study ran on."""
+    environment = read_json(directory / "environment.json")
+    if not isinstance(environment, dict):
+        raise damaged(directory / "environment.json", "it is no table")
+    return environment
 
 
 def _last_of_each_step(rows: _Rows) -> _Rows:

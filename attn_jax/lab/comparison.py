@@ -34,6 +34,7 @@ def compare(
     workdir: str | Path | None = None,
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
+    yes: bool = False,
 ) -> Results:
     """Trains every model of a study, as `attn-jax compare` does; in a script, a notebook or a thread.
 
@@ -47,6 +48,7 @@ def compare(
       workdir: where the study lives; default results/<study name>.
       overrides: of a config file's fields, as the command takes them: ["--config.train.steps=500"].
       platform: what to run on: "auto", "cpu", "cuda" or "tpu".
+      yes: begins a study even if it takes more than an hour or 10 GB.
 
     Returns:
       The scores and losses of every run.
@@ -59,7 +61,7 @@ def compare(
     Traceback (most recent call last):
     attn_jax.errors.ConfigError: nowhere.py: no such config file
     """
-    with trained(study, workdir=workdir, overrides=overrides, platform=platform) as directory:
+    with trained(study, workdir=workdir, overrides=overrides, platform=platform, yes=yes) as directory:
         results = read_results(directory)
         write_json(directory / "summary.json", summarize(results))
         return results
@@ -73,6 +75,7 @@ def trained(
     workdir: str | Path | None = None,
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
+    yes: bool = False,
     console: Console | None = None,
 ) -> Iterator[Path]:
     """The study's directory, held, with its models trained to the end, or this one alone."""
@@ -86,7 +89,7 @@ def trained(
         if not (directory / "summary.json").exists():  # else it has been trained
             check_contracts(prepared, models)
         layout = _layout(prepared, backend)
-        with claimed(directory, prepared, layout) as layout:
+        with claimed(directory, prepared, layout, models=models, confirmed=yes) as layout:
             _train(prepared, directory, layout, models, console or Terminal())
             yield directory
 

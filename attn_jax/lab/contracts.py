@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from attn_jax.blame import breach
 from attn_jax.codec import own_class
-from attn_jax.config_file import breach
 from attn_jax.errors import UserError
 from attn_jax.lab.planning import Prepared
 from attn_jax.mixers.base import MixerConfig

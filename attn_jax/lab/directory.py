@@ -20,7 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attn_jax.errors import MachineError
+from attn_jax.errors import ConfigError, MachineError
+from attn_jax.files import append_whole, naming, parse_json, write_whole
+from attn_jax.lab.schema import is_row
+
+TRAIN_ANEW = "delete the folder {} and run attn-jax compare again: it trains this block anew"
 
 
 def block_directory(directory: Path, model: str, block: int) -> Path:
@@ -30,37 +34,44 @@ def block_directory(directory: Path, model: str, block: int) -> Path:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON whole or not at all; NaN is refused."""
-    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def read_json(path: Path) -> Any:
-    """The JSON value in a file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    write_whole(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Appends a line of JSON, in one write."""
-    line = json.dumps(row, allow_nan=False) + "\n"
-    with path.open("a", encoding="utf-8") as file:
-        if file.tell() and not _ends_whole(path):
-            file.write("\n")  # a torn line stays alone, where the reader drops it
-        file.write(line)
+    """Appends a line of JSON; after a torn line, on one of its own."""
+    append_whole(path, (json.dumps(row, allow_nan=False) + "\n").encode())
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a file of JSON lines; a torn line is dropped."""
-    rows = []
-    if path.exists():
-        for line in path.read_bytes().split(b"\n"):
-            with contextlib.suppress(ValueError):
-                rows.append(json.loads(line))
-    return [row for row in rows if isinstance(row, dict)]
+    """The rows of a file of JSON lines; none where it is not there.
+
+    A line that a sudden death tore is dropped: no row follows, or that of a resumption, {"start": ...}, which writes
+    again what was lost.
+
+    Raises:
+      ConfigError: another line is not a row; it is named.
+    """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: is no file; {TRAIN_ANEW.format(path.parent)}")
+    with naming(path):
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+    rows: list[dict[str, Any]] = []
+    for number, line in reversed(list(enumerate(lines, 1))):
+        row = _row(line)
+        if row is not None:
+            rows.append(row)
+        elif line.strip() and rows and "start" not in rows[-1]:
+            raise ConfigError(f"{path}, line {number}: is damaged; {TRAIN_ANEW.format(path.parent)}")
+    return rows[::-1]
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line as a row, None where it is none."""
+    try:
+        row = parse_json(line)
+    except ValueError:
+        return None
+    return row if is_row(row) else None
 
 
 @contextlib.contextmanager
@@ -90,9 +101,3 @@ def _try_lock(file: Any) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"

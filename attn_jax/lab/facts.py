@@ -13,11 +13,10 @@ from attn_jax.lab.matching import count_parameters, floating_bytes
 from attn_jax.lab.newton_trips import newton_trips
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.program import count_flops, depth_growth
+from attn_jax.lab.schema import STUDY_SCHEMA
 from attn_jax.lab.sources import hashed_sources
 from attn_jax.models import AnyModelConfig
 from attn_jax.training.step import batch_loss, train_batch
-
-STUDY_SCHEMA = 3  # of study.json; another number is another version's
 
 
 def study_facts(prepared: Prepared) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
         "task": {
             "metric": spec.metric,
             "chance": spec.chance,
-            "best": {str(length): spec.best_metric(prepared.yardstick.floors(length)) for length in lengths},
+            "best": {str(length): float(spec.best_metric(prepared.floors(length))) for length in lengths},
             "loss_places": spec.loss_places,
             "threshold": spec.threshold,
             "length_unit": spec.length_unit,
@@ -48,8 +47,9 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
 
 
 def _floors(prepared: Prepared, length: int) -> dict[str, dict[str, float | None]]:
-    floors = prepared.yardstick.floors(length)
-    return {name: {"metric": float(floor.metric), "loss": floor.loss} for name, floor in floors.items()}
+    floors = prepared.floors(length)
+    number = lambda value: None if value is None else float(value)  # noqa: E731 -- NumPy's too
+    return {name: {"metric": number(floor.metric), "loss": number(floor.loss)} for name, floor in floors.items()}
 
 
 def _model_facts(prepared: Prepared, name: str) -> dict[str, Any]:

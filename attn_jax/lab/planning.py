@@ -7,13 +7,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from attn_jax.blame import raised, users_code
 from attn_jax.config import Study
-from attn_jax.errors import ConfigError
+from attn_jax.errors import ConfigError, UserError
+from attn_jax.lab.limits import refuse_too_large
 from attn_jax.lab.matching import count_parameters, match_parameters
 from attn_jax.lab.selection import HELD
+from attn_jax.lab.sources import own_classes
+from attn_jax.lab.task_contract import check_floors, check_lengths, check_pairs, check_sample, made, num_places
 from attn_jax.lab.yardstick import Yardstick, yardstick
 from attn_jax.models import AnyModelConfig
-from attn_jax.tasks import Task, TaskSpec
+from attn_jax.tasks import Floor, Task, TaskSpec
 from attn_jax.training.evaluate import spread_lengths
 from attn_jax.training.objective import Objective, answers, strings
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
@@ -31,6 +35,7 @@ class Prepared:
     study: Study
 
     def __post_init__(self):
+        refuse_too_large(self.study, self.spec)
         evaluations = self.study.train.steps // self.study.evaluate.every
         if self.spec.threshold is not None and evaluations <= HELD:
             raise ConfigError(
@@ -42,7 +47,8 @@ class Prepared:
     def task(self) -> Task:
         """The task's functions."""
         try:
-            return self.study.task.make()
+            with users_code():
+                return made(self.study.task.make())
         except ValueError as error:  # a text file that is not there
             raise ConfigError(f"task: {error}") from error
 
@@ -63,14 +69,20 @@ class Prepared:
             raise ConfigError(
                 f"train.label_smoothing: got {train.label_smoothing} for answers that are real numbers, wanted 0"
             )
-        sample = self.task.pairs if self.study.pairs else self.task.sample
-        assert sample is not None  # the yardstick asked
         try:
-            jax.eval_shape(
-                partial(sample, batch_size=train.batch_size, length=longest, max_length=longest), jax.random.key(0)
-            )
+            with users_code():
+                check_sample(self.task, train.batch_size, longest)
+                if self.study.pairs:
+                    check_pairs(self.task, train.batch_size, longest)
         except ValueError as error:
             raise ConfigError(f"train.batch_size, train.lengths: {error}") from error
+
+    def floors(self, length: int) -> dict[str, Floor]:
+        """The yardstick's floors at a length, by name."""
+        with users_code():
+            floors = self.yardstick.floors(length)
+        check_floors(self.spec, floors, length)
+        return floors
 
     @cached_property
     def train_lengths(self) -> tuple[int, ...]:
@@ -87,7 +99,8 @@ class Prepared:
 
     def _allowed(self, path: str, low: int, high: int) -> tuple[int, ...]:
         try:
-            lengths = self.spec.lengths(low, high)
+            with users_code():
+                lengths = check_lengths(self.spec.lengths(low, high), low, high)
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         if not lengths:
@@ -102,7 +115,7 @@ class Prepared:
     @property
     def max_tokens(self) -> int:
         """T of the longest sequence that is trained on or scored."""
-        return self.spec.num_tokens(self.longest)
+        return num_places(self.spec, self.longest)
 
     def pair_places(self, length: int) -> tuple[int, int]:
         """(S, T): the places of a source and of a target of this length, EOS included."""
@@ -127,15 +140,24 @@ class Prepared:
     def models(self) -> dict[str, tuple[AnyModelConfig, str | None]]:
         """The models as they run, matched if the study says so, each with a note where 2 % could not be reached."""
         study, io, at = self.study, self.spec.io, self.study.reference_name
+        models: dict[str, tuple[AnyModelConfig, str | None]] = {}
         try:
-            target = count_parameters(study.models[at].make(io, 1)).matched
-            models: dict[str, tuple[AnyModelConfig, str | None]] = {}
-            for at, model in study.models.items():
-                keep = study.match is None or at == study.reference_name
-                models[at] = (model, None) if keep else match_parameters(model, target, io)
-                jax.eval_shape(partial(self._longest_forward, models[at][0]))  # what is wrong comes out here
-        except ValueError as error:
-            raise ConfigError(f"models.{at}: {error}") from error
+            with users_code():
+                target = count_parameters(study.models[at].make(io, 1)).matched
+                for at, model in study.models.items():
+                    keep = study.match is None or at == study.reference_name
+                    models[at] = (model, None) if keep else match_parameters(model, target, io)
+                    jax.eval_shape(partial(self._longest_forward, models[at][0]))  # what is wrong comes out here
+        except UserError:
+            raise
+        except Exception as error:
+            if any(own_classes(study.models[at])):  # it gave what the package could not go on with
+                raise UserError(
+                    f"models.{at} breaks its contract: {raised(error)}; attn-jax check says more"
+                ) from error
+            if isinstance(error, ValueError):
+                raise ConfigError(f"models.{at}: {error}") from error
+            raise
         return models
 
     def _longest_forward(self, config: AnyModelConfig) -> Any:
@@ -150,16 +172,20 @@ class Prepared:
             params, jnp.zeros(shape, jnp.int32) if io.channels is None else jnp.zeros((*shape, io.channels)), None
         )
 
-    @cached_property
-    def runs(self) -> tuple[tuple[int, float], ...]:
-        """(seed, learning rate) of every run of a model, seed by seed."""
-        train = self.study.train
-        return tuple((seed, rate) for seed in range(train.seeds) for rate in train.learning_rates)
+    @property
+    def num_runs(self) -> int:
+        """The runs of a model, seeds times learning rates."""
+        return self.study.train.seeds * len(self.study.train.learning_rates)
+
+    def run(self, index: int) -> tuple[int, float]:
+        """(seed, learning rate) of a run, seed by seed."""
+        rates = self.study.train.learning_rates
+        return index // len(rates), rates[index % len(rates)]
 
     def block(self, index: int, width: int) -> tuple[tuple[int, float], ...]:
         """The runs of one block; the last block repeats its last run up to the width."""
-        runs = self.runs[index * width : (index + 1) * width]
-        return runs + (runs[-1],) * (width - len(runs))
+        first, last = index * width, self.num_runs - 1
+        return tuple(self.run(min(place, last)) for place in range(first, first + width))
 
     def plan(self, name: str) -> Plan:
         """The static sizes of one model's programs."""

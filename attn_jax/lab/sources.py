@@ -28,7 +28,7 @@ def source_files(study: Study, model: str) -> dict[str, Path]:
     """{path below the folder it is imported from: file} of one model's sources; {} where all is the package's own."""
     waiting = [
         (Path(file), folder_of(file, parent.__module__))
-        for own in _own_classes((study.models[model], study.task))
+        for own in own_classes((study.models[model], study.task))
         for parent in own.__mro__
         if (file := file_of(parent)) is not None
     ]
@@ -65,7 +65,7 @@ def keep_sources(study: Study, directory: Path) -> None:
         copy.write_bytes(path.read_bytes())
 
 
-def _own_classes(value: Any) -> Iterator[type]:
+def own_classes(value: Any) -> Iterator[type]:
     """The user's own classes among a config's values, however deep."""
     if is_dataclass(value) and not isinstance(value, type):
         own = own_class(value)
@@ -73,7 +73,7 @@ def _own_classes(value: Any) -> Iterator[type]:
         value = [getattr(value, f.name) for f in fields(value)]
     if isinstance(value, dict | list | tuple):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _own_classes(item)
+            yield from own_classes(item)
 
 
 def _imported_files(path: Path, folder: Path) -> Iterator[tuple[Path, Path]]:

@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attn_jax.blame import in_sentences
 from attn_jax.codec import to_json
 from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
+from attn_jax.files import read_json
 from attn_jax.lab.block import Job, is_done, run_block
-from attn_jax.lab.directory import block_directory, locked, read_json, read_rows, write_json
+from attn_jax.lab.directory import block_directory, locked, read_rows, write_json
 from attn_jax.lab.executor import WorkerDiedError, stop_requested
 from attn_jax.lab.facts import study_facts
+from attn_jax.lab.limits import demand, refuse_too_much
 from attn_jax.lab.planning import Prepared, block_width
+from attn_jax.lab.schema import damaged, read_study
 from attn_jax.lab.sources import keep_sources, refuse_changed
 from attn_jax.names import counted
 
@@ -40,14 +44,31 @@ class Layout:
 
 def choose_layout(prepared: Prepared, *, platform: str, workers: int, num_devices: int) -> Layout:
     """On a CPU enough blocks for all workers; on accelerators one block, its runs split over the devices."""
-    runs, models = len(prepared.runs), len(prepared.study.models)
+    runs, models = prepared.num_runs, len(prepared.study.models)
     width = block_width(runs, models, workers) if platform == "cpu" else -(-runs // num_devices) * num_devices
     return Layout(width, -(-runs // width), workers, platform, num_devices)
 
 
 @contextlib.contextmanager
-def claimed(directory: Path, prepared: Prepared, layout: Layout) -> Iterator[Layout]:
+def claimed(
+    directory: Path,
+    prepared: Prepared,
+    layout: Layout,
+    *,
+    models: Sequence[str] | None = None,
+    confirmed: bool = True,
+) -> Iterator[Layout]:
     """Holds the study's directory; writes study.json, or checks that the one there is of the same study.
+
+    Args:
+      directory: where it lives.
+      prepared: the study.
+      layout: its blocks, should it begin now.
+      models: what is to be trained, all by default; asked about before a study that takes long begins.
+      confirmed: whether it was asked already.
+
+    Yields:
+      The layout that it was begun with.
 
     Raises:
       ConfigError: the directory belongs to another study, or to another config of this one.
@@ -57,15 +78,15 @@ def claimed(directory: Path, prepared: Prepared, layout: Layout) -> Iterator[Lay
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
     _refuse_strangers(directory)
     facts = study_facts(prepared)  # before anything is written: it finds what is wrong with the config
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MachineError(f"{directory}: cannot be made ({error.strerror}); give another --workdir") from error
+    if not (directory / "study.json").exists():
+        wanted = demand(facts, vars(layout), models or list(prepared.study.models))
+        refuse_too_much(wanted, directory, on_cpu=layout.platform == "cpu", confirmed=confirmed)
+    directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         (directory / "stop").unlink(missing_ok=True)
         path = directory / "study.json"
         if path.exists():
-            begun = read_json(path)
+            begun = read_study(directory)
             layout = _same_study(directory, begun, facts, layout)
             if begun["sources"] != facts["sources"]:
                 _begin(directory, prepared, facts, layout)  # another source, of models that have not begun
@@ -90,6 +111,8 @@ def record_environment(directory: Path, environment: dict[str, Any]) -> None:
         write_json(path, environment)
         return
     first = read_json(path)
+    if not (isinstance(first, dict) and isinstance(first.get("resumed", []), list)):
+        raise damaged(path, "it is no table")
     changes = list(differences(first.get("numbers"), environment.get("numbers")))
     if changes:
         raise MachineError(
@@ -110,8 +133,6 @@ def _refuse_strangers(directory: Path) -> None:
 
 
 def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layout: Layout) -> Layout:
-    if old.get("schema") != new["schema"]:
-        raise ConfigError(f"{directory}: its study.json is not of this version of attn_jax; give another --workdir")
     if old["fingerprint"] != new["fingerprint"]:
         changes = list(differences(old["config"], new["config"]))
         shown = "; ".join(changes[:5]) + ("; ..." if len(changes) > 5 else "")
@@ -163,7 +184,7 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
 
 def jobs_of(prepared: Prepared, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
     """The blocks of these models that are not done, every model's first ones first: equal programs compile once."""
-    study, sources = to_json(prepared.study), read_json(directory / "study.json")["sources"]
+    study, sources = to_json(prepared.study), read_study(directory)["sources"]
     jobs = [
         Job(study, json.dumps(sources[name]), str(directory.absolute()), name, k, layout.width, layout.num_devices)
         for k in range(layout.blocks)
@@ -210,7 +231,8 @@ def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Ca
 def work(job: Job) -> bool:
     """A job in its worker: stops at the end of a chunk when asked to, or when the command is gone."""
     stop = Path(job.directory) / "stop"
-    return run_block(job, lambda: stop.exists() or stop_requested())
+    with in_sentences():  # in its worker: an exception loses its traceback on the way, and some cannot travel at all
+        return run_block(job, lambda: stop.exists() or stop_requested())
 
 
 @contextlib.contextmanager

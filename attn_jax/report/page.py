@@ -1,14 +1,15 @@
 """One HTML file that tells a study: no network, no script, the same bytes for the same results."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from attn_jax.files import write_whole
 from attn_jax.lab.results import Results
 from attn_jax.lab.summary import seconds_note
 from attn_jax.names import counted
@@ -17,7 +18,7 @@ from attn_jax.report import figures, style, words
 _MEASURES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
 
 
-def write_report(results: Results, summary: dict[str, Any], directory: str | os.PathLike[str]) -> Path:
+def write_report(results: Results, summary: dict[str, Any], directory: str | PathLike[str]) -> Path:
     """Writes report.html, whole or not at all.
 
     Args:
@@ -29,16 +30,7 @@ def write_report(results: Results, summary: dict[str, Any], directory: str | os.
       The path of the page.
     """
     path = Path(directory) / "report.html"
-    text = render_page(results, summary)
-    temporary = path.with_name("report.html.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, render_page(results, summary))
     return path
 
 

@@ -8,13 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tiny_study import get_config
+from written_study import layout_of, write_study
 
 from attn_jax.errors import ConfigError, MachineError
+from attn_jax.files import read_json
 from attn_jax.lab.collect import read_results
-from attn_jax.lab.directory import append_row, locked, read_json, read_rows, write_json
+from attn_jax.lab.directory import append_row, locked, read_rows, write_json
 from attn_jax.lab.executor import WorkerDiedError
 from attn_jax.lab.planning import Prepared
-from attn_jax.lab.study import choose_layout, claimed, differences, jobs_of, record_environment, run_jobs
+from attn_jax.lab.study import claimed, differences, jobs_of, record_environment, run_jobs
 
 
 def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
@@ -22,8 +24,10 @@ def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
     append_row(path, {"step": 1})
     with path.open("a") as file:
         file.write('{"step": 2, "lo')
-    append_row(path, {"step": 2})
-    assert read_rows(path) == [{"step": 1}, {"step": 2}]
+    assert read_rows(path) == [{"step": 1}]
+    for row in ({"start": 1}, {"step": 2}):
+        append_row(path, row)
+    assert read_rows(path) == [{"step": 1}, {"start": 1}, {"step": 2}]
     assert read_rows(tmp_path / "none") == []
 
 
@@ -43,10 +47,6 @@ def test_a_second_holder_is_named(tmp_path):
         assert "is in use by process" in done.stderr
     with locked(tmp_path):
         pass
-
-
-def layout_of(prepared, **changes):
-    return choose_layout(prepared, **({"platform": "cpu", "workers": 2, "num_devices": 1} | changes))
 
 
 def claim(directory, study, **changes):
@@ -179,31 +179,6 @@ def test_an_error_in_a_job_is_raised_as_it_is(tmp_path):
     with pytest.raises(ZeroDivisionError) as caught:
         run_jobs(jobs, Fails([ZeroDivisionError()] + [True] * (len(jobs) - 1)), tmp_path / "s", lambda: None)
     assert caught.value.__notes__ == [f"in block {jobs[0]}"]
-
-
-def write_study(directory):
-    """A study directory as workers leave it, with an accuracy of .5 + .1 * run at every place."""
-    prepared = Prepared(get_config())
-    with claimed(directory, prepared, layout_of(prepared)) as layout:
-        write_json(directory / "environment.json", {"versions": {}})
-        study = prepared.study
-        runs = len(prepared.runs)
-        plan = prepared.plan(study.reference_name)
-        validated, tested = len(plan.validation_lengths), len(plan.test_lengths)
-        for name in study.models:
-            for k in range(layout.blocks):
-                folder = directory / "blocks" / f"{name}-{k}"
-                folder.mkdir(parents=True)
-                index = [min(k * layout.width + lane, runs - 1) for lane in range(layout.width)]
-                metric = [[0.5 + 0.1 * run] * validated for run in index]
-                diverged = [run == 2 for run in index]
-                for step in range(10, 201, 10):
-                    row = {"loss": metric, "metric": metric, "sequence": metric}
-                    chunk = {"step": step, "seconds": 1.0, "train_loss": [0.0] * layout.width}
-                    append_row(folder / "metrics.jsonl", chunk | {"diverged": diverged, "validation": row})
-                scores = [[0.5 + 0.1 * run] * tested for run in index]
-                append_row(folder / "metrics.jsonl", {"test": {"loss": scores, "metric": scores, "sequence": scores}})
-    return prepared
 
 
 def test_results_are_read_back_run_by_run(tmp_path):

@@ -14,9 +14,10 @@ from processes import environment
 from attn_jax.codec import to_json
 from attn_jax.config_file import load_study
 from attn_jax.errors import MachineError
+from attn_jax.files import read_json
 from attn_jax.lab import numerics
 from attn_jax.lab.block import Job, run_block
-from attn_jax.lab.directory import read_json, read_rows
+from attn_jax.lab.directory import read_rows
 from attn_jax.lab.numerics import pinned, prepare, recorded
 from attn_jax.lab.study import record_environment
 

@@ -97,8 +97,9 @@ def test_the_reference_can_be_named():
 def test_blocks_cover_every_run_once_and_repeat_the_last():
     prepared = Prepared(study(train=TrainConfig(seeds=3, learning_rates=(1e-3, 1e-2))))
     blocks = [prepared.block(k, 4) for k in range(2)]
-    assert [run for block in blocks for run in block][:6] == list(prepared.runs)
-    assert blocks[1] == (prepared.runs[4], prepared.runs[5], prepared.runs[5], prepared.runs[5])
+    every = [(seed, rate) for seed in range(3) for rate in (1e-3, 1e-2)]
+    assert [run for block in blocks for run in block][:6] == every
+    assert blocks[1] == (every[4], every[5], every[5], every[5])
 
 
 def test_width():

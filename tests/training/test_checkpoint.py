@@ -1,0 +1,76 @@
+"""Checkpoints that are flipped, cut off, or find no room: found quietly, and in one line."""
+
+import resource
+import shutil
+
+import chex
+import numpy as np
+import pytest
+
+from attn_jax.errors import MachineError
+from attn_jax.training.checkpoint import Checkpoints
+
+STATE = {"x": np.random.default_rng(0).normal(size=50_000).astype(np.float32)}  # does not compress
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Checkpoints of steps 1 and 2."""
+    folder = tmp_path_factory.mktemp("two") / "checkpoints"
+    saved = Checkpoints(folder)
+    for step in (1, 2):
+        saved.save(step, {"x": STATE["x"] + step})
+    saved.close()
+    return folder
+
+
+def flip(folder):
+    """One bit of the largest file."""
+    path = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def test_a_flipped_bit_is_one_line_and_the_checkpoint_before_it(two, tmp_path, capfd):
+    folder = shutil.copytree(two, tmp_path / "checkpoints")
+    flip(folder / "2")
+    step, state = Checkpoints(folder).restore(STATE)
+    assert step == 1
+    chex.assert_trees_all_equal(state, {"x": STATE["x"] + 1})
+    said = "".join(capfd.readouterr())
+    assert said == f"{folder}/unreadable-2: checkpoint 2 is damaged, set aside; the one before it is used\n"
+
+
+def test_all_flipped_is_one_sentence(two, tmp_path, capfd):
+    folder = shutil.copytree(two, tmp_path / "checkpoints")
+    for step in (1, 2):
+        flip(folder / str(step))
+    with pytest.raises(MachineError, match=r"no checkpoint can be read.*; delete the folder") as caught:
+        Checkpoints(folder).restore(STATE)
+    assert len(str(caught.value)) - 2 * len(str(tmp_path)) < 200
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_one_whose_saving_was_cut_off_is_no_damage(two, tmp_path, capfd):
+    folder = shutil.copytree(two, tmp_path / "checkpoints")
+    (folder / "2" / "digest").unlink()
+    (folder / "3.orbax-checkpoint-tmp").mkdir()
+    step, _ = Checkpoints(folder).restore(STATE)
+    assert step == 1
+    assert [path.name for path in folder.iterdir()] == ["1"]
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_no_room_is_an_error_of_the_system_and_leaves_nothing(tmp_path, capfd):
+    saved = Checkpoints(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            saved.save(1, STATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(tmp_path / "1")
+    assert not list(tmp_path.iterdir())
+    assert "".join(capfd.readouterr()) == ""
