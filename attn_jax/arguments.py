@@ -25,7 +25,7 @@ exit codes:
   1   a mixer or task of yours that raises or breaks its contract
   2   a bad config, name or file, or another study's directory
   3   every run diverged
-  4   the environment: a missing platform, a locked directory, no room, dying workers
+  4   the environment: no such platform, a locked folder, no room, dying workers
   70  a defect of attn_jax itself
   75  interrupted; the same command goes on from there
 ATTN_JAX_TRACEBACK=1 shows where an error comes from.
