@@ -1,7 +1,11 @@
 """Proves that a task's pairs are what `attn_jax.types.Pairs` says, and the same strings as its batches."""
 
+from itertools import combinations
+from typing import get_args
+
 import numpy as np
 
+from attn_jax.tasks.base import Split
 from attn_jax.testing.draws import Draws, PairArrays
 from attn_jax.testing.require import require
 
@@ -38,19 +42,19 @@ def check_pairs(draws: Draws, length: int) -> None:
         )
 
 
-def check_splits_of_pairs(draws: Draws, length: int) -> None:
+def check_splits_of_pairs(draws: Draws) -> None:
     """The split picks the stream of pairs too.
 
     Args:
       draws: of a task with pairs.
-      length: one of its allowed lengths.
 
     Raises:
-      AssertionError: training and validation pairs of the same key are the same.
+      AssertionError: two splits' pairs are drawn by the same program.
     """
-    train, validation = (draws.pairs(0, length, split) for split in ("train", "validation"))
-    differ = (train.source != validation.source).any() or (train.target != validation.target).any()
-    require(differ, f"length {length}: pairs: splits 'train' and 'validation' give the same: split is ignored")
+    assert draws.task.pairs is not None
+    programs = [draws.program(draws.task.pairs, split) for split in get_args(Split)]
+    differ = all(a != b for a, b in combinations(programs, 2))
+    require(differ, "pairs: two splits give the same: split is ignored")
 
 
 def _check_form(pairs: PairArrays, num_samples: int, what: str) -> None:

@@ -54,8 +54,8 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
         _check_places(task.spec, batch, length)
     middle = lengths[len(lengths) // 2]
     _check_keys(draws, lengths[-1])
-    _check_plain(draws, batches[middle], middle)
-    _check_vmap(draws, middle)
+    _check_streams(draws, batches[middle], middle)
+    _check_alone(draws, middle)
     _check_splits(draws, lengths[-1])
     has_pairs = task.pairs is not None or task.spec.pairs_vocab_size is not None
     for length, batch in batches.items():
@@ -66,7 +66,7 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
         if has_pairs:
             check_pairs(draws, length)
     if has_pairs:
-        check_splits_of_pairs(draws, lengths[-1])
+        check_splits_of_pairs(draws)
 
 
 def _check_spec(spec: TaskSpec) -> tuple[int, ...]:
@@ -108,16 +108,6 @@ def _draw_traced(draws: Draws, length: int) -> Arrays:
             f"length {length}: sample refuses a traced length ({type(error).__name__}): it would be compiled again "
             "for every length, wanted one program for all"
         ) from error
-
-
-def _check_plain(draws: Draws, batch: Arrays, length: int) -> None:
-    """A length that is a plain number gives what the program gives for the traced one; splits differ."""
-    splits = draws.plain(draws.key(0), length)
-    for name, traced, plain in zip(Arrays._fields, batch, splits["train"], strict=True):
-        same = traced.shape == plain.shape and np.allclose(traced, plain, rtol=0, atol=_ROUNDING)
-        require(same, f"length {length}: {name} differs between a traced and a plain length")
-    for a, b in _PAIRS:
-        require(not _equal(splits[a], splits[b]), f"splits {a!r} and {b!r} give the same batch: split is ignored")
 
 
 def _check_shapes(spec: TaskSpec, batch: Arrays, shape: tuple[int, int], length: int) -> None:
@@ -166,16 +156,33 @@ def _check_keys(draws: Draws, length: int) -> None:
     require((first.inputs != first.inputs[0]).any(), "all rows of a batch are the same sequence")
 
 
-def _check_vmap(draws: Draws, length: int) -> None:
-    """A key gives the same batch among others and alone."""
-    alone = draws.plain(draws.keys()[0], length)["test"]
-    same = _equal(next(draws.several(length, "test")), alone)
-    require(same, "vmap over keys gives another batch than the key alone")
+def _check_streams(draws: Draws, batch: Arrays, length: int) -> None:
+    """Splits differ: train from test by what is drawn, each from the others by the program that draws it."""
+    same = {("train", "test")} if _equal(batch, draws.plain(draws.key(0), length, "test")) else set()
+    programs = {split: draws.program(draws.task.sample, split) for split in get_args(Split)}
+    for a, b in _PAIRS:
+        ignored = (a, b) in same or programs[a] == programs[b]
+        require(not ignored, f"splits {a!r} and {b!r} give the same batch: split is ignored")
+
+
+def _check_alone(draws: Draws, length: int) -> None:
+    """A key gives the same batch alone, for a length that is a plain number, and among others for a traced one."""
+    plain = draws.plain(draws.keys()[0], length, "test")
+    if _equal(next(draws.several(length, "test")), plain):
+        return
+    for name, traced, wanted in zip(Arrays._fields, draws.alone(draws.keys()[0], length, "test"), plain, strict=True):
+        require(_close(traced, wanted), f"length {length}: {name} differs between a traced and a plain length")
+    raise AssertionError("vmap over keys gives another batch than the key alone")
 
 
 def _equal(a: Arrays, b: Arrays) -> bool:
     """Every array the same, up to rounding."""
-    return all(np.allclose(x, y, rtol=0, atol=_ROUNDING) for x, y in zip(a, b, strict=True))
+    return all(map(_close, a, b))
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> bool:
+    """The same shape and values, up to rounding."""
+    return a.shape == b.shape and np.allclose(a, b, rtol=0, atol=_ROUNDING)
 
 
 def _check_solve(solve: Callable[..., np.ndarray], batch: Arrays, length: int) -> None:

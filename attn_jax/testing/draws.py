@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -45,7 +45,16 @@ class Draws:
 
     def batch(self, stream: int, length: int) -> Arrays:
         """The training batch of one key, from the one program of all lengths."""
-        return _to_host(self._run("one", self.sampler("train"), self.key(stream), length))
+        return self.alone(self.key(stream), length, "train")
+
+    def alone(self, key: jax.Array, length: int, split: Split) -> Arrays:
+        """The batch of one key, for a traced length."""
+        return _to_host(self._run(f"alone {split}", self.sampler(split), key, length))
+
+    def plain(self, key: jax.Array, length: int, split: Split) -> Arrays:
+        """The same from a program of its own for this length, which it sees as a plain number."""
+        sampler = self.sampler(split)
+        return _to_host(self._run(f"plain {length} {split}", lambda key, _: sampler(key, length), key, length))
 
     def several(self, length: int, split: Split) -> Iterator[Arrays]:
         """The batches of `keys`, drawn at once by vmap, given one by one."""
@@ -53,21 +62,18 @@ class Draws:
         for lane in range(self.num_batches):
             yield Arrays(*(values[lane] for values in batches))
 
-    def plain(self, key: jax.Array, length: int) -> dict[Split, Arrays]:
-        """The batch of each split, from a program of its own for this length, which it sees as a plain number."""
-
-        def sampler(key: jax.Array, _: Any) -> dict[Split, Batch]:
-            return {split: self.sampler(split)(jax.random.clone(key), length) for split in get_args(Split)}
-
-        drawn = self._run(f"plain {length}", sampler, key, length)
-        return {split: _to_host(batch) for split, batch in drawn.items()}
-
     def pairs(self, stream: int, length: int, split: Split) -> PairArrays:
         """The pairs of one key, drawn with a traced length."""
         assert self.task.pairs is not None
         sampler = partial(_sample, self.task.pairs, self.num_samples, self.max_length, split)
         drawn = self._run(f"pairs {split}", sampler, self.key(stream), length)
         return PairArrays(*map(np.asarray, drawn))
+
+    def program(self, function: Callable[..., Any], split: Split) -> tuple[str, list[bytes]]:
+        """What `sample` or `pairs` does for a split: traced, which costs little, and not compiled."""
+        sampler = partial(_sample, function, self.num_samples, self.max_length, split)
+        traced = jax.make_jaxpr(sampler)(self.key(0), np.int32(self.max_length))
+        return str(traced.jaxpr), [_to_bytes(constant) for constant in traced.consts]
 
     def _run(self, name: str, sampler: Callable[..., Any], key: jax.Array, length: int) -> Any:
         """Calls the compiled `sampler` with a traced length."""
@@ -91,6 +97,12 @@ class Draws:
 def _sample(sample: Callable[..., Any], num_samples: int, max_length: int, split: Split, key, length) -> Any:
     """`sample` with its static arguments first."""
     return sample(key, num_samples, length, max_length, split=split)
+
+
+def _to_bytes(constant: Any) -> bytes:
+    """The values of an array, or of a key."""
+    is_key = jax.dtypes.issubdtype(constant.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(constant) if is_key else constant).tobytes()
 
 
 def _to_host(batch: Batch) -> Arrays:

@@ -141,6 +141,10 @@ FAULTS = {
     "global generator": (partial(edit, by_global_generator), "the same key gives different batches"),
     "key ignored": (partial(resample, lambda k, *rest: (jax.random.key(7), *rest)), "the key is ignored"),
     "split ignored": (partial(resample, lambda *a: (*a[:-1], "train")), "split is ignored"),
+    "validation is training": (
+        partial(resample, lambda *a: (*a[:-1], "train" if a[-1] == "validation" else a[-1])),
+        "splits 'train' and 'validation' give the same batch",
+    ),
     "one row": (partial(edit, first_row), "all rows of a batch are the same sequence"),
     "other under vmap": (partial(edit, other_under_vmap), "vmap over keys gives another batch"),
     "unknown chance": (partial(respec, chance="coin"), "spec.chance is 'coin', the floors are uniform, memoryless"),

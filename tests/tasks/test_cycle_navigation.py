@@ -1,4 +1,4 @@
-"""Cycle navigation against a walk, its floors over all walks and against TASKS.md."""
+"""Cycle navigation against a walk, its floors over all walks and against those quoted."""
 
 import itertools
 import math

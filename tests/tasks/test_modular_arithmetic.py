@@ -1,4 +1,4 @@
-"""Modular arithmetic against Python's own parser, its floors over all expressions and against TASKS.md."""
+"""Modular arithmetic against Python's own parser, its floors over all expressions and against those quoted."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Modular arithmetic with brackets against Python's own parser, its floors over all expressions and TASKS.md."""
+"""Modular arithmetic with brackets against Python's parser, its floors over all expressions and those quoted."""
 
 import itertools
 
