@@ -22,6 +22,7 @@ _EVERY_MIXER = (
     "y has the shape and dtype of x and is finite; bfloat16 in, bfloat16 out, near float32",
     "no row of a batch leaks into another",
     "padding of any content, NaN too, changes no valid output and no gradient",
+    "a batch of no rows, and sequences of no places, give an empty y and leave the state as it is",
 )
 _CAUSAL_MIXER = (
     "y depends on no later x (from the Jacobian)",

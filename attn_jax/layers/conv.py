@@ -123,5 +123,7 @@ def long_conv(x: Array, filters: Array) -> Array:
     if x.ndim != 3 or filters.ndim != 2 or filters.shape[1] != x.shape[2]:
         raise ValueError(f"filters: got shape {filters.shape} for x of {x.shape}, wanted [L, C] for [B, T, C]")
     T, wide = x.shape[1], jnp.promote_types(accumulator(x.dtype), accumulator(filters.dtype))
+    if T == 0:  # which has no transform
+        return x.astype(wide)
     spectrum = jnp.fft.rfft(x.astype(wide), 2 * T, axis=1) * jnp.fft.rfft(filters[None, :T].astype(wide), 2 * T, axis=1)
     return jnp.fft.irfft(spectrum, 2 * T, axis=1)[:, :T]

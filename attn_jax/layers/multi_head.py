@@ -205,8 +205,9 @@ def merge_heads(params: Params, heads: Array) -> Array:
     weights = params["w_o"]
     if heads.ndim < 3 or heads.shape[-2:] != weights.shape[:2]:
         raise ValueError(f"heads: got shape {heads.shape}, wanted [..., T, N, Hv] with [N, Hv] = {weights.shape[:2]}")
-    matrix = weights.reshape(-1, weights.shape[-1])
-    return over_rows(partial(_affine, matrix, params.get("b_o")), heads.reshape(*heads.shape[:-2], -1))
+    size = weights.shape[0] * weights.shape[1]
+    matrix = weights.reshape(size, weights.shape[-1])
+    return over_rows(partial(_affine, matrix, params.get("b_o")), heads.reshape(*heads.shape[:-2], size))
 
 
 def _affine(weights: Array, bias: Array | None, x: Array) -> Array:

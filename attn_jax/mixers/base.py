@@ -65,7 +65,8 @@ class Mixer(NamedTuple):
 
     `apply` over a whole sequence equals `extend` from `init_state` in pieces of any size, in outputs and gradients.
     `valid` is a prefix of each row. Where it is False nothing else is influenced, the state does not advance, and y
-    is finite but otherwise free. y has the dtype of x; accumulators are at least float32.
+    is finite but otherwise free. y has the dtype of x; accumulators are at least float32. No rows (B = 0) and no places
+    (T = 0) give an empty y, and leave the state as it is.
     """
 
     init: InitFn

@@ -130,7 +130,7 @@ def mix(config: DeltaNet, params: Params, x: Array, memory: State, valid: Array 
     """[B, T, N, P] and the memory after x, whose padding is zero."""
     q, k, v = project_heads(params, x)
     q, k, v = _unit(jax.nn.silu(q)), _unit(jax.nn.silu(k)), jax.nn.silu(v)
-    k, v = (y.reshape(*y.shape[:2], config.writes, config.num_heads, -1) for y in (k, v))
+    k, v = (y.reshape(*y.shape[:2], config.writes, config.num_heads, y.shape[-1]) for y in (k, v))
     beta, log_decay = _rates(config, params, x, valid)
     return delta_product(q, k, v, beta, log_decay=log_decay, initial=memory, form=config.form)
 

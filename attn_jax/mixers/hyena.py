@@ -155,7 +155,7 @@ def _projections(
 
 def _write(past: Array, new: Array, places: Array) -> Array:
     """past [M, D] with new [T, D] at its places [T]; those from M on are dropped."""
-    return past.at[places].set(new.astype(past.dtype), mode="drop")
+    return past.at[places].set(new.astype(past.dtype), mode="drop") if len(past) else past
 
 
 def _read(past: Array, f: Array, places: Array) -> Array:

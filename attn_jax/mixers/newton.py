@@ -16,13 +16,13 @@ from attn_jax.types import Array, Params, State
 def newton_cell(
     step: Callable, params: Params, x: Array, state: State, valid: Array | None = None
 ) -> tuple[Array, State]:
-    """As `scan_cell`, for a cell that says the first leaf of its state; a single step is taken, not solved for.
+    """As `scan_cell`, for a cell that says the first leaf of its state; a single step, or none, is taken and not solved for.
 
     >>> def double(params, h, x): return (2 * h + x,) * 2
     >>> newton_cell(double, None, jnp.ones((1, 3, 1)), jnp.zeros((1, 1)))[0].tolist()
     [[[1.0], [3.0], [7.0]]]
     """
-    if x.shape[1] == 1:
+    if x.shape[1] < 2:
         return scan_cell(step, params, x, state, valid)
     states, _ = solve_cell(step, params, x, state, valid)
     last = jax.tree.map(lambda leaves, leaf: leaves[:, -1].astype(leaf.dtype), states, state)
@@ -39,7 +39,7 @@ def solve_cell(
     """
     wide = accumulator(x.dtype)
     state = jax.tree.map(lambda leaf: leaf.astype(wide), state)
-    unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], state))[1]
+    unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape[1:], wide), state))[1]
     solve = partial(
         newton_scan,
         partial(_flat_step, step, unravel),

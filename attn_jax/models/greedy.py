@@ -8,6 +8,7 @@ from jax import lax
 
 from attn_jax.models.base import EncoderDecoder
 from attn_jax.ops.arguments import integers, takes, whole
+from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array, Params, State
 
 
@@ -67,6 +68,7 @@ def greedy_decode(
         said=jnp.zeros((batch, max_length), jnp.int32),
         state=model.encode(params, source, source_valid, max_length),
     )
+    start = vary_with(start, params, source, source_valid)
     return lax.while_loop(partial(_goes_on, max_length), partial(_say, model, params, eos), start).said
 
 

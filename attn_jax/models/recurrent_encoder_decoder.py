@@ -24,6 +24,7 @@ from attn_jax.mixers.rnn import RNN
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
 from attn_jax.models.checked import checked_pair
 from attn_jax.ops.cells import gru_step, lstm_step, rnn_step, scan_cell
+from attn_jax.ops.placement import vary_with
 from attn_jax.ops.retrieval import Retrieval, attend
 from attn_jax.ops.similarities import dot_product, init_additive, init_bilinear
 from attn_jax.types import IO, Array, Key, Params, State
@@ -287,7 +288,8 @@ def _decode(
 ) -> tuple[State, tuple[Array, Array | None]]:
     """The decoder over x [B, T, D]: the state after it; what is read out, [B, T, D], and the weights, [B, T, S]."""
     step = partial(_step, config, params, state["memory"])
-    (cells, fed), outs = lax.scan(step, (state["cells"], state["fed"]), jnp.swapaxes(x, 0, 1))
+    start = vary_with((state["cells"], state["fed"]), params, state["memory"], x)
+    (cells, fed), outs = lax.scan(step, start, jnp.swapaxes(x, 0, 1))
     state = state | {"cells": cells, "fed": fed}
     return state, jax.tree.map(lambda out: jnp.swapaxes(out, 0, 1), outs)
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array, Key, Params
 
 SCAN_FROM = 6  # so many equal layers in a row are scanned
@@ -110,7 +111,8 @@ def thread(
             x, out = step(run.mixer, x, (run.first, layer, other))
         else:
             indices = jnp.arange(run.first, run.first + run.size)
-            x, out = lax.scan(partial(step, run.mixer), x, (indices, layer["stacked"], other))
+            each = indices, layer["stacked"], other
+            x, out = lax.scan(partial(step, run.mixer), vary_with(x, each), each)
         outs.append(out)
     return x, tuple(outs)
 

@@ -26,7 +26,7 @@ from jax.custom_derivatives import SymbolicZero
 from attn_jax.ops.blocks import Block, Plan, Shared, Tiles, at_block, common_zero, over_blocks, over_tiles
 from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.placement import is_split
-from attn_jax.ops.sinks import Result
+from attn_jax.ops.sinks import Result, nothing
 from attn_jax.ops.tiling import cut, join, plan_blocks
 from attn_jax.types import Array
 
@@ -44,9 +44,7 @@ def blockwise_attention(x: Inputs) -> Result:
     """Attention with temporaries linear in T and S."""
     assert x.value is not None  # None only for attention_weights, which takes no path
     if x.empty:
-        rows = x.query.shape[:-1]
-        out = jnp.zeros((*rows, x.value.shape[-1]), x.accumulator)
-        return Result(out, jnp.full(rows, -jnp.inf, x.accumulator), jnp.zeros(rows, x.accumulator))
+        return nothing(x)
     if x.value.shape[-1] == 0:  # there is an lse all the same
         whole = blockwise_attention(x._replace(value=jnp.zeros((*x.value.shape[:-1], 1), x.value.dtype)))
         return whole._replace(out=whole.out[..., :0])

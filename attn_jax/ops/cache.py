@@ -82,7 +82,7 @@ def init_cache(
     """
     least = {
         "batch_size": 0,
-        "max_length": 1,
+        "max_length": 0,
         "num_kv_heads": 1,
         "head_dim": 1,
         "value_dim": 1,
@@ -132,6 +132,8 @@ def update_cache(cache: KVCache, key: Array, value: Array, valid: Array | None =
     Reference: Pope et al. 2022, arXiv:2211.05102, section 3.
     """
     valid = _check_new(cache, key, value, valid)
+    if 0 in cache.positions.shape:  # there is no place to write to
+        return replace(cache, length=cache.length + valid.sum(1, dtype=jnp.int32))
     places, positions, length = _places(cache, valid)
     rows = jnp.arange(key.shape[0])[:, None]
     return replace(

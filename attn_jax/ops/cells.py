@@ -14,6 +14,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from attn_jax.ops.arguments import array, floats, takes
 from attn_jax.ops.layout import with_rank
+from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array, Params, State
 
 # Going backward only the values named "gates" are kept and the rest of the step is computed again.
@@ -149,9 +150,14 @@ def scan_cell(
         x_t, valid_t = inputs
         new, y = step(params, state, x_t)
         if valid_t is not None:
-            new = jax.tree.map(lambda n, old: jnp.where(valid_t.reshape(-1, *(1,) * (n.ndim - 1)), n, old), new, state)
+            new = jax.tree.map(partial(_where_rows, valid_t), new, state)
         return new, y
 
     time_major = (jnp.swapaxes(x, 0, 1), None if valid is None else valid.T)
-    state, y = lax.scan(body, state, time_major)
+    state, y = lax.scan(body, vary_with(state, params, x, valid), time_major)
     return jnp.swapaxes(y, 0, 1), state
+
+
+def _where_rows(rows: Array, new: Array, old: Array) -> Array:
+    """new [B, ...] in the rows [B] that are True, old in the others."""
+    return jnp.where(rows.reshape(rows.shape + (1,) * (new.ndim - 1)), new, old)

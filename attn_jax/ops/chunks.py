@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from attn_jax.ops.placement import on_cpu
+from attn_jax.ops.placement import on_cpu, vary_with
 from attn_jax.types import Array
 
 Form: TypeAlias = Literal["recurrent", "chunked", "parallel"]
@@ -59,7 +59,7 @@ def check_form(form: str | None, chunk_size: int | None) -> None:
 
 def run_places(step: Callable[..., tuple[Array, Array]], state: Array, xs: Any) -> tuple[Array, Array]:
     """(y [B, T, N, P], last state) of a step (state, arrays [B, N, ...]) -> (state, y), one place after the other."""
-    state, y = lax.scan(step, state, jax.tree.map(_time_major, xs))
+    state, y = lax.scan(step, vary_with(state, xs), jax.tree.map(_time_major, xs))
     return _time_major(y), state
 
 
@@ -73,14 +73,14 @@ def run_chunks(
     """
     length = jax.tree.leaves(xs)[0].shape[1]
     num_chunks = -(-length // chunk_size)
-    chunks = jax.tree.map(partial(_split, num_chunks, -(-length // num_chunks)), xs)
+    chunks, state = jax.tree.map(partial(_split, num_chunks, -(-length // num_chunks)), xs), vary_with(state, xs)
     if on_cpu():
         body = jax.checkpoint(partial(_prepare_and_step, prepare, step), prevent_cse=False)
         state, y = lax.scan(body, state, chunks)
     else:
         state, y = lax.scan(step, state, prepare(chunks))
     y = jnp.moveaxis(y, (0, 3), (1, 2))  # [n, B, N, C, P] -> [B, n, C, N, P]
-    return y.reshape(y.shape[0], -1, *y.shape[3:])[:, :length], state
+    return y.reshape(y.shape[0], y.shape[1] * y.shape[2], *y.shape[3:])[:, :length], state
 
 
 def _prepare_and_step(prepare: Callable[..., Any], step: Callable, state: Array, chunk: Any) -> tuple[Array, Array]:

@@ -199,7 +199,7 @@ class Stored(Mask):
 
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         """As above, at place k; an empty place is never seen, and asks about position 0."""
-        position = self.positions[b, k]
+        position = _stored(self.positions, b, k)
         seen = (position >= 0) & (position <= q)
         if self.window is not None:
             seen = seen & at_most(q, position, self.window)
@@ -233,7 +233,14 @@ def _of_stored(cache: KVCache, score_mod: Callable[..., Array] | None, num_heads
 
 def _modified(positions: Array, score_mod: Callable[..., Array], score: Array, b: Any, h: Any, q: Any, k: Any) -> Array:
     """`score_mod` with the position stored at place k."""
-    return score_mod(score, b, h, q, jnp.maximum(positions[b, k], 0))
+    return score_mod(score, b, h, q, jnp.maximum(_stored(positions, b, k), 0))
+
+
+def _stored(positions: Array, b: ArrayLike, k: ArrayLike) -> Array:
+    """The position at place k of row b, -1 where there are no places."""
+    if 0 in positions.shape:
+        return jnp.full(jnp.broadcast_shapes(jnp.shape(b), jnp.shape(k)), -1, jnp.int32)
+    return positions[b, k]
 
 
 def _by_position(pairs: Array, cache: KVCache, *, fill: float | bool) -> Array:

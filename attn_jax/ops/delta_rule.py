@@ -135,7 +135,7 @@ def delta_product(
     first = None if log_decay is None else _spread(M, 0, check_per_head("log_decay", log_decay, q))
     y, state = delta_rule(
         _spread(M, M - 1, q),
-        *(x.reshape(x.shape[0], -1, *x.shape[3:]) for x in (k, v, beta)),
+        *map(_one_after_another, (k, v, beta)),
         log_decay=first,
         initial=initial,
         form=form,
@@ -147,7 +147,12 @@ def delta_product(
 def _spread(steps: int, at: int, x: Array) -> Array:
     """[B, T, ...] -> [B, T M, ...]: x at step `at` of each place, zeros at the others."""
     x = jnp.pad(x[:, :, None], [(0, 0), (0, 0), (at, steps - 1 - at)] + [(0, 0)] * (x.ndim - 2))
-    return x.reshape(x.shape[0], -1, *x.shape[3:])
+    return _one_after_another(x)
+
+
+def _one_after_another(x: Array) -> Array:
+    """[B, T, M, ...] -> [B, T M, ...]."""
+    return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])
 
 
 def fastest(length: int) -> Form:

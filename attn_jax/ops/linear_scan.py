@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 
 from attn_jax.ops.arguments import array, takes, whole
 from attn_jax.ops.norms import accumulator
+from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array
 
 Form: TypeAlias = Literal["sequential", "associative", "chunked"]
@@ -66,7 +67,7 @@ def linear_scan(
     b = jnp.moveaxis(b, axis, 0).astype(wide)
     start = jnp.zeros(b.shape[1:], wide) if initial is None else initial.astype(wide)
     chosen = fastest_form(wide) if form is None else form
-    h = _recurrence(chosen, a, b, start) if b.shape[0] else b
+    h = _recurrence(chosen, a, b, vary_with(start, a, b)) if b.shape[0] else b
     last = h[-1] if b.shape[0] else start
     return jnp.moveaxis(h, 0, axis).astype(narrow), last if initial is None else last.astype(initial.dtype)
 
@@ -180,18 +181,19 @@ def _chunked(a: Array, b: Array, initial: Array) -> Array:
     T = b.shape[0]
     size = math.isqrt(T - 1) + 1
     a, b = _in_chunks(_at_all_times(a, b), size, 1), _in_chunks(b, size, 0)
-    local = lax.scan(_step, jnp.zeros(b.shape[1:], b.dtype), (a, b))[1]
+    local = lax.scan(_step, vary_with(jnp.zeros(b.shape[1:], b.dtype), a, b), (a, b))[1]
     # In a scan of its own: one that gave both would make JAX 0.12 take the decays for linear in b, and not transpose.
-    decay = lax.scan(_multiply, jnp.ones(a.shape[1:], a.dtype), a)[1]
+    decay = lax.scan(_multiply, vary_with(jnp.ones(a.shape[1:], a.dtype), a), a)[1]
     after = lax.scan(_step, initial, (decay[-1], local[-1]))[1]
     before = jnp.concatenate([initial[None], after[:-1]])
-    return jnp.swapaxes(local + decay * before[None], 0, 1).reshape(-1, *b.shape[2:])[:T]
+    h = jnp.swapaxes(local + decay * before[None], 0, 1)
+    return h.reshape(h.shape[0] * size, *h.shape[2:])[:T]
 
 
 def _in_chunks(x: Array, size: int, fill: int) -> Array:
     """[T, ...] -> [place in the chunk, chunk, ...], the last chunk filled up."""
     x = jnp.pad(x, ((0, -x.shape[0] % size), *((0, 0),) * (x.ndim - 1)), constant_values=fill)
-    return jnp.swapaxes(x.reshape(-1, size, *x.shape[1:]), 0, 1)
+    return jnp.swapaxes(x.reshape(len(x) // size, size, *x.shape[1:]), 0, 1)
 
 
 def _multiply(product: Array, a: Array) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from jax import lax
 from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.closures import Lifted, lift
 from attn_jax.ops.linear_scan import linear_scan
+from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array, Params
 
 Jacobian: TypeAlias = Literal["dense", "elementwise", "diagonal"]
@@ -60,7 +61,7 @@ def newton_scan(
       f: one step of one sequence, (params, h [P], x) -> h [P]. Arrays it captures are differentiated too.
       params: a pytree.
       initial: [P] floating, the state before the first place.
-      xs: a pytree of arrays [T, ...]; f sees x_t.
+      xs: a pytree of arrays [T, ...]; f sees x_t. Of no length, there are no states.
       jacobian: "dense" is the exact [P, P] matrix of any f; "elementwise" is exact where f acts channel by channel, at
         the price of one derivative (a state of any shape then); "diagonal" keeps the diagonal only of an f that mixes
         channels: cheaper iterations, more of them.
@@ -73,7 +74,7 @@ def newton_scan(
       A `NewtonResult`. Only `states` has a derivative.
 
     Raises:
-      ValueError: an option of another name; an `initial` that is not floating or not [P]; xs of unequal or no length;
+      ValueError: an option of another name; an `initial` that is not floating or not [P]; no xs, or of unequal lengths;
         an f that does not return a state like `initial`.
 
     >>> result = newton_scan(lambda a, h, x: a * h + x, 2.0, jnp.zeros(1), jnp.ones((3, 1)))
@@ -83,14 +84,15 @@ def newton_scan(
     Reference: Lim et al. 2024, arXiv 2309.12252 (DEER); Gonzalez et al. 2024, arXiv 2407.19115 (diagonal: quasi-DEER);
     Danieli et al. 2025, arXiv 2510.21450 (ParaRNN).
     """
-    params, initial, xs = jax.tree.map(jnp.asarray, (params, initial, xs))
+    params, initial, xs = vary_with(jax.tree.map(jnp.asarray, (params, initial, xs)))
     _check(initial, xs, jacobian, max_iterations, unconverged)
-    problem = _Problem(_lifted(f, params, initial, xs), params, initial, xs)
+    problem = vary_with(_Problem(_lifted(f, params, initial, xs), params, initial, xs))
     fixed = lax.stop_gradient(problem)
+    start = _measure(fixed, jnp.zeros((_length(xs), *initial.shape), initial.dtype), jnp.int32(0))
     last = lax.while_loop(
         lambda at: ~(at.residual <= tolerance) & (at.iterations < max_iterations),
         partial(_improve, fixed, jacobian),
-        _measure(fixed, jnp.zeros((_length(xs), *initial.shape), initial.dtype), jnp.int32(0)),
+        vary_with(start, fixed),
     )
     converged = last.residual <= tolerance
     if unconverged == "finish":
@@ -134,8 +136,8 @@ def _check(initial: Array, xs: Any, jacobian: str, max_iterations: int, unconver
     if initial.ndim != 1 and jacobian != "elementwise":
         raise ValueError(f"initial: got shape {initial.shape}, wanted [P]: a batch is a jax.vmap over newton_scan")
     shapes = [x.shape for x in jax.tree.leaves(xs)]
-    if not shapes or len({shape[:1] for shape in shapes}) > 1 or shapes[0][:1] in ((), (0,)):
-        raise ValueError(f"xs: got shapes {shapes}, wanted arrays [T, ...] of one T >= 1")
+    if not shapes or len({shape[:1] for shape in shapes}) > 1 or shapes[0] == ():
+        raise ValueError(f"xs: got shapes {shapes}, wanted arrays [T, ...] of one T")
 
 
 def _length(xs: Any) -> int:
@@ -144,7 +146,7 @@ def _length(xs: Any) -> int:
 
 def _lifted(f: Callable, params: Params, initial: Array, xs: Any) -> Lifted:
     """f of the leaves of (params, h, x), traced once, with what it captured as leaves of its own."""
-    leaves, structure = jax.tree.flatten((params, initial, jax.tree.map(lambda x: x[0], xs)))
+    leaves, structure = jax.tree.flatten((params, initial, jax.tree.map(_at_one_place, xs)))
     cell = lift(lambda *leaves: f(*structure.unflatten(leaves)), *leaves)
     avals: list[Any] = [var.aval for var in cell.body.jaxpr.outvars]
     got = [(aval.shape, aval.dtype) for aval in avals]
@@ -152,6 +154,10 @@ def _lifted(f: Callable, params: Params, initial: Array, xs: Any) -> Lifted:
         told = ", ".join(f"{dtype}{list(shape)}" for shape, dtype in got)
         raise ValueError(f"f: returns {told}, wanted a state like initial, {initial.dtype}{list(initial.shape)}")
     return cell
+
+
+def _at_one_place(x: Array) -> Array:
+    return x[0] if len(x) else jnp.zeros(x.shape[1:], x.dtype)
 
 
 def _step(problem: _Problem, h: Array, x: Any) -> Array:
@@ -167,7 +173,7 @@ def _step_twice(problem: _Problem, h: Array, x: Any) -> tuple[Array, Array]:
 
 def _before(initial: Array, states: Array) -> Array:
     """The state that each place goes on from."""
-    return jnp.concatenate([initial[None], states[:-1]])
+    return jnp.concatenate([initial[None], states])[:-1]
 
 
 def _next_states(problem: _Problem, states: Array) -> Array:
@@ -177,7 +183,7 @@ def _next_states(problem: _Problem, states: Array) -> Array:
 
 def _measure(problem: _Problem, states: Array, iterations: Array) -> _Iterate:
     defect = _next_states(problem, states) - states
-    return _Iterate(states, defect, jnp.max(jnp.abs(defect)), iterations)
+    return _Iterate(states, defect, jnp.max(jnp.abs(defect), initial=0), iterations)
 
 
 def _improve(problem: _Problem, jacobian: Jacobian, at: _Iterate) -> _Iterate:
@@ -217,11 +223,12 @@ def _finish(problem: _Problem, states: Array, converged: Array) -> Array:
     by sqrt(T) blocks of sqrt(T) steps, and its bound is 0 where there is nothing to do. The last block may overlap.
     """
     T = states.shape[0]
+    if T == 0:
+        return states
     size = math.isqrt(T - 1) + 1
     bound = jnp.where(converged, 0, -(-T // size))
-    return lax.while_loop(
-        lambda carry: carry[0] < bound, partial(_finish_block, problem, size), (jnp.int32(0), states)
-    )[1]
+    start = vary_with((jnp.int32(0), states))
+    return lax.while_loop(lambda carry: carry[0] < bound, partial(_finish_block, problem, size), start)[1]
 
 
 def _finish_block(problem: _Problem, size: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:

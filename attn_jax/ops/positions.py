@@ -14,6 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from attn_jax.ops.arguments import array, flag, floats, integers, random_key, takes, whole
+from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array, Key
 
 _size = partial(whole, least=0)
@@ -46,7 +47,7 @@ def sinusoidal(positions: Array, d_model: int, *, base: float = 10_000.0) -> Arr
     _check_base(base)
     angle = _angles(positions, base ** (-np.arange(0, d_model, 2) / d_model), jnp.dtype(jnp.float32))
     waves = jnp.stack([jnp.sin(angle), jnp.cos(angle)], -1)
-    return waves.reshape(*angle.shape[:-1], -1)[..., :d_model]
+    return waves.reshape(*angle.shape[:-1], 2 * angle.shape[-1])[..., :d_model]
 
 
 @takes(positions=integers, table=partial(floats, rank=2, letters="[M, D]"))
@@ -229,7 +230,8 @@ def randomised_positions(key: Key, length: int, max_position: int, *, used: Arra
         new = jnp.where(jnp.any(subset == draw), last, draw)
         return jnp.where((places == place) & (place < size), new, subset), None
 
-    return jnp.sort(jax.lax.scan(add, jnp.full(length, max_position, jnp.int32), (places, last, draws))[0])
+    none = vary_with(jnp.full(length, max_position, jnp.int32), draws)
+    return jnp.sort(jax.lax.scan(add, none, (places, last, draws))[0])
 
 
 def check_buckets(num_buckets: int, max_distance: int, *, bidirectional: bool) -> int:

@@ -1,5 +1,6 @@
 """What comes after a path: attention sinks, one more logit a head that gives no value, and the NaN that rows saw."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from attn_jax.ops.arguments import array, flag, floats, takes
+from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array
 
@@ -17,6 +19,14 @@ class Result(NamedTuple):
     out: Array  # [..., T, N, Hv], of the cleaned inputs
     lse: Array  # [..., T, N], likewise
     taint: Array  # [..., T, N], NaN for rows that see what is not finite, else 0; all 0 where the others hold it
+
+
+def nothing(x: Inputs) -> Result:
+    """What attention over no scores gives: rows that attend nothing, where there are any."""
+    assert x.value is not None  # None only for attention_weights, which takes no path
+    zeros = partial(jnp.zeros_like, x.query, dtype=x.accumulator)
+    rows = x.query.shape[:-1]
+    return Result(zeros(shape=(*rows, x.value.shape[-1])), zeros(shape=rows) - jnp.inf, zeros(shape=rows))
 
 
 def finish(result: Result, sinks: ArrayLike | None) -> tuple[Array, Array]:

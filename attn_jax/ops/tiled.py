@@ -17,7 +17,7 @@ from attn_jax.ops.layout import flat_pairs
 from attn_jax.ops.logits import replace
 from attn_jax.ops.masks import Dense
 from attn_jax.ops.placement import is_split, on_cpu
-from attn_jax.ops.sinks import Result
+from attn_jax.ops.sinks import Result, nothing
 from attn_jax.types import Array
 
 # Measured on one AVX-512 core (scripts/bench_attention.py): below the first, T x S scores are too few to be worth a
@@ -27,6 +27,8 @@ _FEWEST, _TILE = 24 * 24, 1 << 14
 
 def short_attention(x: Inputs) -> Result:
     """`dense_attention`, by tiles of batch rows where that is faster."""
+    if x.empty:  # no function of places is asked about any
+        return nothing(x)
     rows = _rows_at_once(x)
     return _at_once(x) if rows is None else _by_rows(x, rows)
 
@@ -38,7 +40,7 @@ def _rows_at_once(x: Inputs) -> int | None:
     """How many batch rows make a tile, a divisor of B for no remainder to be compiled apart; None: all of them."""
     T, S = x.lengths
     known = all(isinstance(size, int) for size in (x.batch_size, T, S))
-    if not on_cpu() or not known or x.empty or T * S < _FEWEST or is_split(x.query, x.key, x.value, x.bias):
+    if not on_cpu() or not known or T * S < _FEWEST or is_split(x.query, x.key, x.value, x.bias):
         return None
     most = max(1, _TILE // (x.heads * T * S))
     rows = max(divisor for divisor in range(1, most + 1) if x.batch_size % divisor == 0)

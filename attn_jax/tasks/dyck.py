@@ -95,7 +95,7 @@ def draw(config: Dyck, key: Key, batch_size: int, length: int | Array, max_lengt
     kinds = (drawn[1] * config.num_kinds).astype(jnp.int32)
     remaining = jnp.maximum(length - jnp.arange(max_length), 0)
     opening = jnp.asarray(opening_probabilities(config.max_depth, max_length))[remaining]  # [max_length, m + 1]
-    start = (jnp.zeros(batch_size, jnp.int32), jnp.zeros((batch_size, config.max_depth), jnp.int32))
+    start = jnp.zeros_like(kinds[0]), jnp.zeros_like(kinds, shape=(batch_size, config.max_depth))
     _, (opens, tops) = jax.lax.scan(_read, start, (drawn[0], kinds, opening))
     tokens = jnp.where(opens, kinds, config.num_kinds + tops).T[:, :-1]
     valid = first_places(batch_size, max_length - 1, length - 1)

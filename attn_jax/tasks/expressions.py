@@ -69,13 +69,13 @@ def draw_expressions(numbers: Array, length: int | Array, modulus: int, num_oper
     Reference: Deletang et al. 2023, arXiv 2207.02098, whose code recurs; here the stack is explicit.
     """
     num_places, batch_size = numbers.shape
-    zeros = jnp.zeros(batch_size, jnp.int32)
+    zeros = jnp.zeros_like(numbers[0], jnp.int32)  # like the draws, which may differ between devices
     start = _Writer(
-        tokens=jnp.zeros((num_places, batch_size), jnp.int32),
-        frames=jnp.zeros((3, max(1, (num_places + 1) // 4), batch_size), jnp.int32),  # no expression is deeper
+        tokens=jnp.zeros_like(numbers, jnp.int32),
+        frames=jnp.zeros_like(zeros, shape=(3, max(1, (num_places + 1) // 4), batch_size)),  # no expression is deeper
         depth=zeros,
-        todo=jnp.full(batch_size, length, jnp.int32),
-        negative=jnp.zeros(batch_size, bool),
+        todo=zeros + length,
+        negative=zeros > 0,
         value=zeros,
     )
     # An array as the bound, so that plain calls compile one loop, not one for each length.

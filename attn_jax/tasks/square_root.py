@@ -73,7 +73,7 @@ def _root(number: Array, length: Array) -> Array:
     even = jax.lax.dynamic_slice_in_dim(even, 1 - length % 2, 2 * num_bits, axis=1)
     pairs = (2 * even[:, ::2] + even[:, 1::2]).T
     # Below 4 (rest + 1) <= 8 root + 4 < 2^(num_bits + 3) in every step.
-    zero = jnp.zeros((len(number), -(-(num_bits + 3) // _LIMB)), jnp.int32)
+    zero = jnp.zeros_like(number, jnp.int32, shape=(len(number), -(-(num_bits + 3) // _LIMB)))
     return jax.lax.scan(_root_bit, (zero, zero), pairs)[1].T
 
 

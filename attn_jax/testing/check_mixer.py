@@ -26,7 +26,7 @@ def check_mixer(config: MixerConfig, *, seed: int = 0) -> None:
 
     apply = extend in three splits, outputs and gradients; causality (or sight in both directions) from the Jacobian;
     padding, with NaN planted in it; no leak between rows; states a fixed point of shapes and dtypes; one trace;
-    bfloat16 in, bfloat16 out.
+    bfloat16 in, bfloat16 out; an empty y of no rows and of no places, which leave the state as it is.
 
     Args:
       config: the mixer; its `d_model` is set here.
@@ -43,6 +43,7 @@ def check_mixer(config: MixerConfig, *, seed: int = 0) -> None:
     whole = _check_outputs(mixer, params, x)
     if not mixer.causal:
         _require(mixer.init_state is None and mixer.extend is None, "causal=False, but init_state or extend is there")
+    _check_empty(mixer, params)
     _check_jacobian(mixer, params, x)
     _check_padding(mixer, params, x, whole.short)
     _require(isinstance(jax.eval_shape(mixer.inspect, params, x, None), dict), "inspect gives no dict")
@@ -113,6 +114,29 @@ def _check_spared(mixer: Mixer, params: Params) -> None:
         alike = jax.tree.structure(spared) == jax.tree.structure(params)
         bools = alike and all(isinstance(leaf, bool) for leaf in jax.tree.leaves(spared))
         _require(bools, f"spared gives {spared}, wanted a tree of bools like params")
+
+
+def _check_empty(mixer: Mixer, params: Params) -> None:
+    """No rows, and no places: shapes alone decide whether there is an empty result, and gradients of it."""
+
+    def fed(x, valid):
+        y, pull = jax.vjp(lambda params, x: mixer.apply(params, x, valid), params, x)
+        return y, pull(y), mixer.inspect(params, x, valid)
+
+    def extended(x, valid):
+        state = mixer.init_state(params, x.shape[0], _T)  # pyright: ignore[reportOptionalCall]
+        return mixer.extend(params, x, state, valid)[0]  # pyright: ignore[reportOptionalCall]
+
+    for what, shape in (("a batch of no rows", (0, _T)), ("sequences of no places", (_B, 0))):
+        x, valid = jax.ShapeDtypeStruct((*shape, _D), jnp.float32), jax.ShapeDtypeStruct(shape, bool)
+        try:
+            found = {"apply": jax.eval_shape(fed, x, valid)[0]}
+            found |= {"extend": jax.eval_shape(extended, x, valid)} if mixer.causal else {}
+        except Exception as error:
+            said = str(error).split("\n")[0]
+            raise AssertionError(f"{what} ({list(x.shape)}) fails: {type(error).__name__}: {said}") from error
+        for name, y in found.items():
+            _require(y.shape == x.shape, f"{name} of {what} gives shape {y.shape}, wanted {x.shape}")
 
 
 def _check_jacobian(mixer: Mixer, params: Params, x: np.ndarray) -> None:
@@ -215,18 +239,21 @@ def _check_padded_pieces(mixer: Mixer, params: Params, x: np.ndarray) -> None:
         for chunk in (x[:, :4], x[:, 4:8]):
             out, state = mixer.extend(params, chunk, state, jnp.asarray(valid))  # pyright: ignore[reportOptionalCall]
             y.append(jnp.where(valid[..., None], out, 0))
-        return jnp.concatenate(y, 1).sum(), y
+        return jnp.concatenate(y, 1).sum(), (y, state)
 
     @jax.jit
     def run(params, poisoned, alone):
-        (_, pieces), gradient = jax.value_and_grad(total, has_aux=True)(params, poisoned)
-        return pieces[1], gradient, mixer.apply(params, alone, None)
+        (_, (pieces, state)), gradient = jax.value_and_grad(total, has_aux=True)(params, poisoned)
+        _, same = mixer.extend(params, poisoned[:, :0], state, jnp.asarray(valid[:, :0]))  # pyright: ignore[reportOptionalCall]
+        return pieces[1], gradient, mixer.apply(params, alone, None), state, same
 
     poisoned = _with_padding(x[:, :8], np.tile(valid, 2), np.nan)
-    second, gradient, alone = run(params, poisoned, np.concatenate([x[:1, :3], x[:1, 4:7]], 1))
+    second, gradient, alone, state, same = run(params, poisoned, np.concatenate([x[:1, :3], x[:1, 4:7]], 1))
     held = "extend does not hold its state at the padding of a later piece"
     _require_close(np.asarray(second)[0, :3], np.asarray(alone)[0, 3:], held)
     _require_finite(gradient, "NaN in the padding of a piece makes the gradients of extend NaN")
+    unmoved = jax.tree.map(lambda one, other: np.array_equal(one, other), state, same)
+    _require(all(jax.tree.leaves(unmoved)), "extend by no places moves the state")
 
 
 def _check_state(mixer: Mixer, params: Params, x: np.ndarray) -> None:

@@ -107,6 +107,21 @@ def clamped(params, x, state, valid=None):
     return y, replace(after, length=state.length + after.length - length)
 
 
+def unflattened(params, x, valid=None, *, key=None):
+    y = GRU(d_model=16).make().apply(params, x, valid)
+    return y.reshape(*x.shape[:2], -1)  # of nothing, -1 is no size
+
+
+def moved_by_nothing(params, x, state, valid=None):
+    y, state = GRU(d_model=16).make().extend(params, x, state, valid)
+    return y, state if x.shape[1] else 0.5 * state
+
+
+def never_empty(params, x, valid=None, *, key=None):
+    y = GRU(d_model=16).make().apply(params, x, valid)
+    return y if x.shape[1] else jnp.zeros((x.shape[0], 1, 16), x.dtype)
+
+
 def lazy(params, x, valid=None, *, key=None):
     return jnp.zeros_like(x)
 
@@ -137,6 +152,9 @@ BROKEN = {
     ),
     "clamping_cache": (CACHED._asdict() | {"extend": clamped}, "a step past max_length is neither right nor NaN"),
     "blind": ({"causal": False, "init_state": None, "extend": None}, "never depends on a later x"),
+    "unflattened": ({"apply": unflattened}, r"a batch of no rows \(\[0, 9, 16\]\) fails: ZeroDivisionError"),
+    "moved_by_nothing": ({"extend": moved_by_nothing}, "extend by no places moves the state"),
+    "never_empty": ({"apply": never_empty}, r"apply of sequences of no places gives shape \(2, 1, 16\)"),
     "half_causal": ({"apply": sees_the_future, "causal": False}, "init_state or extend is there"),
 }
 
