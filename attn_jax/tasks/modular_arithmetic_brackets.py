@@ -28,7 +28,8 @@ class ModularArithmeticBrackets(TaskConfig):
     asked and trained; L + 1 tokens, L >= 1. Products are often 0: the constant answer 0 is right .2 of the time up to
     L = 4, .2533 at 5 and .3160 at 500 (m = 5), so chance is this "position_and_length" floor.
 
-    The source's code takes x only on request; its paper has all three operators, and so has this.
+    The source's code takes x only on request, which its experiments make; its paper has all three operators, and so
+    has this.
 
     Args:
       modulus: m.

@@ -1,7 +1,10 @@
-"""Odds first: every other letter, then the ones that were left out.
+"""Odds first: every other letter from the second on, then the ones that were left out.
 
-    inputs    x1 x2 ... xL | empty x L
-    targets    .  . ...  . | x1 x3 x5 ... x2 x4 x6 ...
+    inputs    x0 x1 ... x(L-1) | empty x L
+    targets    .  . ...     .  | x1 x3 x5 ... x0 x2 x4 ...
+
+Odd are places counted from 0, as the published code has it (`[1::2]`, then `[::2]`), from which the published scores
+come. Its docstring and its paper count from 1: there s1 s3 s5 ... come first.
 
 A fixed rearrangement: where a letter goes depends on its place and on the length alone, never on the letters.
 """
@@ -21,14 +24,17 @@ from attn_jax.types import Array, Key
 
 @dataclass(frozen=True)
 class OddsFirst(TaskConfig):
-    """L letters, then L empty places for x1 x3 ... x2 x4 ...: 2 L tokens, scored at the empty places.
+    """L letters, then L empty places for x1 x3 ... x0 x2 ...: 2 L tokens, scored at the empty places.
+
+    Places are counted from 0, as the code of Deletang et al. does; their text counts from 1, which is the other half
+    first.
 
     Tokens: letters 0 .. alphabet - 1, the empty token `alphabet`; classes are letters.
 
     Chance is "most_frequent_letter", the plateau of a model that knows how often each letter was read but not where:
     E[max c] / L, for two letters .688 at L = 5, .588 at 20 and .528 over 41 .. 500, where published scores lie that are
     called unsolved. A guess, "uniform", is 1 / alphabet whatever the place and the length. At L = 1 the plateau is the
-    answer, so lengths start at 2, where it is a copy.
+    answer, so lengths start at 2, where it is a swap.
 
     Deletang et al. have two letters, lengths 1 to 40 to train and 41 to 500 to test; the default lengths are shorter.
 
@@ -64,24 +70,24 @@ class OddsFirst(TaskConfig):
 
 
 def draw(config: OddsFirst, key: Key, batch_size: int, length: int | Array, max_length: int) -> Strings:
-    """The letters, and those that answer place y takes: 0 2 4 ... 1 3 5 ..., counted from 0."""
+    """The letters, and those that answer place y takes: 1 3 5 ... 0 2 4 ..., counted from 0."""
     read = letters(key, batch_size, max_length, config.alphabet)
     place = jnp.arange(max_length)
-    num_odds = (length + 1) // 2
-    taken = jnp.where(place < num_odds, 2 * place, 2 * (place - num_odds) + 1)
+    num_odds = length // 2
+    taken = jnp.where(place < num_odds, 2 * place + 1, 2 * (place - num_odds))
     return Strings(read, length, jnp.take(read, taken, axis=1, mode="clip"), length)
 
 
 def answer(config: OddsFirst, question: list[int]) -> list[int]:
-    """Deals the letters onto two piles in turn and puts one after the other.
+    """Deals the letters onto two piles in turn and puts the second before the first.
 
     >>> answer(OddsFirst(4), [0, 1, 2, 3])
-    [0, 2, 1, 3]
+    [1, 3, 0, 2]
     """
     piles: tuple[list[int], list[int]] = ([], [])
     for turn, letter in enumerate(question):
         piles[turn % 2].append(letter)
-    return piles[0] + piles[1]
+    return piles[1] + piles[0]
 
 
 def floors(config: OddsFirst, length: int) -> dict[str, Floor]:

@@ -17,7 +17,7 @@ ANSWERS = {
     Copy(alphabet=6): lambda letters: letters,
     Copy(order="reversed", alphabet=6): lambda letters: letters[::-1],
     Duplicate(alphabet=6): lambda letters: letters + letters,
-    OddsFirst(alphabet=6): lambda letters: letters[0::2] + letters[1::2],
+    OddsFirst(alphabet=6): lambda letters: letters[1::2] + letters[0::2],  # as the published code has it
 }
 EACH = pytest.mark.parametrize("config", ANSWERS, ids=["copy", "reverse", "duplicate", "odds_first"])
 LONGEST = 7
