@@ -16,7 +16,7 @@ from attn_jax.types import Array, Params, State
 def newton_cell(
     step: Callable, params: Params, x: Array, state: State, valid: Array | None = None
 ) -> tuple[Array, State]:
-    """As `scan_cell`, for a cell that says the first leaf of its state; a single step, or none, is taken and not solved for.
+    """As `scan_cell`, for a cell that says the first leaf of its state; one step, or none, is not solved for.
 
     >>> def double(params, h, x): return (2 * h + x,) * 2
     >>> newton_cell(double, None, jnp.ones((1, 3, 1)), jnp.zeros((1, 1)))[0].tolist()

@@ -61,6 +61,8 @@ def greedy_decode(
     Reference: Sutskever, Vinyals & Le 2014, arXiv 1409.3215, section 3.2, with a beam of 1.
     """
     batch = source.shape[0]
+    if max_length == 0:
+        return jnp.zeros((batch, 0), jnp.int32)
     start = _Progress(
         step=jnp.zeros((), jnp.int32),
         last=jnp.full(batch, bos, jnp.int32),

@@ -35,7 +35,7 @@ def vary_with(carry: Tree, *others: Any) -> Tree:
 
 
 def _varies_over(x: Any) -> frozenset[str]:
-    return jax.typeof(x).manual_axis_type.varying
+    return jax.typeof(x).manual_axis_type.varying if isinstance(x, jax.Array) else frozenset()
 
 
 def _vary(axes: frozenset[str], x: Array) -> Array:

@@ -301,7 +301,7 @@ ONE = jnp.ones((B, 1, 2, 3))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda c: init_cache(2, -1, 2, 3), ValueError, "max_length: got -1, wanted an integer >= 1"),
+        (lambda c: init_cache(2, -1, 2, 3), ValueError, "max_length: got -1, wanted an integer >= 0"),
         (lambda c: init_cache(2, 9, 2, 3, window=-1), ValueError, "window: got -1, wanted an integer >= 0"),
         (lambda c: init_cache(2, 9, 2, 3, chunk=0), ValueError, "chunk: got 0, wanted an integer >= 1"),
         (lambda c: init_cache(2, 9, 0, 3), ValueError, "num_kv_heads: got 0, wanted an integer >= 1"),

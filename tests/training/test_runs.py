@@ -1,8 +1,5 @@
-"""Many runs in one program: paired data, one diverging alone, checkpoints, evaluation by length, several devices."""
+"""Many runs in one program: paired data, one diverging alone, checkpoints, evaluation by length."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 
@@ -172,39 +169,6 @@ def test_nothing_readable_is_an_error_and_nothing_saved_is_none(tmp_path):
     for _ in range(2):  # the second try must not start from zero either
         with pytest.raises(MachineError, match="no checkpoint can be read"):
             Checkpoints(tmp_path).restore({"x": jnp.zeros(1)})
-
-
-def test_runs_split_over_devices_keep_their_numbers(tmp_path):
-    """Eight runs on one device and split over four: the same to rounding, really split, and resumed bit for bit."""
-    code = """
-import pathlib, sys
-import jax, jax.numpy as jnp, numpy as np
-from functools import partial
-from test_runs import make_plan
-from attn_jax.training.runs import advance_runs, init_runs, over_devices
-plan = make_plan()
-state = jax.jit(partial(init_runs, plan))(jnp.arange(8), jnp.full(8, 1e-3))
-one = jax.jit(partial(advance_runs, plan))(state, jnp.int32(0))
-four = jax.jit(over_devices(partial(advance_runs, plan), 4, num_shared=1))(state, jnp.int32(0))
-leaf = jax.tree.leaves(four[0].params)[0]
-assert len(leaf.sharding.device_set) == 4, leaf.sharding
-for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(four)):
-    np.testing.assert_allclose(a, b, atol=1e-5)
-from attn_jax.training.checkpoint import Checkpoints
-saved = Checkpoints(pathlib.Path(sys.argv[1]))
-saved.save(5, four[0])
-step, restored = saved.restore(state)
-again = jax.jit(over_devices(partial(advance_runs, plan), 4, num_shared=1))(restored, jnp.int32(step))
-through = jax.jit(over_devices(partial(advance_runs, plan), 4, num_shared=1))(four[0], jnp.int32(step))
-for a, b in zip(jax.tree.leaves(through), jax.tree.leaves(again)):
-    np.testing.assert_array_equal(a, b)
-print("ok")
-"""
-    env = os.environ | {"JAX_NUM_CPU_DEVICES": "4", "NPROC": "16", "PYTHONPATH": os.path.dirname(__file__)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True, timeout=100
-    )
-    assert done.stdout.strip() == "ok", done.stderr
 
 
 def test_scores_at_the_end_are_by_length():
