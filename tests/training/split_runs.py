@@ -73,8 +73,9 @@ def pairs(config):
     return strings(config.over_strings(io, 3, 4), TASK)
 
 
+SOME = (LSTM(), GRU(form="newton"), Own(), GatedDeltaNet(num_heads=1, form="chunked"))
 NUMBERS = {
-    "mixers": sequences(stack([LSTM(), GRU(form="newton"), Own(), GatedDeltaNet(num_heads=1, form="chunked")])),
+    "mixers": sequences(stack(SOME)),
     "recurrent encoder-decoder": pairs(RecurrentEncoderDecoder(8, attention="bilinear")),
     "transformer": pairs(Transformer(8, 1, num_heads=2)),
 }
@@ -85,10 +86,8 @@ FORMS = (
     LSTM(form="newton"),
     Attention(implementation="blockwise"),
 )
-TYPES = {
-    "every mixer": sequences(stack([*MIXERS.values(), *FORMS])),
-    "decoder only": pairs(stack([LSTM(), Own()])),
-}
+EVERY = sequences(stack([*MIXERS.values(), *FORMS, Own()]))
+TYPES = {"every mixer": EVERY, "decoder only": pairs(stack([LSTM(), Own()]))}
 
 
 def check_types(plan):
@@ -128,10 +127,25 @@ def check_numbers(plan, folder):
         np.testing.assert_array_equal(a, b)
 
 
+def check_step(plan):
+    """A step of every mixer, with its gradients, on one device and on two."""
+    plan = replace(plan, every=1)
+    state = start_runs(plan, jnp.arange(2), jnp.full(2, 1e-2))
+    advance = partial(advance_runs, plan)
+    one, two = (jax.jit(over_devices(advance, n, num_shared=1))(state, jnp.int32(0)) for n in (1, 2))
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
+
+
 if __name__ == "__main__":
+    folder, tier = sys.argv[1:]
+    if tier == "every":
+        check_step(make_plan(EVERY))
+        print("every mixer", flush=True)
+        sys.exit()
     for name, objective in TYPES.items():
         check_types(make_plan(objective))
         print(name, flush=True)
     for name, objective in NUMBERS.items():
-        check_numbers(make_plan(objective), pathlib.Path(sys.argv[1]) / name)
+        check_numbers(make_plan(objective), pathlib.Path(folder) / name)
         print(name, flush=True)
