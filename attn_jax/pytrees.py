@@ -8,6 +8,7 @@ flatten function of their own are told apart by their class.
 
 from dataclasses import fields
 from functools import cache, cached_property, partial
+from inspect import isabstract
 from typing import Any, TypeVar
 
 import jax
@@ -42,6 +43,19 @@ def register_pytree(cls: _Class) -> _Class:
     """
     jax.tree_util.register_pytree_with_keys(cls, _flatten_with_keys, partial(_unflatten, cls), _flatten)
     return cls
+
+
+def refuse_subclass(cls: type) -> None:
+    """Raises a TypeError where a class derives from a finished one of this package.
+
+    Paths of attention, kernels above all, know such a class by its type, and would compute what its base means.
+    """
+    for base in cls.__mro__[1:]:
+        if base.__module__.startswith(f"{__package__}.") and not isabstract(base):
+            raise TypeError(
+                f"{cls.__name__}: got {base.__name__} as its base, wanted {base.__mro__[1].__name__}; hold a "
+                f"{base.__name__} in a field and call it"
+            )
 
 
 @cache

@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 from attn_jax.layers.flat import over_rows
 from attn_jax.ops.arguments import flag, floats, integers, random_key, takes, whole
 from attn_jax.ops.attention import dot_product_attention
+from attn_jax.ops.int32 import plus
 from attn_jax.ops.layout import with_rank
 from attn_jax.ops.masks import check_per_batch
 from attn_jax.ops.norms import rms_norm
@@ -272,4 +273,4 @@ def place_heads(position: Position | None, x: Array, offset: ArrayLike | None) -
     first = integers("q_offset", 0 if offset is None else offset)
     check_per_batch("q_offset", first, math.prod(x.shape[:-3]))
     first = first if first.ndim == 0 else first.reshape(*x.shape[:-3], 1)
-    return position(x, first + jnp.arange(x.shape[-3]))
+    return position(x, plus(first, jnp.arange(x.shape[-3])))

@@ -33,7 +33,7 @@ from attn_jax.ops.intervals import (
     unite,
     unknown,
 )
-from attn_jax.pytrees import register_pytree
+from attn_jax.pytrees import refuse_subclass, register_pytree
 from attn_jax.types import Array
 
 MaskFunction: TypeAlias = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike], ArrayLike]
@@ -60,6 +60,7 @@ class Mask(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        refuse_subclass(cls)
         register_pytree(cls)
         if "__call__" in vars(cls) and "intervals" not in vars(cls):  # its base's are of other pairs
             cls.intervals = Mask.intervals

@@ -20,7 +20,7 @@ from jax.typing import ArrayLike
 from attn_jax.ops.arguments import array, lists_as_arrays
 from attn_jax.ops.int32 import distance, minus
 from attn_jax.ops.positions import check_buckets, relative_buckets
-from attn_jax.pytrees import register_pytree
+from attn_jax.pytrees import refuse_subclass, register_pytree
 from attn_jax.types import Array, Params
 
 ScoreFunction: TypeAlias = Callable[[Array, ArrayLike, ArrayLike, ArrayLike, ArrayLike], Array]
@@ -36,6 +36,7 @@ class ScoreModification(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        refuse_subclass(cls)
         register_pytree(cls)
 
     def __post_init__(self):

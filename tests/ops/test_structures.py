@@ -152,14 +152,32 @@ def test_attributes_that_jax_would_lose_are_refused():
     assert (x.twice, jax.tree.leaves(x), jax.tree.map(lambda n: n + 1, x).twice) == (4, [2], 6)
 
 
+class Past(Mask):
+    def __call__(self, b, h, q, k):
+        return k <= q
+
+    def intervals(self, queries, S):
+        return Causal().intervals(queries, S)
+
+
 def test_a_subclass_s_own_rule_is_not_skipped_by_its_base_s_intervals():
-    class Even(Causal):
+    class Even(Past):
         def __call__(self, b, h, q, k):
             return jnp.equal(k % 2, 0) & super().__call__(b, h, q, k)
 
     mask = Even()
     np.testing.assert_array_equal(mask.block_map(4, 4, 1, 1).full, np.zeros((4, 4), bool))
     np.testing.assert_array_equal(mask.materialize(4, 4), np.tri(4, dtype=bool) & (np.arange(4) % 2 == 0))
+
+
+@pytest.mark.parametrize("base", [Causal, Dense, MaskFn, SlidingWindow, ALiBi, ScoreMod])
+def test_a_class_that_paths_know_by_its_type_has_no_subclasses(base):
+    """cuDNN's path would compute `Causal` for a subclass of it, whatever that one says."""
+    general = "Mask" if issubclass(base, Mask) else "ScoreModification"
+    with pytest.raises(
+        TypeError, match=f"^Mine: got {base.__name__} as its base, wanted {general}; hold a {base.__name__}"
+    ):
+        type("Mine", (base,), {"__call__": lambda self, *places: places[-1] >= 0})
 
 
 def attended(option, rows=ROWS):
