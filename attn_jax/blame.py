@@ -64,7 +64,10 @@ def in_sentences() -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:
         show_traceback(error)
-        raise in_a_sentence(error) from error
+        said = in_a_sentence(error)
+        if said is error:
+            raise
+        raise said from error
 
 
 @contextlib.contextmanager

@@ -60,14 +60,7 @@ def override(study: Study, words: Sequence[str]) -> Study:
     >>> override(study, ["--config.task=dyck", "--config.train.learning-rates=1e-3,3e-3"]).train.learning_rates
     (0.001, 0.003)
     """
-    given: list[_Given] = []
-    for word in words:
-        if word.startswith("--"):
-            option, equals, text = word.removeprefix("--config.").partition("=")
-            given.append(_Given(option, [text] if equals else []))
-        else:
-            given[-1].words.append(word)
-    return _changed(Study, study, given, "")
+    return _changed(Study, study, _given(words), "")
 
 
 def fields_of(value: Any, wanted: Any = Study, path: str = "", owner: type = Study, name: str = "") -> Iterator[Field]:
@@ -106,6 +99,22 @@ def type_in_words(wanted: Any) -> str:
     if origin is Literal:
         return " or ".join(map(str, args))
     return _PLAIN.get(wanted, "a value")
+
+
+def _given(words: Sequence[str]) -> list[_Given]:
+    """The words as options, each with the values that follow it."""
+    if isinstance(words, str):
+        raise ConfigError(f"overrides: got the text {words!r}, wanted a list of words: ['--config.train.steps=500']")
+    given: list[_Given] = []
+    for word in words:
+        if isinstance(word, str) and word.startswith("--config."):
+            option, equals, text = word.removeprefix("--config.").partition("=")
+            given.append(_Given(option, [text] if equals else []))
+        elif isinstance(word, str) and given and not word.startswith("--"):
+            given[-1].words.append(word)
+        else:
+            raise ConfigError(f"overrides: got {word!r}, wanted words like --config.train.steps=500")
+    return given
 
 
 def _changed(wanted: Any, value: Any, given: list[_Given], path: str) -> Any:

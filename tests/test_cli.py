@@ -10,7 +10,9 @@ import pytest
 
 from attn_jax.arguments import parse
 from attn_jax.cli import main
-from attn_jax.lab.directory import locked
+from attn_jax.config_file import load_study
+from attn_jax.lab.planning import Prepared
+from attn_jax.lab.study import choose_layout, claimed
 from attn_jax.mixers import MIXERS
 from attn_jax.shipped import shipped_configs
 from attn_jax.tasks import TASKS
@@ -134,8 +136,9 @@ def test_a_home_is_meant_wherever_a_path_is_taken(words, capsys, tmp_path, monke
 
 
 def test_a_second_process_on_a_directory_is_told_who_holds_it(capsys, tmp_path):
-    with locked(tmp_path):
-        (tmp_path / "study.json").write_text("{}")
+    prepared = Prepared(load_study(TINY))
+    layout = choose_layout(prepared, platform="cpu", workers=2, num_devices=1)
+    with claimed(tmp_path, prepared, layout):
         code, _, err = run(capsys, "compare", f"--config={TINY}", f"--workdir={tmp_path}", "--platform=cpu")
     assert code == 4
     assert f"is in use by process {os.getpid()}" in err

@@ -45,7 +45,7 @@ ALLOWED = {
     "config_help": {"codec", "config", "config_overrides"},
     "config_file": {"blame", "codec", "config", "config_overrides", "errors", "files", "own_code", "shipped"},
     "lab": {
-        *("types", "names", "terminal", "errors", "blame", "files", "platforms"),
+        *("types", "names", "terminal", "errors", "blame", "files", "platforms", "version"),
         *("own_code", "config", "codec", "config_file"),
         *("training", "models", "tasks", "mixers.base", "testing.check_quickly"),
     },
@@ -61,7 +61,7 @@ ALLOWED = {
         *("arguments", "blame", "checking", "comparison", "config_file", "config_help"),
         *("errors", "listing", "platforms", "terminal"),
     },
-    "__main__": {"cli"},
+    "__main__": set(),
 }
 PURE = {
     "types",

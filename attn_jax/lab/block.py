@@ -1,6 +1,7 @@
 """One job: a block of runs of one model, from its last checkpoint to its test scores."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,9 +39,9 @@ class Job:
         return f"{self.model}-{self.block}"
 
 
-def is_done(job: Job) -> bool:
-    """Whether the block's test scores are there."""
-    return any("test" in row for row in read_rows(_metrics(job)))
+def is_done(folder: Path) -> bool:
+    """Whether the test scores of the block in this folder are there."""
+    return any("test" in row for row in read_rows(folder / "metrics.jsonl"))
 
 
 def run_block(job: Job, should_stop: Any) -> bool:
@@ -49,11 +50,15 @@ def run_block(job: Job, should_stop: Any) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     _keep_compiled(Path(job.directory))
     with locked(folder, wait_seconds=_HANDOVER_SECONDS), prepare(partial(from_json, job.study)) as prepared:
-        return is_done(job) or (not should_stop() and _train(job, prepared, should_stop))
+        return is_done(folder) or (not should_stop() and _train(job, prepared, should_stop))
 
 
 def _keep_compiled(directory: Path) -> None:
-    """Lets the blocks of a model, and a resumption, share compiled programs; a cache the user has set is left alone."""
+    """Lets the blocks of a model, and a resumption, share compiled programs; a cache the user has set is left alone.
+
+    One that cannot be written costs time alone: what is wrong with the disk, the study's own files say in a sentence.
+    """
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", str(directory / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

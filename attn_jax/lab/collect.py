@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from attn_jax.blame import raised
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.directory import TRAIN_ANEW, block_directory, read_rows
 from attn_jax.lab.results import ModelResult, Results
-from attn_jax.lab.schema import damaged, read_study, row_complaint
+from attn_jax.lab.schema import MODEL, damaged, read_study, row_complaint
 
 _Rows = list[dict[str, Any]]
 
@@ -23,17 +22,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
       ConfigError: no study there, or one of the models is not finished; it is named.
     """
     facts = read_study(directory)
-    try:
-        return _results(directory, facts, list(models or facts["config"]["models"]))
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise damaged(directory / "study.json", raised(error)) from error
-
-
-def _results(directory: Path, facts: dict[str, Any], models: list[str]) -> Results:
-    """The results as study.json says what they are; it may say it wrongly."""
-    read = {name: _read_model(directory, facts, name) for name in models}
+    read = {name: _read_model(directory, facts, name) for name in models or facts["config"]["models"]}
     finished = {name: model for name, model in read.items() if model is not None}
     missing = [name for name in read if name not in finished]
     if missing:
@@ -87,7 +76,7 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
     tested = np.repeat(curve, (test_metric.shape[-1] - len(trained)) // len(curve))
     return ModelResult(
         name=name,
-        **{key: value for key, value in own.items() if key != "config"},
+        **{key: own[key] for key in MODEL if key != "config"},
         learning_rates=tuple(train["learning_rates"]),
         score=np.where(lost, np.nan, score),
         loss=np.where(lost, np.nan, loss.mean(-1)),
@@ -97,7 +86,7 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
         length_score=_normalised(test_metric[..., len(trained) :], tested, facts).reshape(by_length).mean(-1),
         length_sequence=sequence[..., len(trained) :].reshape(by_length).mean(-1),
         seconds=sum(row["seconds"] for rows in chunks for row in rows),
-        compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "compile_seconds" in row),
+        compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "start" in row),
     )
 
 
@@ -110,11 +99,12 @@ def _block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -
     path = block_directory(directory, name, block) / "metrics.jsonl"
     rows = read_rows(path)
     every, steps = facts["config"]["evaluate"]["every"], facts["config"]["train"]["steps"]
-    shape = (facts["width"], len(facts["task"]["validation_lengths"]))
-    wrong = next((complaint for row in rows if (complaint := row_complaint(row, shape))), None)
-    seen = {row["step"] for row in rows if "step" in row}
-    if wrong is None and _is_finished(rows) and (missing := set(range(every, steps + 1, every)) - seen):
-        wrong = f"step {min(missing)} is missing"
+    wrong = next((complaint for row in rows if (complaint := row_complaint(row, facts))), None)
+    seen, wanted = {row["step"] for row in rows if "step" in row}, set(range(every, steps + 1, every))
+    if wrong is None and seen - wanted:
+        wrong = f"step {min(seen - wanted)} is none of the study's"
+    if wrong is None and _is_finished(rows) and wanted - seen:
+        wrong = f"step {min(wanted - seen)} is missing"
     if wrong:
         raise ConfigError(f"{path}: is damaged: {wrong}; {TRAIN_ANEW.format(path.parent)}")
     return rows

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from attn_jax.blame import in_sentences
 from attn_jax.codec import checked, to_json
 from attn_jax.config import Study
 from attn_jax.config_file import load_study
@@ -21,7 +22,7 @@ from attn_jax.lab.pace import Extent
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.progress import Watch
 from attn_jax.lab.results import Results
-from attn_jax.lab.study import Layout, choose_layout, claimed, jobs_of, record_environment, run_jobs
+from attn_jax.lab.study import Layout, choose_layout, claimed, jobs_of, record_environment, run_jobs, unfinished
 from attn_jax.lab.summary import summarize
 from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, cpu_cores, environment, select_platform, where_studies_run
@@ -61,7 +62,7 @@ def compare(
     Traceback (most recent call last):
     attn_jax.errors.ConfigError: nowhere.py: no such config file
     """
-    with trained(study, workdir=workdir, overrides=overrides, platform=platform, yes=yes) as directory:
+    with in_sentences(), trained(study, workdir=workdir, overrides=overrides, platform=platform, yes=yes) as directory:
         results = read_results(directory)
         write_json(directory / "summary.json", summarize(results))
         return results
@@ -86,8 +87,7 @@ def trained(
         directory = Path("results") / prepared.study.name if workdir is None else Path(workdir).expanduser()
         models = models if model is None else [model]
         backend = select_platform(platform)
-        if not (directory / "summary.json").exists():  # else it has been trained
-            check_contracts(prepared, models)
+        check_contracts(prepared, unfinished(directory, models))
         layout = _layout(prepared, backend)
         with claimed(directory, prepared, layout, models=models, confirmed=yes) as layout:
             _train(prepared, directory, layout, models, console or Terminal())
@@ -95,8 +95,10 @@ def trained(
 
 
 def _loaded(study: Study | str | Path, overrides: Sequence[str]) -> Study:
-    if not isinstance(study, Study):
+    if isinstance(study, str | Path):
         study = load_study(study, overrides)
+    elif not isinstance(study, Study):
+        raise ConfigError(f"study: got a {type(study).__name__}, wanted a Study or the path of a config file")
     elif overrides:
         raise ConfigError("overrides: got them for a Study, wanted them for a config file; use dataclasses.replace")
     study = checked(study)

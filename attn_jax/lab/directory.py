@@ -2,6 +2,7 @@
 
 study.json        what the study is: config, fingerprint, matched models, task; the parent writes it
 environment.json  on what it ran
+confirmed.json    the models that were asked for, be it with --yes: a resumption does not ask again
 sources/          the user's own code that decides the numbers, as it was when the study began; the parent
 blocks/<model>-<k>/metrics.jsonl, checkpoints/      one worker writes them
 summary.json, report.html                           the parent, at the end
@@ -57,21 +58,21 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     rows: list[dict[str, Any]] = []
     for number, line in reversed(list(enumerate(lines, 1))):
-        row = _row(line)
-        if row is not None:
+        row = table_in(line)
+        if row is not None and is_row(row):
             rows.append(row)
         elif line.strip() and rows and "start" not in rows[-1]:
             raise ConfigError(f"{path}, line {number}: is damaged; {TRAIN_ANEW.format(path.parent)}")
     return rows[::-1]
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
-    """A line as a row, None where it is none."""
+def table_in(line: bytes) -> dict[str, Any] | None:
+    """A line of JSON as a table, None where it is none."""
     try:
-        row = parse_json(line)
+        table = parse_json(line)
     except ValueError:
         return None
-    return row if is_row(row) else None
+    return table if isinstance(table, dict) else None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,11 @@ import jax
 
 from attn_jax.config import Study
 from attn_jax.lab.planning import Prepared
+from attn_jax.version import __version__
 
+# Raised with every change of this package that moves the numbers of a study, be it by a bit: between releases, too,
+# nobody goes on with half of a study and compares it with the rest.
+NUMBERS = 1
 # Of the package: whatever the environment or the caller's program has set, a study's numbers are the same.
 _PINNED: dict[str, Any] = {
     "enable_x64": False,
@@ -74,8 +78,9 @@ def recorded() -> dict[str, Any]:
     ['flags', 'settings', 'versions']
     """
     known: dict[str, Any] = jax.config.values  # pyright: ignore[reportAttributeAccessIssue]
+    packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "optax")}
     return {
-        "versions": {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "optax")},
+        "versions": {"attn_jax": __version__, "numbers": NUMBERS} | packages,
         "flags": {name: " ".join(sorted(os.environ.get(name, "").split())) for name in _FLAGS},
         "settings": {name: _plain(known[name]) for name in _SETTINGS if name in known},
     }

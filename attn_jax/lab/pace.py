@@ -1,12 +1,12 @@
 """How far a study's blocks are, from the rows its workers append, and how long the rest will take."""
 
 import heapq
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from attn_jax.lab.directory import block_directory
+from attn_jax.lab.directory import block_directory, table_in
+from attn_jax.lab.schema import row_complaint
 
 
 class Extent(NamedTuple):
@@ -44,18 +44,16 @@ class BlockPace:
             self._take(line)
 
     def _take(self, line: bytes) -> None:
-        try:
-            row = json.loads(line)
-        except ValueError:  # a torn line
-            return
-        if not isinstance(row, dict):
+        row = table_in(line)
+        if row is None or row_complaint(row):  # torn, or damaged: whoever reads the results says so
             return
         self.compiling = "compiling" in row
         self.done = "test" in row
-        self.compile_seconds = row.get("compile_seconds", self.compile_seconds)
+        if "start" in row:
+            self.compile_seconds = row["compile_seconds"]
         if "step" in row:
             self.step, self.chunks = max(self.step, row["step"]), self.chunks + 1
-            self.seconds += row.get("seconds", 0.0)
+            self.seconds += row["seconds"]
 
 
 class Pace:

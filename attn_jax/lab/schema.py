@@ -1,5 +1,6 @@
 """What must stand in the files that are read back: their fields and types, held against what is there."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,16 @@ STUDY_SCHEMA = 3  # of study.json; another number is another version's
 _NUMBER = (int, float)
 _TABLE = [[(*_NUMBER, type(None))]]  # [R][M], null where not finite
 _FLOOR = {"metric": _NUMBER, "loss": (*_NUMBER, type(None))}
+MODEL = {
+    "config": {},
+    "description": str,
+    "parameters": int,
+    "parameters_matched": int,
+    "match_note": (str, type(None)),
+    "state_bytes": int,
+    "train_flops_per_step": (*_NUMBER, type(None)),
+    "depth": str,
+}
 _STUDY = {
     "schema": int,
     "fingerprint": str,
@@ -41,18 +52,7 @@ _STUDY = {
         "validation_lengths": [int],
         "floors": {...: {...: _FLOOR}},
     },
-    "models": {
-        ...: {
-            "config": {},
-            "description": str,
-            "parameters": int,
-            "parameters_matched": int,
-            "match_note": (str, type(None)),
-            "state_bytes": int,
-            "train_flops_per_step": (*_NUMBER, type(None)),
-            "depth": str,
-        }
-    },
+    "models": {...: MODEL},
 }
 _SCORES = {"loss": _TABLE, "metric": _TABLE, "sequence": _TABLE}
 _ROWS = {
@@ -74,7 +74,7 @@ def read_study(directory: Path) -> dict[str, Any]:
     facts = read_json(path)
     if not (isinstance(facts, dict) and facts.get("schema") == STUDY_SCHEMA):
         raise ConfigError(f"{path}: is not of this version of attn_jax; give another --workdir")
-    if complaint := _complaint(facts, _STUDY, ""):
+    if complaint := _complaint(facts, _STUDY, "") or _first(_contradictions(facts)):
         raise damaged(path, complaint)
     return facts
 
@@ -89,16 +89,48 @@ def is_row(row: Any) -> bool:
     return isinstance(row, dict) and (_is(row.get("start"), int) or _is(row.get("step"), int) or "test" in row)
 
 
-def row_complaint(row: dict[str, Any], shape: tuple[int, int]) -> str | None:
-    """What is wrong with a row of metrics.jsonl, None where nothing is; `shape` is [R, M] of its validation."""
-    kind = next(kind for kind in _ROWS if kind in row)
-    complaint = _complaint(row, _ROWS[kind], "")
-    if complaint is None and kind == "step":
-        tables = [row["validation"][field] for field in _SCORES]
-        lengths = {(len(row["diverged"]), *map(len, table)) for table in tables}
-        alike = lengths == {(shape[0],) + (shape[1],) * shape[0]}
-        return None if alike else f"step {row['step']} has not {shape[0]} runs of {shape[1]} scores"
-    return complaint
+def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> str | None:
+    """What is wrong with a row of metrics.jsonl, None where nothing is; of its sizes only study.json's facts tell."""
+    complaint = _first(_complaint(row, wanted, "") for kind, wanted in _ROWS.items() if kind in row)
+    if complaint or facts is None:
+        return complaint
+    runs, validated = facts["width"], len(facts["task"]["validation_lengths"])
+    if "step" in row and not (_has(row["validation"], runs, validated) and len(row["diverged"]) == runs):
+        return f"step {row['step']} has not {runs} runs of {validated} scores"
+    tested = validated * (1 + len(facts["task"]["lengths"]))  # as many batches of each length of the curve
+    if "test" in row and not _has(row["test"], runs, tested):
+        return f"test has not {runs} runs of {tested} scores"
+    return None
+
+
+def _has(scores: dict[str, Any], runs: int, width: int) -> bool:
+    """Whether each table of scores is [runs][width]."""
+    return all([len(run) for run in scores[field]] == [width] * runs for field in _SCORES)
+
+
+def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
+    """Where study.json, each field of which is of its type, says what cannot be together."""
+    config, task, train = facts["config"], facts["task"], facts["config"]["train"]
+    if not any(isinstance(config["task"].get(key), str) for key in ("name", "class")):
+        yield "config.task.name is missing"
+    reference = config["reference"]
+    for name in [*config["models"]] + [reference] * (reference is not None) or [None]:
+        if name not in facts["models"] or name not in config["models"]:
+            yield f"models.{name} is missing"
+    if not 0 < config["evaluate"]["every"] <= train["steps"]:
+        yield f"config.evaluate.every is {config['evaluate']['every']} of {train['steps']} steps"
+    runs, width = train["seeds"] * len(train["learning_rates"]), facts["width"]
+    if runs < 1 or width < 1 or facts["blocks"] != -(-runs // width):
+        yield f"blocks is {facts['blocks']}, of {width} runs each of {runs}"
+    for key in ("train_lengths", "lengths", "validation_lengths"):
+        if not task[key]:
+            yield f"task.{key} is empty"
+    for length in map(str, (*task["lengths"], *task["validation_lengths"])):
+        if length not in task["best"] or task["chance"] not in task["floors"].get(length, {}):
+            yield f"task.floors or task.best of length {length} is missing"
+    for length in (*task["best"], *task["floors"]):
+        if not length.isdecimal():
+            yield f"task.floors or task.best is of length {length[:40]!r}"
 
 
 def _complaint(value: Any, wanted: Any, path: str) -> str | None:

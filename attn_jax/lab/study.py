@@ -19,10 +19,10 @@ from attn_jax.codec import to_json
 from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
 from attn_jax.files import read_json
 from attn_jax.lab.block import Job, is_done, run_block
+from attn_jax.lab.confirmed import ask, keep_confirmed
 from attn_jax.lab.directory import block_directory, locked, read_rows, write_json
 from attn_jax.lab.executor import WorkerDiedError, stop_requested
 from attn_jax.lab.facts import study_facts
-from attn_jax.lab.limits import demand, refuse_too_much
 from attn_jax.lab.planning import Prepared, block_width
 from attn_jax.lab.schema import damaged, read_study
 from attn_jax.lab.sources import keep_sources, refuse_changed
@@ -64,8 +64,8 @@ def claimed(
       directory: where it lives.
       prepared: the study.
       layout: its blocks, should it begin now.
-      models: what is to be trained, all by default; asked about before a study that takes long begins.
-      confirmed: whether it was asked already.
+      models: what is to be trained, all by default; asked about, once, before what takes long begins.
+      confirmed: whether that is meant, however long it takes.
 
     Yields:
       The layout that it was begun with.
@@ -78,9 +78,9 @@ def claimed(
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
     _refuse_strangers(directory)
     facts = study_facts(prepared)  # before anything is written: it finds what is wrong with the config
+    models = list(prepared.study.models if models is None else models)
     if not (directory / "study.json").exists():
-        wanted = demand(facts, vars(layout), models or list(prepared.study.models))
-        refuse_too_much(wanted, directory, on_cpu=layout.platform == "cpu", confirmed=confirmed)
+        ask(directory, facts, vars(layout), models, confirmed=confirmed)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         (directory / "stop").unlink(missing_ok=True)
@@ -88,10 +88,12 @@ def claimed(
         if path.exists():
             begun = read_study(directory)
             layout = _same_study(directory, begun, facts, layout)
+            ask(directory, facts, vars(layout), unfinished(directory, models), confirmed=confirmed)
             if begun["sources"] != facts["sources"]:
                 _begin(directory, prepared, facts, layout)  # another source, of models that have not begun
         else:
             _begin(directory, prepared, facts, layout)
+        keep_confirmed(directory, models)
         yield layout
 
 
@@ -190,7 +192,15 @@ def jobs_of(prepared: Prepared, directory: Path, layout: Layout, models: Sequenc
         for k in range(layout.blocks)
         for name in models
     ]
-    return [job for job in jobs if not is_done(job)]
+    return [job for job in jobs if not is_done(block_directory(directory, job.model, job.block))]
+
+
+def unfinished(directory: Path, models: Sequence[str]) -> list[str]:
+    """Those of the models that `jobs_of` will have jobs of, before the study is claimed or begun."""
+    if not (directory / "study.json").exists():
+        return list(models)
+    blocks = range(read_study(directory)["blocks"])
+    return [name for name in models if not all(is_done(block_directory(directory, name, k)) for k in blocks)]
 
 
 def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Callable[[], None]) -> None:

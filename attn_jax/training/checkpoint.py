@@ -74,15 +74,22 @@ class Checkpoints:
         return None
 
     def _read(self, step: int, like: Params) -> Params | None:
-        """The state saved at a step, None where it is damaged."""
+        """The state saved at a step, None where it is damaged or of another structure.
+
+        Raises:
+          OSError, MemoryError: its bytes are whole, but the machine lacks what it takes to read them.
+        """
         folder = self._directory / str(step)
         if (folder / _DIGEST).read_text(errors="replace") != _digest(folder):
             return None
         try:
             args = self._args.Composite(state=self._args.StandardRestore(like))
             return self._manager.restore(step, args=args)["state"]
-        except Exception:  # whole, but not of these shapes: orbax and tensorstore raise many kinds
-            return None
+        except (KeyError, TypeError, ValueError) as error:  # so orbax says that it is not of these shapes
+            failure = _of_the_system(error, folder)
+        if isinstance(failure, OSError) or "RESOURCE_EXHAUSTED" in str(failure):  # so tensorstore's ValueErrors say
+            raise failure
+        return None
 
     def _set_aside(self, damaged: list[int]) -> None:
         """Moves damaged checkpoints out of the way, once an older one has been read, so that they can be saved anew."""

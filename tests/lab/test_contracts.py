@@ -1,13 +1,19 @@
 """Before training: own mixers and models that see the future, or give another shape, are refused in `check`'s words."""
 
+import shutil
+from unittest.mock import Mock
+
 import pytest
 from own_files import FILES, write
+from written_study import layout_of
 
 from attn_jax.config_file import load_study
-from attn_jax.errors import UserError
-from attn_jax.lab import contracts
+from attn_jax.errors import ConfigError, UserError
+from attn_jax.lab import compare, comparison, contracts
 from attn_jax.lab.contracts import check_contracts
+from attn_jax.lab.directory import append_row, block_directory
 from attn_jax.lab.planning import Prepared
+from attn_jax.lab.study import claimed
 
 OWN = """
 import jax
@@ -97,3 +103,29 @@ def test_registered_mixers_cost_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(contracts, "_check", lambda *args: pytest.fail("checked"))
     gru = FILES["config.py"].replace('"mine": Mine(), "other": Other(), ', "")
     check_contracts(Prepared(load_study(write(tmp_path, {"config.py": gru}))), ["gru"])
+
+
+def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeypatch):
+    """A finished study; a block's folder is deleted, as its damage asks for, and the mixer was edited since."""
+    config, study = tmp_path / "own.py", tmp_path / "study"
+    config.write_text(own(study=MIXER.replace("num_layers=1)}", "num_layers=1), 'gru': classic(GRU())}, match=None")))
+    config.write_text(config.read_text().replace("import Mixer,", "import GRU, Mixer,"))
+    prepared = Prepared(load_study(config))
+    with claimed(study, prepared, layout_of(prepared)) as layout:
+        for model, k in ((model, k) for model in ("own", "gru") for k in range(layout.blocks)):
+            block_directory(study, model, k).mkdir(parents=True)
+            append_row(block_directory(study, model, k) / "metrics.jsonl", {"test": {}})
+    (study / "summary.json").write_text("{}")
+    monkeypatch.setattr(comparison, "_train", Mock())
+    with monkeypatch.context() as patch:
+        patch.setattr(contracts, "_check", Mock(side_effect=AssertionError("checked")))
+        with comparison.trained(config, workdir=study, platform="cpu"):
+            pass
+    config.write_text(config.read_text().replace("return x\n", "return jnp.roll(x, -1, 1)\n"))
+    shutil.rmtree(block_directory(study, "gru", 0))
+    with pytest.raises(ConfigError, match="its source changed since it was trained"):  # it is not trained: nor checked
+        compare(config, workdir=study, platform="cpu")
+    for k in range(layout.blocks):
+        shutil.rmtree(block_directory(study, "own", k))
+    with pytest.raises(UserError, match=FUTURE):
+        compare(config, workdir=study, platform="cpu")

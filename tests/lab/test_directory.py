@@ -13,8 +13,10 @@ from written_study import layout_of, write_study
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.files import read_json
 from attn_jax.lab.collect import read_results
-from attn_jax.lab.directory import append_row, locked, read_rows, write_json
+from attn_jax.lab.directory import append_row, block_directory, locked, read_rows, write_json
 from attn_jax.lab.executor import WorkerDiedError
+from attn_jax.lab.facts import study_facts
+from attn_jax.lab.limits import Demand
 from attn_jax.lab.planning import Prepared
 from attn_jax.lab.study import claimed, differences, jobs_of, record_environment, run_jobs
 
@@ -53,6 +55,36 @@ def claim(directory, study, **changes):
     prepared = Prepared(study)
     with claimed(directory, prepared, layout_of(prepared, **changes)) as layout:
         return layout
+
+
+def test_what_takes_long_is_asked_about_once_for_each_model(tmp_path, monkeypatch):
+    """The small model first, which takes no time; then all of them, the other of which takes a month."""
+    seconds = {"gru": 60.0, "transformer": 3e6}
+    asked = lambda facts, layout, models: Demand(sum(seconds[name] for name in models), 1.0, 1.0)  # noqa: E731
+    monkeypatch.setattr("attn_jax.lab.confirmed.demand", asked)
+    prepared = Prepared(get_config())
+    facts = study_facts(prepared)
+    monkeypatch.setattr("attn_jax.lab.study.study_facts", lambda prepared: facts)
+
+    def go(models, *, yes=False):
+        with claimed(tmp_path, prepared, layout_of(prepared), models=models, confirmed=yes) as layout:
+            return layout
+
+    layout = go(["gru"])
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"would take about 35 days, .*; give --yes"):
+            go(["gru", "transformer"])
+    go(["gru", "transformer"], yes=True)
+    go(["gru", "transformer"])  # whether or not a worker has come to it
+    (tmp_path / "confirmed.json").unlink()
+    for k in range(layout.blocks):  # of a study that is done nothing is asked
+        folder = block_directory(tmp_path, "transformer", k)
+        folder.mkdir(parents=True)
+        append_row(folder / "metrics.jsonl", {"test": {}})
+    go(["gru", "transformer"])
+    (tmp_path / "confirmed.json").write_text("[1]")
+    with pytest.raises(ConfigError, match=r"confirmed.json: is damaged: it is no list of models"):
+        go(["gru"])
 
 
 def test_another_config_is_refused_with_the_difference(tmp_path):

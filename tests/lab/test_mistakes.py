@@ -7,6 +7,8 @@ import errno
 import hashlib
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,9 +18,14 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from processes import environment
 from written_study import write_study
 
+import attn_jax.__main__
+import attn_jax_command
 from attn_jax.cli import main
+from attn_jax.errors import ConfigError, MachineError
+from attn_jax.lab import compare
 
 LONGEST = 300
 ROOT = Path(__file__).parents[2]
@@ -287,6 +294,12 @@ FIELDS = {
     "a number is text": lambda facts: facts["models"]["gru"].update(parameters="many"),
     "a model is missing": lambda facts: facts["models"].pop("gru"),
     "a floor is missing": lambda facts: facts["task"]["floors"].pop("2"),
+    "a best score is missing": lambda facts: facts["task"]["best"].pop("2"),
+    "another's chance": lambda facts: facts["task"].update(chance="luck"),
+    "another reference": lambda facts: facts["config"].update(reference="lstm"),
+    "no steps": lambda facts: facts["config"]["train"].update(steps=0),
+    "no width": lambda facts: facts.update(width=0),
+    "a length of the curve too many": lambda facts: facts["task"].update(lengths=[2, 4, 6, 7]),
     "another study's seeds": lambda facts: facts["config"]["train"].update(seeds=7),
     "no step between evaluations": lambda facts: facts["config"]["evaluate"].update(every=0),
 }
@@ -302,6 +315,7 @@ def test_a_field_of_study_json_is_not_what_was_written(name, attempt, tmp_path, 
     attempt(["report", "study"], 2, "study/study.json: is damaged: ")
 
 
+SCORES = ("loss", "metric", "sequence")
 LINES = {
     "torn in the middle": (lambda lines: lines.__setitem__(4, lines[4][:30]), "line 5: is damaged"),
     "not UTF-8": (lambda lines: lines.__setitem__(4, b"\xff" + lines[4]), "line 5: is damaged"),
@@ -312,6 +326,19 @@ LINES = {
         "step 50 has not",
     ),
     "of other fields": (lambda lines: lines.__setitem__(4, b'{"step": 50}\n'), "seconds is missing"),
+    "of other fields, and a start": (
+        lambda lines: lines.__setitem__(4, b'{"start": 0, "compile_seconds": 1.0, "step": 50}\n'),
+        "seconds is missing",
+    ),
+    "a step between": (lambda lines: lines.append(lines[4].replace(b'"step": 50', b'"step": 55')), "step 55 is none"),
+    "a test of fewer runs": (
+        lambda lines: lines.__setitem__(-1, json.dumps({"test": {field: [] for field in SCORES}}).encode()),
+        "test has not ",
+    ),
+    "a test of no lengths": (
+        lambda lines: lines.__setitem__(-1, json.dumps({"test": {field: [[0.5]] * 2 for field in SCORES}}).encode()),
+        "test has not ",
+    ),
 }
 
 
@@ -423,6 +450,51 @@ def test_a_signal_while_jax_is_imported(number, tmp_path):
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (75, "attn-jax: stopped; the same command goes on from there\n")
+
+
+TINY = str(Path(__file__).with_name("tiny_study.py"))
+CALLS = {
+    "a path without --config.": ((TINY,), {"overrides": ["train.steps=5"]}, "overrides: got 'train.steps=5', wanted"),
+    "another option": ((TINY,), {"overrides": ["--train.steps=5"]}, "overrides: got '--train.steps=5', wanted"),
+    "a plain string": ((TINY,), {"overrides": "--config.train.steps=5"}, "overrides: got the text '--config.train"),
+    "no words": ((TINY,), {"overrides": [5]}, "overrides: got 5, wanted words like --config.train.steps=500"),
+    "no study": ((None,), {}, "study: got a NoneType, wanted a Study or the path of a config file"),
+    "a directory that cannot be": ((TINY,), {"workdir": "f/below"}, "f/below: not a directory"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_compare_in_python_raises_sentences(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    a_file(tmp_path)
+    words, options, said = CALLS[name]
+    with pytest.raises(ConfigError, match=f"^{re.escape(said)}"):
+        compare(*words, platform="cpu", **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_compare_in_python_says_what_the_machine_refuses(tmp_path, monkeypatch):
+    refuse = Mock(side_effect=PermissionError(errno.EACCES, os.strerror(errno.EACCES), "study"))
+    monkeypatch.setattr("attn_jax.lab.study.Path.mkdir", refuse)
+    with pytest.raises(MachineError, match=r"^study: permission denied; give one that you may use"):
+        compare(TINY, workdir=tmp_path / "study", platform="cpu")
+
+
+def test_python_m_is_the_same_command():
+    assert attn_jax.__main__.main is attn_jax_command.main
+
+
+@pytest.mark.exhaustive
+def test_workers_that_may_write_no_larger_files(tmp_path):
+    write_config(tmp_path, extra="\nMine, MyTask = GRU, Parity\n")
+    command = shlex.join([sys.executable, "-m", "attn_jax", *COMPARE, "--workdir=study"])
+    env = environment() | {"PYTHONPATH": str(ROOT)}
+    words = ["bash", "-c", f"ulimit -f 8; exec {command}"]  # 8 kB: study.json goes through, a checkpoint does not
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "file too large; raise the limit on file sizes (ulimit -f)" in done.stderr
+    assert len(done.stderr) <= LONGEST
+    assert "Traceback" not in done.stderr + done.stdout
 
 
 def test_the_table_is_long_enough():

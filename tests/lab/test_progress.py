@@ -1,6 +1,7 @@
 """What is shown while a study runs, and how long the rest of it is said to take."""
 
 import io
+import json
 import random
 
 import pytest
@@ -20,8 +21,11 @@ def write(directory, model, block, *rows):
         append_row(folder / "metrics.jsonl", row)
 
 
+SCORES = {"loss": [[1.0]], "metric": [[0.5]], "sequence": [[0.5]]}
+
+
 def chunk(step, seconds=2.0):
-    return {"step": step, "seconds": seconds}
+    return {"step": step, "seconds": seconds, "diverged": [False], "validation": SCORES}
 
 
 def console(*, terminal):
@@ -102,15 +106,36 @@ def test_only_what_was_appended_is_read_again(tmp_path, monkeypatch):
     pace = Pace(tmp_path, EXTENT)
     text = path.read_text()
     path.write_text(text.replace("50", "60"))  # nobody looks there again
+    row = json.dumps(chunk(100, 4.0))
     with path.open("a") as file:
-        file.write('{"step": 1')
+        file.write(row[:10])
         file.flush()
         pace.update()
         assert pace.steps_done("gru") == 50
-        file.write('00, "seconds": 4.0}\n{torn\n[1]\n')
+        file.write(f"{row[10:]}\n{{torn\n[1]\n")
     pace.update()
     assert pace.steps_done("gru") == 100
     assert pace.blocks["gru"][0].seconds == 6.0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"step": 50, "seconds": "x"}',
+        '{"step": "50"}',
+        json.dumps(chunk(100) | {"seconds": None}),
+        '{"start": 0, "compile_seconds": "x"}',
+        '{"step": ' + "9" * 5000 + "}",
+    ],
+)
+def test_a_damaged_line_is_no_progress(line, tmp_path):
+    write(tmp_path, "gru", 0, chunk(50))
+    with (block_directory(tmp_path, "gru", 0) / "metrics.jsonl").open("a") as file:
+        file.write(line + "\n")
+    pace = Pace(tmp_path, EXTENT)
+    assert pace.steps_done("gru") == 50
+    assert pace.seconds_left() == 8.0  # 2 and 3 x 4 s, on two workers
 
 
 def simulate(directory, extent, step_seconds, compile_seconds, test_seconds):
@@ -129,7 +154,7 @@ def simulate(directory, extent, step_seconds, compile_seconds, test_seconds):
                 now += seconds
                 events.append((now, model, block, chunk(step, seconds)))
             now += test_seconds
-            events.append((now, model, block, {"test": {}}))
+            events.append((now, model, block, {"test": SCORES}))
             free[worker] = now
     return sorted(events, key=lambda event: event[0]), max(free)
 
@@ -157,6 +182,6 @@ def test_nothing_is_guessed_before_the_first_chunk_and_nothing_is_left_at_the_en
     assert pace.seconds_left() is None
     for model in EXTENT.models:
         for block in range(2):
-            write(tmp_path, model, block, chunk(50), chunk(100), {"test": {}})
+            write(tmp_path, model, block, chunk(50), chunk(100), {"test": SCORES})
     pace.update()
     assert pace.seconds_left() == 0

@@ -50,9 +50,9 @@ def test_another_process_reads_the_same_study(tmp_path, monkeypatch):
     run = lambda line: subprocess.Popen(  # noqa: E731
         [sys.executable, "-c", READ], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
     )
-    started = [run(line) for line in lines[:2]]
-    found = [json.loads(one.communicate(line)[0]) for one, line in zip(started, lines, strict=False)]
-    assert found == [[prints[0], 1.0, 1], [prints[1], 2.0, 1]]
+    started = [run(line) for line in lines]
+    found = [json.loads(one.communicate(line)[0]) for one, line in zip(started, lines, strict=True)]
+    assert found == [[prints[0], 1.0, 1], [prints[1], 2.0, 1], [prints[0], 1.0, 1]]
     assert prints[2] == prints[0]
     assert from_json(lines[2]) == study
 

@@ -1,7 +1,10 @@
 """Checkpoints that are flipped, cut off, or find no room: found quietly, and in one line."""
 
+import errno
+import os
 import resource
 import shutil
+from unittest.mock import Mock
 
 import chex
 import numpy as np
@@ -74,3 +77,29 @@ def test_no_room_is_an_error_of_the_system_and_leaves_nothing(tmp_path, capfd):
     assert caught.value.filename == str(tmp_path / "1")
     assert not list(tmp_path.iterdir())
     assert "".join(capfd.readouterr()) == ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
+        ValueError("Error opening: [os_error_code='24'] Too many open files"),
+        ValueError("RESOURCE_EXHAUSTED: out of memory"),
+        RuntimeError("RESOURCE_EXHAUSTED: out of memory"),
+    ],
+)
+def test_what_the_machine_lacks_is_no_damage(error, two, tmp_path, monkeypatch, capfd):
+    folder = shutil.copytree(two, tmp_path / "checkpoints")
+    saved = Checkpoints(folder)
+    monkeypatch.setattr(saved._manager, "restore", Mock(side_effect=error))
+    with pytest.raises(OSError if "open files" in str(error) else type(error)):
+        saved.restore(STATE)
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_another_structure_cannot_be_read(two, tmp_path):
+    folder = shutil.copytree(two, tmp_path / "checkpoints")
+    with pytest.raises(MachineError, match="no checkpoint can be read"):
+        Checkpoints(folder).restore({"y": {"z": STATE["x"]}})
