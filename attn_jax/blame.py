@@ -102,7 +102,7 @@ def brief(text: str) -> str:
     """One line of a few hundred characters at most; the longest words, paths, give way first.
 
     >>> brief("x" * 1000 + ": no\\nsuch file")[100:]
-    'xxxxxxxx: no such file'
+    'xxxxxxx: no such file'
     """
     words = text.split()
     if len(text) > _LONGEST:
