@@ -73,7 +73,7 @@ def test_readmes_mixer_keeps_the_contract(check):
     first, second, *promises = out.splitlines()
     assert first == "checking mixer my.py:Leaky on cpu"
     assert second == "my.py:Leaky keeps the contract of a mixer:"
-    assert len(promises) == 8
+    assert len(promises) == 9
     assert promises[-1] == "  weight decay pulls at w; it leaves alone decay"
     assert "  y depends on no later x (from the Jacobian)" in promises
 

@@ -261,7 +261,7 @@ def broken(**changes):
         ({"train__learning_rates": [1e-2, 1e-3]}, "ascending"),
         ({"train__learning_rates": [-1.0]}, "positive"),
         ({"train__clip": 0}, "train.clip: got 0.0, wanted a positive"),
-        ({"train__clip": float("inf")}, "train.clip: got inf"),
+        ({"train__clip": float("inf")}, "not JSON: Infinity is no number of JSON"),
         ({"models__lstm__d_model": 0}, "models.lstm.d_model: got 0, wanted an integer of at least 1"),
         ({"models__lstm__norm": "layernorm"}, "models.lstm.norm: got 'layernorm', wanted one of"),
         ({"task": {"name": "copy_memory", "num_letters": 1}}, "task.*num_letters"),

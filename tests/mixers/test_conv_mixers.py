@@ -170,7 +170,8 @@ class ByLength(Hyena):
 
 
 def _stretched(config, params, x, valid=None, *, key=None):
-    spans = replace(config, min_span=config.min_span * x.shape[1], max_span=config.max_span * x.shape[1])
+    length = max(x.shape[1], 1)
+    spans = replace(config, min_span=config.min_span * length, max_span=config.max_span * length)
     return hyena.apply(Hyena(**vars(spans)), params, x, valid)
 
 

@@ -112,11 +112,11 @@ def test_chrono_biases_spread_over_the_memories_asked_for():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: RNN(activation="gelu"), "activation: got 'gelu', wanted one of tanh, relu"),
-        (lambda: GRU(form="deer"), "form: got 'deer', wanted one of scan, newton"),
+        (lambda: RNN(activation="gelu"), "activation: got 'gelu', wanted one of 'tanh', 'relu'"),
+        (lambda: GRU(form="deer"), "form: got 'deer', wanted one of 'scan', 'newton'"),
         (
             lambda: RNN(recurrent_init="zeros"),
-            "recurrent_init: got 'zeros', wanted one of orthogonal, glorot, identity",
+            "recurrent_init: got 'zeros', wanted one of 'orthogonal', 'glorot', 'identity'",
         ),
         (lambda: RNN(spectral_radius=0.0), "spectral_radius: got 0.0, wanted a number > 0"),
         (lambda: LSTM(chrono=2), "chrono: got 2, wanted at least 3 steps"),
