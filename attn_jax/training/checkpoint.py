@@ -30,8 +30,8 @@ class Checkpoints:
 
         self._args = ocp.args
         self._directory = directory
-        for name in _LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+        _set_levels(dict.fromkeys(_LOGGERS, logging.CRITICAL + 1))
         _remove_unfinished(directory)
         options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, enable_async_checkpointing=False)
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
@@ -102,8 +102,14 @@ class Checkpoints:
             self._manager.reload()
 
     def close(self) -> None:
-        """Ends orbax's threads."""
+        """Ends orbax's threads; what others log is heard again."""
         self._manager.close()
+        _set_levels(self._levels)
+
+
+def _set_levels(levels: dict[str, int]) -> None:
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def _digest(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Checkpoints that are flipped, cut off, or find no room: found quietly, and in one line."""
 
 import errno
+import logging
 import os
 import resource
 import shutil
@@ -103,3 +104,12 @@ def test_another_structure_cannot_be_read(two, tmp_path):
     folder = shutil.copytree(two, tmp_path / "checkpoints")
     with pytest.raises(MachineError, match="no checkpoint can be read"):
         Checkpoints(folder).restore({"y": {"z": STATE["x"]}})
+
+
+def test_what_others_log_is_heard_again_after_close(tmp_path, caplog):
+    asyncio_log = logging.getLogger("asyncio")
+    before = asyncio_log.level
+    Checkpoints(tmp_path / "checkpoints").close()
+    assert asyncio_log.level == before
+    asyncio_log.error("the user's own")
+    assert "the user's own" in caplog.text
