@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import numbers
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -86,9 +87,8 @@ def fingerprint(study: Study) -> str:
 
 
 def own_class(value: Any) -> type | None:
-    """The class of a dataclass's instance where it is the user's own: neither registered nor one of the package's."""
-    package = not isinstance(value, tuple(CHOICES)) and type(value).__module__.startswith("attn_jax.")
-    return None if package or _registered(value) else type(value)
+    """The class of a dataclass's instance where it is the user's own, not the package's; registered by them or not."""
+    return None if type(value).__module__.startswith("attn_jax.") else type(value)
 
 
 def _encode(value: Any, describe: Callable[[type, str], dict[str, str]], path: str) -> Any:
@@ -116,10 +116,12 @@ def _located(own: type, path: str) -> dict[str, str]:
     """Where a worker finds a class of the user's own."""
     file, name = file_of(own), own.__qualname__
     wanted = "wanted classes of your own at the top level of a file that can be imported, where workers find them"
-    if own.__module__ == "__main__" or file is None:
-        raise ConfigError(f"{path}: {name} is defined in a notebook or in the script that runs; {wanted}")
     if "<locals>" in name:
         raise ConfigError(f"{path}: {name.replace('.<locals>', '()')} is defined inside a function; {wanted}")
+    if own.__module__ == "__main__" or getattr(sys.modules.get(own.__module__), "__file__", file) is None:
+        raise ConfigError(f"{path}: {name} is defined in a notebook or in the script that runs; {wanted}")
+    if file is None:
+        raise ConfigError(f"{path}: {name} is another class than {own.__module__}.{name}; {wanted}")
     return {"file": file, "module": own.__module__, "class": name}
 
 
@@ -134,7 +136,7 @@ def _revived(data: dict[str, Any]) -> Any:
 def _unlike(value: Any, other: Any, path: str):
     """(path, value) of what is not alike in two studies, types included."""
     at = f"{path}." if path else ""
-    if type(value).__qualname__ != type(other).__qualname__:
+    if type(value) is not type(other) and _whose(value) != _whose(other):
         yield path, value
     elif is_dataclass(value):
         for f in _given(type(value)):
@@ -149,6 +151,10 @@ def _unlike(value: Any, other: Any, path: str):
             yield from _unlike(*pair, f"{at}{i}")
     elif repr(value) != repr(other):  # NaN too is like itself
         yield path, value
+
+
+def _whose(value: Any) -> tuple[str, str | None]:
+    return type(value).__qualname__, file_of(type(value))
 
 
 def _given(wanted: Any) -> list[dataclasses.Field]:

@@ -12,13 +12,16 @@ import sysconfig
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Any
 
 _PACKAGE = Path(__file__).parent
 _PYTHON = Path(sysconfig.get_paths()["stdlib"])
 _folders: dict[str, None] = {}  # of the user's files, in order of their coming
 _imported: set[str] = set()  # names of modules found in these folders
 _asked: list[tuple[str, str]] = []  # (module, folder) that `import_class` is looking for
+_kept: list[ModuleType] = []  # every module of the user's that sys.modules may know no more: its classes live on
+_found: dict[str, dict[str, str]] = {}  # {file: name} of modules that a file was the first to import, by that file
 
 
 def load_file(path: Path) -> ModuleType:
@@ -27,8 +30,7 @@ def load_file(path: Path) -> ModuleType:
     Raises:
       Exception: whatever the file raises.
     """
-    for name in _imported:
-        sys.modules.pop(name, None)
+    _kept.extend(sys.modules.pop(name) for name in _imported if name in sys.modules)
     _imported.clear()
     return _run(path.absolute())
 
@@ -39,9 +41,8 @@ def import_class(file: str, module: str, qualname: str) -> type:
     Raises:
       Exception: whatever the file raises, OSError where it is gone, AttributeError where it has no such class.
     """
-    found = sys.modules.get(module)
-    if found is None or not _is_of(found, file):
-        found = _import(Path(file), module)
+    known = (found for found in _modules(module) if _file(found) == file)
+    found = next(known, None) or _import(Path(file), module)
     for name in qualname.split("."):
         found = getattr(found, name)
     assert isinstance(found, type)
@@ -49,10 +50,17 @@ def import_class(file: str, module: str, qualname: str) -> type:
 
 
 def file_of(owner: type) -> str | None:
-    """The absolute path of the file that a class lies in; None where there is none: a notebook, standard input."""
-    module = sys.modules.get(owner.__module__)
-    file = getattr(module, "__file__", None)
-    return str(Path(file).absolute()) if file and Path(file).is_file() else None
+    """The absolute path of the file that a class lies in; None where there is none: a notebook, standard input.
+
+    Modules of one name may have been loaded from several files: the class's own is the one that has it.
+    """
+    file = next((_file(module) for module in _modules(owner.__module__) if _defines(module, owner)), None)
+    return file if file and Path(file).is_file() else None
+
+
+def found_from() -> dict[str, dict[str, str]]:
+    """{file: module} of what each file of the user's was the first in this process to import from its folder."""
+    return {file: dict(found) for file, found in _found.items()}
 
 
 def folder_of(file: str | Path, module: str) -> Path:
@@ -86,6 +94,7 @@ def _run(path: Path) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
+    _kept.append(module)
     return module
 
 
@@ -106,8 +115,24 @@ def _name(path: Path) -> str:
     return f"attn_jax_config_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
 
 
-def _is_of(module: ModuleType, file: str) -> bool:
-    return getattr(module, "__file__", None) is not None and str(Path(str(module.__file__)).absolute()) == file
+def _modules(name: str) -> list[ModuleType]:
+    """All modules of a name, the latest first."""
+    latest = sys.modules.get(name)
+    return ([latest] if latest else []) + [module for module in reversed(_kept) if module.__name__ == name]
+
+
+def _file(module: ModuleType) -> str | None:
+    file = getattr(module, "__file__", None)
+    return str(Path(file).absolute()) if file else None
+
+
+def _defines(module: ModuleType, owner: type) -> bool:
+    """Whether the class has its name in the module, or functions that were defined there."""
+    named: Any = module
+    for name in owner.__qualname__.split("."):
+        named = getattr(named, name, None)
+    functions = (value for value in vars(owner).values() if isinstance(value, FunctionType))
+    return named is owner or any(function.__globals__ is vars(module) for function in functions)
 
 
 class _FreshLoader(SourceFileLoader):
@@ -115,6 +140,7 @@ class _FreshLoader(SourceFileLoader):
 
     def get_code(self, fullname: str):
         path = self.get_filename(fullname)
+        _found.pop(str(Path(path).absolute()), None)  # it is about to run, and imports anew
         return self.source_to_code(self.get_data(path), path)
 
 
@@ -132,6 +158,8 @@ class _Beside(MetaPathFinder):
         if type(spec.loader) is SourceFileLoader:
             spec.loader = _FreshLoader(fullname, str(spec.origin))
         _imported.add(fullname)
+        if spec.has_location and spec.origin:
+            _found.setdefault(str(_importer()), {})[str(Path(spec.origin).absolute())] = fullname
         return spec
 
 

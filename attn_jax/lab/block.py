@@ -73,7 +73,8 @@ def _train(job: Job, prepared: Prepared, should_stop: Any) -> bool:
         start, state = checkpoints.restore(state) or (0, state)
         append_row(_metrics(job), {"compiling": True})  # for whoever watches
         programs = compile_programs(plan, state, job.num_devices)
-        refuse_changed(job.model, json.loads(job.sources), hashed_sources(prepared.study, job.model))  # all is traced
+        before = json.loads(job.sources)
+        refuse_changed(job.model, before, hashed_sources(prepared.study, job.model, known=before))  # all is traced
         append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
         after = partial(_after_chunk, job, checkpoints, should_stop)
         state = run_chunks(programs, state, start=start, steps=train.steps, every=plan.every, after=after)

@@ -2,13 +2,16 @@
 
 A model's sources are the files that its own classes, and the task's, lie in, with every module of the user's that these
 import, however deep, also inside functions: resolved below the folder that each class was imported from, whether or not
-the module has been imported. A hash is of the syntax tree without docstrings and `get_config`, whose value is hashed as
-a config: comments, formatting and names of files change nothing.
+the module has been imported; and with what was imported by a name that the text does not say. A hash is of the syntax
+tree without docstrings and `get_config`, whose value is hashed as a config: comments, formatting and names of files
+change nothing.
 """
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +19,18 @@ from typing import Any
 from attn_jax.codec import own_class
 from attn_jax.config import Study
 from attn_jax.errors import ConfigError
-from attn_jax.own_code import file_of, folder_of, is_own
+from attn_jax.own_code import file_of, folder_of, found_from, is_own
 
 
-def hashed_sources(study: Study, model: str) -> dict[str, str]:
-    """{file, by its path below the folder it is imported from: hash of its syntax tree} of one model."""
-    return {name: _hash(path) for name, path in source_files(study, model).items()}
+def hashed_sources(study: Study, model: str, known: Collection[str] | None = None) -> dict[str, str]:
+    """{file, by its path below the folder it is imported from: hash of its syntax tree} of one model.
+
+    Another process may have imported other modules: it looks at the files whose names are `known` instead of these.
+    """
+    return {name: _hash(path) for name, path in source_files(study, model, known).items()}
 
 
-def source_files(study: Study, model: str) -> dict[str, Path]:
+def source_files(study: Study, model: str, known: Collection[str] | None = None) -> dict[str, Path]:
     """{path below the folder it is imported from: file} of one model's sources; {} where all is the package's own."""
     waiting = [
         (Path(file), folder_of(file, parent.__module__))
@@ -32,13 +38,18 @@ def source_files(study: Study, model: str) -> dict[str, Path]:
         for parent in own.__mro__
         if (file := file_of(parent)) is not None
     ]
+    folders = dict.fromkeys([folder for _, folder in waiting] + [Path("/")])
     found: dict[str, Path] = {}
     while waiting:
         path, folder = waiting.pop()
         if is_own(path) and path not in found.values():
-            name = path.relative_to(folder).as_posix()
+            name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix().lstrip("/")
             found[path.as_posix().lstrip("/") if name in found else name] = path
             waiting += _imported_files(path, folder)
+            waiting += _found_below(path, folder) if known is None else ()
+    for name, folder in itertools.product(known or (), folders):
+        if (folder / name).is_file():
+            found.setdefault(name, folder / name)
     return dict(sorted(found.items()))
 
 
@@ -48,11 +59,15 @@ def refuse_changed(model: str, before: dict[str, str], now: dict[str, str]) -> N
     Raises:
       ConfigError: names the model and a file that changed, came or went.
     """
-    changed = [name for name, value in now.items() if value not in before.values()]
-    gone = [name for name, value in before.items() if value not in now.values()]
-    if changed or gone:
+    gone = {name: value for name, value in before.items() if name not in now}
+    come = {name: value for name, value in now.items() if name not in before}
+    changed = [name for name, value in now.items() if name in before and value != before[name]]
+    if Counter(gone.values()) != Counter(come.values()):  # or else only names changed
+        changed += [name for name in come if come[name] not in gone.values()]
+        changed += [name for name in gone if gone[name] not in come.values()] + [*come, *gone]
+    if changed:
         raise ConfigError(
-            f"models.{model}: its source changed since it was trained ({(changed or gone)[0]}); "
+            f"models.{model}: its source changed since it was trained ({changed[0]}); "
             "change it back, or give another --workdir"
         )
 
@@ -78,10 +93,10 @@ def own_classes(value: Any) -> Iterator[type]:
 
 def _imported_files(path: Path, folder: Path) -> Iterator[tuple[Path, Path]]:
     """(file, folder): what a file imports from below its folder, and the packages that it lies in itself."""
-    names = list(_imported_names(_parsed(path)))
-    for start in {folder, path.resolve().parent} if path.is_symlink() else {folder}:
-        for level, name in names:
-            yield from ((file, start) for file in _module_files(path.parents[level - 1] if level else start, name))
+    links = (path.resolve().parent,) if path.is_symlink() else ()
+    for level, name in _imported_names(_parsed(path)):
+        for start in (path.parents[level - 1],) if level else dict.fromkeys((folder, *links)):
+            yield from ((file, folder if level else start) for file in _module_files(start, name))
     packages = [inner / "__init__.py" for inner in path.parents if folder in inner.parents]
     yield from ((file, folder) for file in packages if file.is_file())
 
@@ -95,8 +110,44 @@ def _imported_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
             inside = f"{node.module}." if node.module else ""
             yield from ((node.level, inside + alias.name) for alias in node.names)
         elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
-            given = node.args[0] if node.args else None
-            yield from [(0, given.value)] if isinstance(given, ast.Constant) and isinstance(given.value, str) else []
+            words = [getattr(word, "value", None) for word in (*node.args, *(word.value for word in node.keywords))]
+            yield from [_resolved(*words[:2])] if words and isinstance(words[0], str) else []
+
+
+def _resolved(name: str, package: Any = None) -> tuple[int, str]:
+    """(dots in front, name) that `import_module` is asked for; of `__package__`, what its file lies in."""
+    inner = name.lstrip(".")
+    level = len(name) - len(inner)
+    if not level or not isinstance(package, str):
+        return level, inner
+    return 0, ".".join([*package.split(".")[: package.count(".") + 2 - level], inner])
+
+
+def _found_below(path: Path, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """(file, folder): what a file was seen to import, and where it may import by any name, what others so imported.
+
+    Only the first of two files that import a module is seen to: the second may have done the same.
+    """
+    starts = dict.fromkeys((folder, path.resolve().parent))
+    seen = found_from()
+    files = list(seen.get(str(path), {}))
+    if _words(path) & {"importlib", "import_module", "__import__"}:
+        files += [file for other, names in seen.items() for file in _unsaid(Path(other), names)]
+    for file in map(Path, files):
+        yield from [(file, start) for start in starts if start in file.parents][:1]
+
+
+def _unsaid(importer: Path, modules: dict[str, str]) -> list[str]:
+    """The files of modules whose names the text of their importer does not have."""
+    words = _words(importer) if importer.is_file() and is_own(importer) else modules.values()
+    return [file for file, name in modules.items() if name.rpartition(".")[2] not in words]
+
+
+def _words(path: Path) -> set[str]:
+    """The names in a file's text, and the parts of those that could be modules."""
+    tree = _parsed(path)
+    used = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(tree)}
+    return used | {part for _, name in _imported_names(tree) for part in name.split(".")}
 
 
 def _called(node: ast.Call) -> str | None:

@@ -69,9 +69,22 @@ def own(body="return x", *, causal="True", which="tokens", study=MIXER):
         (own(), None),
         (own("return jnp.concatenate([x[:, 1:], x[:, :1] * 0], 1)"), FUTURE),
         (own("return jax.lax.stop_gradient(jnp.roll(x, -1, 1))"), FUTURE),  # no Jacobian shows it
+        (own("return jnp.pad(x, ((0, 0), (0, 10), (0, 0)))[:, 10:]"), FUTURE),  # past the first places
+        (
+            own("return x + jnp.where(jnp.arange(x.shape[1])[:, None] == 15, jnp.roll(x, -1, 1), 0)"),
+            FUTURE,
+        ),  # a chunk's
         (own("return jnp.roll(x, -1, 1)", causal="False"), None),
-        (own("return x[..., :1]"), r"apply gives shape \(2, 9, 1\) for x of \(2, 9, 4\)"),
-        (own("return x[:, :-1]"), r"apply gives shape \(2, 8, 4\)"),
+        (own("return x * 2.0 ** (3 * jnp.arange(x.shape[1])[:, None])"), None),  # it overflows far out
+        (
+            own(
+                "return jax.lax.scan(lambda h, x: (4 * h * (1 - h) + 0 * x,) * 2, jax.nn.sigmoid(x[:, 0]), "
+                "x.swapaxes(0, 1))[1].swapaxes(0, 1)"
+            ),
+            None,
+        ),  # chaos: rounding grows
+        (own("return x[..., :1]"), r"apply gives shape \(2, 101, 1\) for x of \(2, 101, 4\)"),
+        (own("return x[:, :-1]"), r"apply gives shape \(2, 100, 4\)"),
         (own("return x.astype(jnp.float16)"), "apply gives float16 for x of float32"),
         (own("return x / 0"), "apply gives values that are not finite"),
         (own("return x + x.mean(0)"), "a row of the batch leaks into another"),

@@ -79,3 +79,73 @@ def test_a_copy_lies_in_the_studys_folder(tmp_path):
     kept = {path.relative_to(tmp_path / "kept").as_posix() for path in (tmp_path / "kept").rglob("*.py")}
     assert kept == {*REACHED, "other.py"}
     assert (tmp_path / "kept" / "helper.py").read_text() == FILES["helper.py"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ({"a.py": "1", "b.py": "2"}, {"a.py": "2", "b.py": "1"}, "a.py"),  # swapped
+        ({"a.py": "1", "b.py": "2"}, {"c.py": "1", "b.py": "2"}, None),  # renamed
+        ({"a.py": "1", "b.py": "1"}, {"a.py": "1", "c.py": "1"}, None),
+        ({"a.py": "1"}, {"a.py": "1", "b.py": "1"}, "b.py"),
+        ({"a.py": "1", "b.py": "1"}, {"a.py": "1"}, "b.py"),
+        ({"a.py": "1"}, {"b.py": "2"}, "b.py"),
+    ],
+)
+def test_only_a_renamed_file_is_the_same_under_another_name(before, now, said):
+    if said is None:
+        refuse_changed("m", before, now)
+    else:
+        with pytest.raises(ConfigError, match=rf"^models.m: its source changed since it was trained \({said}\)"):
+            refuse_changed("m", before, now)
+
+
+BY_CALLS = {
+    "mine.py": FILES["other.py"].replace("Other", "Mine")
+    + """
+from importlib import import_module
+import_module(f"hel{'per'}")
+import_module(".inner", "pack")
+import_module(name=".late", package=__package__) if __package__ else None
+""",
+    "pack/inner.py": "import importlib\nimportlib.import_module('.sibling', __package__)\n",
+    "helper.py": "",
+}
+
+
+def test_modules_imported_by_calls_count_for_the_model_that_imports_them(tmp_path):
+    study = load_study(write(tmp_path, BY_CALLS))
+    reached = [name for name in REACHED if name != "lazy.py"]
+    assert list(hashed_sources(study, "mine")) == reached
+    assert list(hashed_sources(study, "other")) == ["other.py"]
+
+
+def test_a_module_that_two_models_import_by_calls_counts_for_both(tmp_path):
+    call = "\nimport importlib\nimportlib.import_module(f\"hel{'per'}\")\n"
+    study = load_study(
+        write(tmp_path, {name: FILES[name] + call for name in ("other.py",)} | {"mine.py": BY_CALLS["mine.py"]})
+    )
+    assert "helper.py" in hashed_sources(study, "mine")
+    assert "helper.py" in hashed_sources(study, "other")
+
+
+def test_another_process_looks_at_the_files_that_are_known(tmp_path, monkeypatch):
+    study = load_study(write(tmp_path, BY_CALLS))
+    before = hashed_sources(study, "mine")
+    monkeypatch.setattr("attn_jax.lab.sources.found_from", dict)  # it has imported nothing
+    assert hashed_sources(study, "mine", known=before) == before
+    (tmp_path / "helper.py").write_text("x = 2")
+    with pytest.raises(ConfigError, match=r"\(helper.py\)"):
+        refuse_changed("mine", before, hashed_sources(study, "mine", known=before))
+
+
+def test_a_linked_module_with_a_relative_import_has_its_files(tmp_path):
+    links = [f"linked{i}" for i in range(6)]
+    imports = "".join(f"\nimport pack.{name}" for name in links)
+    config = write(tmp_path / "own", {"mine.py": FILES["other.py"].replace("Other", "Mine") + imports})
+    for name in links:  # in folders of their own, whose hashes have any order
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "real.py").write_text("from . import sibling\n")
+        (tmp_path / "own" / "pack" / f"{name}.py").symlink_to(tmp_path / name / "real.py")
+    found = list(hashed_sources(load_study(config), "mine"))
+    assert found == ["mine.py", "pack/__init__.py", *(f"pack/{name}.py" for name in links), "pack/sibling.py"]

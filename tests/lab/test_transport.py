@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from own_files import FILES, write
 
-from attn_jax.codec import checked, fingerprint, from_dict, from_json, to_json
+from attn_jax.codec import checked, fingerprint, from_dict, from_json, own_class, to_json
 from attn_jax.config import Study
 from attn_jax.config_file import load_study
 from attn_jax.errors import ConfigError
-from attn_jax.mixers import GRU
+from attn_jax.lab.sources import source_files
+from attn_jax.mixers import GRU, MIXERS
 from attn_jax.models import ModelConfig
 from attn_jax.tasks import Parity
 
@@ -65,6 +66,54 @@ def test_files_of_one_name_in_one_process_are_kept_apart_and_edits_are_seen(tmp_
         scales.append(sys.modules[module].helper.scale)
     assert scales == [1.0, 2.0, 3.0]
     assert not list(tmp_path.rglob("__pycache__"))
+
+
+def beside(folder, body="import mine", mixer="mine.Mine()"):
+    """A config and a mixer in a module beside it, whose default says whose it is."""
+    folder.mkdir()
+    (folder / "mine.py").write_text(FILES["other.py"].replace("Other", "Mine") + f"\nwhose = {folder.name!r}\n")
+    (folder / "cfg.py").write_text(ONE.replace("BODY", body).replace("MIXER", mixer))
+    return folder / "cfg.py"
+
+
+ONE = """
+from attn_jax.config import Study
+from attn_jax.mixers import GRU
+from attn_jax.models import ModelConfig
+from attn_jax.tasks import Parity
+BODY
+
+def get_config():
+    return Study("s", Parity(), {"m": ModelConfig(8, 1, (MIXER,))})
+"""
+
+
+@pytest.mark.parametrize("body", ["import mine", "class mine:\n    Mine = GRU"])
+def test_a_class_stays_that_of_its_file_after_another_config_was_loaded(body, tmp_path):
+    a = load_study(beside(tmp_path / "a"))
+    b = load_study(beside(tmp_path / "b", body))
+    for study, folder in [(a, "a"), (b, "b")][: 1 + (body == "import mine")]:
+        own = json.loads(to_json(study))["models"]["m"]["mixers"][0]
+        assert own["file"] == str(tmp_path / folder / "mine.py")
+        assert source_files(study, "m") == {"mine.py": tmp_path / folder / "mine.py"}
+        again = from_json(to_json(study)).models["m"].mixers[0]
+        assert again == study.models["m"].mixers[0]
+        assert type(again).make.__globals__["whose"] == folder
+
+
+def test_a_class_that_its_module_has_no_more_is_another(monkeypatch):
+    old = type("Field", (GRU,), {"__module__": __name__, "__qualname__": "Field"})
+    with pytest.raises(ConfigError, match=rf"Field is another class than {__name__}.Field; wanted classes"):
+        to_json(study_of(old()))
+
+
+def test_a_registered_class_of_ones_own_stays_ones_own(tmp_path, monkeypatch):
+    mixer = load_study(beside(tmp_path / "a")).models["m"].mixers[0]
+    monkeypatch.setitem(MIXERS, "mine", mixer)
+    assert own_class(mixer) is type(mixer)
+    assert json.loads(to_json(study_of(mixer)))["models"]["m"]["mixers"][0]["class"] == "Mine"
+    assert list(source_files(study_of(mixer), "m")) == ["mine.py"]
+    assert own_class(GRU()) is None
 
 
 @pytest.mark.parametrize("name", ["random", "jax", "scipy", "abc"])
