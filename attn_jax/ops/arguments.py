@@ -2,8 +2,9 @@
 
 import inspect
 import operator
+import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -30,15 +31,20 @@ def takes(
     """
 
     def decorate(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
-        signature = inspect.signature(function)
+        run: Callable[..., _Result] = function
+        parameters = inspect.signature(function).parameters.values()
+        order = [x.name for x in parameters if x.kind in (x.POSITIONAL_ONLY, x.POSITIONAL_OR_KEYWORD)]
+        places = [(name, order.index(name) if name in order else sys.maxsize) for name in kinds]
 
         @wraps(function)
         def call(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
-            bound = signature.bind(*args, **kwargs)
-            for name, kind in kinds.items():
-                if bound.arguments.get(name) is not None:
-                    bound.arguments[name] = kind(name, bound.arguments[name])
-            return function(*bound.args, **bound.kwargs)
+            given: list[Any] = list(args)
+            for name, place in places:  # not by Signature.bind, which takes longer than a small call
+                if place < len(given):
+                    given[place] = None if given[place] is None else kinds[name](name, given[place])
+                elif kwargs.get(name) is not None:
+                    kwargs[name] = kinds[name](name, kwargs[name])
+            return run(*given, **kwargs)
 
         return call
 
@@ -148,17 +154,20 @@ def random_key(name: str, key: Key) -> Key:
     """
     key = array(name, key, _KEY)
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if key.shape != (() if typed else _raw_shape()) or not (typed or key.dtype == jnp.uint32):
+    wanted = () if typed else _raw_shape(_CONFIG.jax_default_prng_impl)
+    if key.shape != wanted or not (typed or key.dtype == jnp.uint32):
         raise ValueError(f"{name}: got {key.dtype}{list(key.shape)}, wanted {_KEY}")
     return key
 
 
+_CONFIG: Any = jax.config  # whose type does not tell what it holds
 _KEY = "one key, such as jax.random.key(0)"
 
 
-def _raw_shape() -> tuple[int, ...]:
-    """The shape of `jax.random.PRNGKey(0)`: 2 words of threefry, 4 of rbg."""
-    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape
+@cache
+def _raw_shape(impl: str) -> tuple[int, ...]:
+    """The shape of `jax.random.PRNGKey(0)` by one implementation: 2 words of threefry, 4 of rbg."""
+    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=impl))).shape
 
 
 def _known(name: str, x: list) -> np.ndarray:

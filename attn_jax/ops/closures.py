@@ -85,7 +85,7 @@ def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.
         wanted = f"({'' if score_dtype is None else 'score, '}b, h, q, k)"
         raise ValueError(f"{name}: got a function that cannot be called with {wanted}: {error}") from error
     try:
-        result = jax.eval_shape(function, *score, *places)
+        result = jax.eval_shape(lambda *arguments: function(*arguments), *score, *places)  # anew, as in `lift`
     except (TypeError, ValueError) as error:
         if not _asks_for_a_value(error):
             raise
@@ -105,6 +105,26 @@ def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.
             f"{name}: the function turns places of shapes {PLACES} into {result.shape}, wanted a shape that "
             f"broadcasts to {whole}: elementwise"
         )
+    reduced = next((axis for axis in range(3) if _reduces(function, [*score, *places], result.shape, axis)), None)
+    if reduced is not None:
+        raise ValueError(
+            f"{name}: the function turns places of shapes {PLACES} into {result.shape} by reducing over "
+            f"{('heads', 'queries', 'keys')[reduced]}, wanted elementwise: it is called with a block of them at a time"
+        )
+
+
+def _reduces(function: Callable[..., Any], inputs: list[Any], found: tuple[int, ...], axis: int) -> bool:
+    """Whether the result has no such axis and yet depends on an input that has: `jax.vmap` of those inputs tells."""
+    if (1, 1, 1, *found)[axis - 3] != 1:
+        return False
+    wide = [len(x.shape) == 3 and x.shape[axis] > 1 for x in inputs]
+    axes = tuple(0 if own else None for own in wide)
+    many = [jax.ShapeDtypeStruct((2, *x.shape), x.dtype) if own else x for x, own in zip(inputs, wide, strict=True)]
+    try:
+        jax.eval_shape(jax.vmap(lambda *arguments: function(*arguments), axes, None), *many)
+    except Exception as error:  # of any other kind it tells nothing
+        return "out_axes" in str(error)
+    return False
 
 
 def _asks_for_a_value(error: Exception) -> bool:

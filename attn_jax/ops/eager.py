@@ -7,12 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr
 
 from attn_jax.ops.closures import PLACES, is_open
 from attn_jax.ops.inputs import Inputs
 from attn_jax.ops.logits import visible_pairs
 from attn_jax.ops.masks import MaskFn
-from attn_jax.ops.programs import key_of
+from attn_jax.ops.programs import SMALL, key_of
+from attn_jax.ops.recent import Recent
 from attn_jax.types import Array
 
 _NO_ARRAYS = {
@@ -28,8 +31,7 @@ def compile_eager(path: Callable[..., Any]) -> Callable[..., Any]:
 
     Python numbers, such as an offset of 0, are a part of the program, for XLA to fold: a causal mask that were computed
     in every tile would double the time. A call with a plain function is left alone: it would be compiled anew for every
-    array that the function captures. So is one whose classes capture arrays; what else they compute is a part of the
-    program.
+    array that the function captures. What classes compute is a part of the program, but see `_code`.
     """
     program = jax.jit(partial(_run, path), static_argnums=(0, 1, 2, 3))
 
@@ -69,13 +71,29 @@ def _joined(structure: Any, numbers: tuple, arrays: Sequence[Any]) -> Inputs:
 
 
 def _code(structure: Any, numbers: tuple, arrays: list) -> Hashable | None:
-    """What the user's classes compute, traced for a few places; None where they capture arrays."""
+    """What the user's classes compute, traced for a few places; None where to compile it would not serve a later call.
+
+    That is so of captured arrays that are large, or are traced elsewhere; of others until they are met again; and of
+    what a second trace does not repeat, such as a callback that is another object every time.
+    """
 
     def run(arrays: list, score: Array, b: Array, h: Array, q: Array, k: Array) -> Any:
         x, places = _joined(structure, numbers, arrays), (b, h, q, k)
         seen = None if x.rule is None else visible_pairs(x.rule, places, lambda _: jnp.ones((1, 1, 1), bool))
         return seen, None if x.score_mod is None else x.score_mod(score, *places)
 
-    places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in PLACES]
-    traced = jax.make_jaxpr(run)(arrays, jax.ShapeDtypeStruct((3, 5, 7), jnp.float32), *places)
-    return None if traced.consts else key_of(traced)
+    def traced() -> ClosedJaxpr:
+        places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in PLACES]
+        score = jax.ShapeDtypeStruct((3, 5, 7), jnp.float32)
+        return jax.make_jaxpr(lambda *arguments: run(*arguments))(arrays, score, *places)
+
+    first = traced()
+    if any(isinstance(x, Tracer) or np.size(x) > SMALL for x in first.consts):
+        return None
+    key, new = key_of(first), object()
+    if _MET.setdefault(key, new) is not new:
+        return key
+    return None if first.consts or key_of(traced()) != key else key
+
+
+_MET: Recent[object] = Recent(512)

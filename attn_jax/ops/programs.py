@@ -1,21 +1,28 @@
 """Traced functions that are equal where they compute the same, as keys of compiled programs.
 
 A function object is no such key: what it reads, a global, an attribute, a captured number, may change between two
-calls. So it is traced at every call, which takes about a millisecond, and a program is compiled again where the trace
-is another one.
+calls. So it is traced at every call, and a program is compiled again where the trace is another one. That takes a
+fraction of a millisecond an operation: measured, 1-2 ms for `score * 2`, 4-8 for a few operations such as those of a
+soft cap, and as much again where rules of derivatives are compared. Under `jax.jit` it is paid once.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from types import FunctionType
 from typing import Any
-from weakref import WeakValueDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 
-_RULE = "jvp_jaxpr_fun"  # a parameter of jax.custom_jvp, another function in every trace
+from attn_jax.ops.recent import Recent
+from attn_jax.ops.same import Function, Same, frozen
+
+# Parameters of jax.custom_jvp and jax.custom_vjp, other functions in every trace.
+_JVP, _VJP = {"jvp_jaxpr_fun"}, {"fwd_jaxpr_thunk", "bwd", "out_trees"}
+SMALL = 1024  # up to so many numbers a captured JAX array is compared by them
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,18 +32,19 @@ class Program:
     jaxpr: Jaxpr
 
 
-_PROGRAMS: "WeakValueDictionary[Hashable, Program]" = WeakValueDictionary()
+_PROGRAMS: Recent[Program] = Recent(512)
 
 
 def program_of(traced: ClosedJaxpr) -> Program:
     """The program of a traced function."""
     rules: list[str] = []
     content = _operations(traced.jaxpr, rules)
-    return _PROGRAMS.setdefault((content, _derivative(traced.jaxpr) if rules else None), Program(traced.jaxpr))
+    derivative = _derivative(traced.jaxpr, backward=not _VJP.isdisjoint(rules)) if rules else None
+    return _PROGRAMS.setdefault((content, derivative), Program(traced.jaxpr))
 
 
 def key_of(traced: ClosedJaxpr) -> Hashable:
-    """A traced function as a key: its program, and the arrays it captured, by identity, as no JAX array changes."""
+    """A traced function as a key: its program, and the arrays it captured, large ones by identity."""
     return program_of(traced), _value(tuple(traced.consts), [])
 
 
@@ -58,8 +66,9 @@ def _operations(jaxpr: Any, rules: list[str]) -> Hashable:
 
 def _parameters(params: dict[str, Any], rules: list[str]) -> list[Hashable]:
     """The parameters of an operation."""
-    rules += [name for name in params if name == _RULE]
-    return [(name, _value(x, rules)) for name, x in sorted(params.items()) if name != _RULE]
+    own = params.keys() & (_JVP | _VJP)
+    rules += own
+    return [(name, _value(x, rules)) for name, x in sorted(params.items()) if name not in own]
 
 
 def _value(x: Any, rules: list[str]) -> Hashable:
@@ -73,46 +82,58 @@ def _value(x: Any, rules: list[str]) -> Hashable:
         return tuple((name, _value(part, rules)) for name, part in x.items())
     if isinstance(x, float):
         return x.hex()  # -0.0 is not 0.0, and NaN is NaN
-    if hasattr(x, "__array__") and not isinstance(x, jax.Array):
+    if isinstance(x, jax.Array):
+        return _array(x)
+    if hasattr(x, "__array__"):
         array = np.asarray(x)
         return array.shape, array.dtype, array.tobytes()
+    if isinstance(x, FunctionType):
+        return Function(x)
+    if getattr(vars(type(x)).get("__dataclass_params__"), "frozen", False):  # such as a callback's
+        return type(x), tuple(frozen(getattr(x, part.name)) for part in fields(x))
     try:
         hash(x)
     except TypeError:
-        return _Same(x)
+        return Same(x)
     return type(x), x
 
 
-@dataclass(frozen=True, eq=False)
-class _Same:
-    """Equal to the same object only, which it keeps alive."""
+def _array(x: jax.Array) -> Hashable:
+    """A JAX array, by its numbers where they are few and at hand."""
+    if (
+        isinstance(x, Tracer)
+        or x.size > SMALL
+        or not x.is_fully_addressable
+        or jnp.issubdtype(x.dtype, jax.dtypes.extended)
+    ):
+        return Same(x)
+    return x.shape, x.dtype, x.weak_type, x.sharding, np.asarray(x).tobytes()
 
-    x: Any
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.x is other.x
-
-    def __hash__(self) -> int:
-        return id(self.x)
-
-
-def _derivative(jaxpr: Any) -> Hashable:
-    """The operations of the first derivative by all that is floating, in which the rules of jax.custom_jvp stand."""
+def _derivative(jaxpr: Any, *, backward: bool) -> Hashable:
+    """The operations of the first derivative by all that is floating, in which the rules stand: of jax.custom_jvp,
+    or `backward`, as those of jax.custom_vjp know no other way."""
     shapes = [jax.ShapeDtypeStruct(x.aval.shape, x.aval.dtype) for x in (*jaxpr.constvars, *jaxpr.invars)]
     floating = [i for i, x in enumerate(shapes) if jnp.issubdtype(x.dtype, jnp.inexact)]
     captured = len(jaxpr.constvars)
+    answers = [i for i, x in enumerate(jaxpr.outvars) if jnp.issubdtype(x.aval.dtype, jnp.inexact)]
+    if not floating or not answers:  # such as a mask's
+        return None
 
-    def moved(*arrays: jax.Array) -> Any:
-        def run(*points: jax.Array) -> Any:
+    def moved(arrays: list[jax.Array], tangents: list[jax.Array], cotangents: list[jax.Array]) -> Any:
+        def run(*points: jax.Array) -> list[jax.Array]:
             given = list(arrays)
             for i, point in zip(floating, points, strict=True):
                 given[i] = point
-            return jaxpr_as_fun(ClosedJaxpr(jaxpr, given[:captured]))(*given[captured:])
+            found = jaxpr_as_fun(ClosedJaxpr(jaxpr, given[:captured]))(*given[captured:])
+            return [found[i] for i in answers]
 
         points = [arrays[i] for i in floating]
-        return jax.jvp(run, points, points)
+        return jax.vjp(run, *points)[1](cotangents) if backward else jax.jvp(run, points, tangents)
 
+    results = [jax.ShapeDtypeStruct(jaxpr.outvars[i].aval.shape, jaxpr.outvars[i].aval.dtype) for i in answers]
     try:
-        return _operations(jax.make_jaxpr(moved)(*shapes).jaxpr, [])
+        traced = jax.make_jaxpr(moved)(shapes, [shapes[i] for i in floating], results)
     except Exception:  # a rule may refuse; then no two programs are taken for equal
-        return _Same(object())
+        return Same(object())
+    return _value(traced, []) if not any(isinstance(x, Tracer) for x in traced.consts) else Same(object())
