@@ -14,6 +14,7 @@ import pytest
 import attn_jax
 from attn_jax.mixers import GRU, MIXERS
 from attn_jax.models import MODELS, decoder_only, greedy_decode
+from attn_jax.ops import arguments
 from attn_jax.types import IO
 
 PACKAGE = Path(attn_jax.__file__).parent
@@ -35,7 +36,7 @@ CALLED = {
     "is_causal": True,
     "query_seq_lengths": np.array([2]),
     "key_value_seq_lengths": np.array([2]),
-    "local_window_size": 2,
+    "local_window_size": (2, 2),
     "q_offset": 1,
     "segment_ids": np.array([0, 0, 1]),
     "logits_soft_cap": 2.0,
@@ -148,7 +149,8 @@ NO_ARRAYS = {
     *("ops.arguments." + name for name in ("takes", "array", "floats", "integers", "whole", "flag", "random_key")),
     *("ops.intervals." + name for name in ("block_map", "span", "unknown", "intersect", "unite", "complement")),
     *("ops.intervals.static_integer", "ops.linear_scan.fastest_form", "ops.norms.accumulator", "ops.padding.prefix"),
-    *("ops.arguments.share", "ops.scores.compose", "layers.flat.over_rows", "layers.decay.spared"),
+    *("ops.arguments." + name for name in ("share", "number", "scalar", "one_of")),
+    *("ops.scores.compose", "layers.flat.over_rows", "layers.decay.spared"),
     *("models.base.vocabulary", "models.decoder_only.decoder_only", "models.greedy.greedy_decode"),
     *("models.sequence_model.classic", "models.stack.make_runs", "ops.explain.explain_attention"),
     *("ops.chunks.decays_between", "ops.mlstm.stabilise", "models.decoder_only.pack"),  # inner forms
@@ -248,11 +250,41 @@ def test_public_functions_take_numpy_lists_and_scalars(name, setting):
                 assert jax.tree.map(lambda a: a.dtype, got) == jax.tree.map(lambda a: a.dtype, want), form
 
 
-# Pytrees, functions, words and factors, which JAX itself refuses.
-FREE = {"params", "cache", "kind", "step", "f", "xs", "position", "eps", "rate", "batch_size"}
+DEAR = {"attention", "cache", "decode", "delta_rule", "dense", "gated_linear_attention", "linear_attention", "mlstm"}
+DEAR |= {"attention_fn", "cells", "linear_scan", "multi_head", "multi_head_by_vmap", "newton_scan"}
+CHEAP = [name for name in CALLS if name.split(".")[1] not in DEAR and "key" not in CALLS[name]]  # to compile
+
+
+def differing(names):
+    """Of these functions, those that give another value for lists and NumPy's scalars than for JAX's arrays."""
+    changes = (as_jax, FORMS["both"])
+
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    def program():
+        return {name: [function_of(name)(**vary(change, CALLS[name])) for change in changes] for name in names}
+
+    def same(want, got):
+        pairs = zip(jax.tree.leaves(want), jax.tree.leaves(got), strict=True)
+        return all(np.allclose(a, b, atol=1e-6, equal_nan=True) for a, b in pairs)
+
+    with jax.debug_key_reuse(False):
+        values = jax.device_get(program())
+    return {name for name, (want, *others) in values.items() if not all(same(want, got) for got in others)}
+
+
+def test_public_functions_give_the_same_values_for_lists_and_scalars():
+    assert len(CHEAP) > 20 and not differing(CHEAP)
+
+
+def test_a_list_that_is_read_wrongly_is_seen(monkeypatch):
+    read = arguments.array
+    monkeypatch.setattr(arguments, "array", lambda name, x, *a: read(name, x[::-1] if type(x) is list else x, *a))
+    assert differing(["ops.norms.rms_norm"])
+
+
+FREE = {"params", "cache", "step", "f", "xs", "position"}  # pytrees and functions
 SKIPPED = {
-    ("layers.dropout.fold", "index"),
-    ("layers.embedding.init_embedding", "scale"),
+    ("layers.dropout.fold", "index"),  # JAX itself refuses it
     ("ops.cells.lstm_step", "state"),
     ("ops.cells.scan_cell", "state"),
 }
@@ -438,6 +470,20 @@ WRONG_INPUTS = {  # what a careless user hands a model or a mixer: (call, the be
     "integers": (
         lambda m: m["mixer"].apply({}, np.ones((1, 3, 8), int), None),
         r"x: got dtype int32, wanted a floating",
+    ),
+    "half a row": (lambda m: m["mixer"].init_state({}, 2.5, 4), r"batch_size: got 2.5, wanted an integer >= 0"),
+    "less than no place": (lambda m: m["tokens"].init_state({}, 1, -4), r"max_length: got -4, wanted an integer >= 0"),
+    "a state of other rows": (
+        lambda m: m["mixer"].extend({}, X, np.ones((7, 8), np.float32)),
+        r"state: got an array of shape \(7, 8\), wanted one of B = 1",
+    ),
+    "a model's state of other rows": (
+        lambda m: m["tokens"].extend({}, [[1, 2]], {"position": np.zeros(7, int), "layers": ()}),
+        r"state: got an array of shape \(7,\), wanted one of B = 1",
+    ),
+    "a decoder's state of other rows": (
+        lambda m: m["pair"].extend({}, [[1, 2]], {"memory": np.zeros((7, 3, 8))}),
+        r"state: got an array of shape \(7, 3, 8\), wanted one of B = 1",
     ),
     "no target": (lambda m: m["pair"].apply({}, [[1]], None, None), r"target_in: got None, wanted integers"),
     "a float of places": (lambda m: m["pair"].encode({}, [[1]], None, 2.5), r"max_length: got 2.5, wanted an integer"),

@@ -34,7 +34,7 @@ def init_causal_conv(key: Key, channels: int, kernel_size: int, *, use_bias: boo
     return params | {"b": jnp.zeros(channels)} if use_bias else params
 
 
-@takes(channels=partial(whole, least=1), kernel_size=partial(whole, least=1))
+@takes(batch_size=partial(whole, least=0), channels=partial(whole, least=1), kernel_size=partial(whole, least=1))
 def init_conv_state(batch_size: int, channels: int, kernel_size: int, *, dtype=jnp.float32) -> Array:
     """No inputs yet: zeros for the W - 1 places before the first.
 

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from attn_jax.ops.arguments import floats, random_key, takes
+from attn_jax.ops.arguments import floats, random_key, share, takes
 from attn_jax.types import Array, Key
 
 
-@takes(x=floats, key=random_key)
+@takes(rate=share, x=floats, key=random_key)
 def dropout(rate: float, x: Array, key: Key | None) -> Array:
     """Drops a share of the values while training and scales the others up, so that the mean stays.
 

@@ -5,12 +5,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from attn_jax.ops.arguments import floats, integers, random_key, takes, whole
+from attn_jax.ops.arguments import floats, integers, random_key, scalar, takes, whole
 from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array, Key, Params
 
 
-@takes(key=random_key, num_rows=partial(whole, least=0), d_model=partial(whole, least=1))
+@takes(key=random_key, num_rows=partial(whole, least=0), d_model=partial(whole, least=1), scale=scalar)
 def init_embedding(key: Key, num_rows: int, d_model: int, *, scale: float) -> Params:
     """A table of Gaussian rows.
 

@@ -6,14 +6,17 @@ from typing import Literal, TypeAlias
 import jax.numpy as jnp
 
 from attn_jax.layers.flat import over_rows
-from attn_jax.ops.arguments import floats, takes, whole
+from attn_jax.ops.arguments import floats, one_of, takes, whole
 from attn_jax.ops.norms import layer_norm, rms_norm
 from attn_jax.types import Array, Params
 
 Norm: TypeAlias = Literal["layer", "rms", "none"]
 
 
-@takes(d_model=partial(whole, least=1))
+_KIND = one_of("layer", "rms", "none")
+
+
+@takes(kind=_KIND, d_model=partial(whole, least=1))
 def init_norm(kind: Norm, d_model: int) -> Params:
     """Gain 1, and for layer norm bias 0.
 
@@ -33,7 +36,7 @@ def init_norm(kind: Norm, d_model: int) -> Params:
     return gain | {"b": jnp.zeros(d_model)} if kind == "layer" else gain
 
 
-@takes(x=floats)
+@takes(kind=_KIND, x=floats)
 def norm(kind: Norm, params: Params, x: Array) -> Array:
     """Layer norm, RMS norm or nothing.
 
@@ -55,6 +58,4 @@ def norm(kind: Norm, params: Params, x: Array) -> Array:
         return x
     if kind == "layer":
         return over_rows(partial(layer_norm, gain=params["g"], bias=params["b"]), x)
-    if kind == "rms":
-        return over_rows(partial(rms_norm, gain=params["g"]), x)
-    raise ValueError(f"kind: got {kind!r}, wanted 'layer', 'rms' or 'none'")
+    return over_rows(partial(rms_norm, gain=params["g"]), x)

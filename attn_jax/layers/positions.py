@@ -4,7 +4,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from attn_jax.layers.embedding import init_embedding
-from attn_jax.ops.arguments import floats, integers, random_key, takes, whole
+from attn_jax.ops.arguments import floats, integers, one_of, random_key, takes, whole
 from attn_jax.ops.layout import with_rank
 from attn_jax.ops.positions import learned, sinusoidal
 from attn_jax.types import Array, Key, Params
@@ -12,7 +12,10 @@ from attn_jax.types import Array, Key, Params
 Positions: TypeAlias = Literal["none", "sinusoidal", "learned"]
 
 
-@takes(key=random_key, max_tokens=partial(whole, least=0), d_model=partial(whole, least=1))
+_KIND = one_of("none", "sinusoidal", "learned")
+
+
+@takes(kind=_KIND, key=random_key, max_tokens=partial(whole, least=0), d_model=partial(whole, least=1))
 def init_positions(kind: Positions, key: Key, max_tokens: int, d_model: int) -> Params:
     """A table of learned positions where there are any.
 
@@ -32,7 +35,7 @@ def init_positions(kind: Positions, key: Key, max_tokens: int, d_model: int) -> 
     return {"positions": init_embedding(key, max_tokens, d_model, scale=0.1)} if kind == "learned" else {}
 
 
-@takes(x=floats, places=integers)
+@takes(kind=_KIND, x=floats, places=integers)
 def add_positions(kind: Positions, params: Params, x: Array, places: Array) -> Array:
     """Embedded inputs with their places.
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.ops.arguments import floats, random_key
+from attn_jax.ops.arguments import floats, random_key, whole
 from attn_jax.ops.padding import prefix
 from attn_jax.types import Array, Key, Params, State
 
@@ -22,6 +23,7 @@ def checked(mixer: Mixer, width: int) -> Mixer:
     return mixer._replace(
         init=partial(_init, mixer.init),
         apply=partial(_apply, mixer.apply, width),
+        init_state=None if mixer.init_state is None else partial(init_state, mixer.init_state),
         extend=None if mixer.extend is None else partial(_extend, mixer.extend, width),
         inspect=partial(_inspect, mixer.inspect, width),
     )
@@ -39,10 +41,29 @@ def _apply(
         return apply(params, *_read(width, x, valid), key=None if key is None else random_key("key", key))
 
 
+def init_state(
+    start: Callable[..., State], params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32
+) -> State:
+    """A mixer's or a model's state before the first place, its sizes ints that are no less than 0."""
+    with broadcasting():
+        return start(params, whole("batch_size", batch_size, 0), whole("max_length", max_length, 0), dtype=dtype)
+
+
+def check_state(state: State, batch_size: int, axes: int = 1) -> None:
+    """Raises a ValueError unless B is among the first axes of each leaf; another B would broadcast, and say nothing.
+
+    >>> check_state((jnp.zeros((2, 3)), jnp.zeros(2)), 2)
+    """
+    for leaf in jax.tree.leaves(state):
+        if batch_size not in np.shape(leaf)[:axes]:
+            raise ValueError(f"state: got an array of shape {np.shape(leaf)}, wanted one of B = {batch_size}, as x has")
+
+
 def _extend(
     extend: Callable[..., Any], width: int, params: Params, x: Array, state: State, valid: Array | None = None
 ) -> tuple[Array, State]:
     x, valid = _read(width, x, valid)
+    check_state(state, x.shape[0])
     with broadcasting():
         return extend(params, x, state, valid)
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from attn_jax.mixers.checked import as_float32, broadcasting
+from attn_jax.mixers.checked import as_float32, broadcasting, check_state, init_state
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.ops.arguments import floats, integers, random_key, whole
 from attn_jax.ops.padding import prefix
 from attn_jax.types import IO, Array, Key, Params, State
+
+_BATCH_AXES = 2  # [B, ...], or [layers, B, ...] of layers that are scanned
 
 
 def checked(model: Model, io: IO) -> Model:
@@ -18,6 +20,7 @@ def checked(model: Model, io: IO) -> Model:
         embed=partial(_embed, model.embed, read),
         apply_embedded=partial(_apply_embedded, model.apply_embedded),
         apply=partial(_apply, model.apply, read),
+        init_state=None if model.init_state is None else partial(init_state, model.init_state),
         extend=None if model.extend is None else partial(_extend, model.extend, read),
         inspect=partial(_inspect, model.inspect, read),
     )
@@ -58,8 +61,10 @@ def _apply(apply: Callable, read: Callable, params: Params, inputs: Array, valid
 
 def _extend(extend: Callable, read: Callable, params: Params, inputs: Array, state: State, valid: Array | None = None):
     inputs = read(inputs)
+    valid = prefix("valid", valid, inputs.shape[:2])
+    check_state(state, inputs.shape[0], _BATCH_AXES)
     with broadcasting():
-        return extend(params, inputs, state, prefix("valid", valid, inputs.shape[:2]))
+        return extend(params, inputs, state, valid)
 
 
 def _inspect(inspect: Callable, read: Callable, params: Params, inputs: Array, valid: Array | None = None):
@@ -79,8 +84,10 @@ def _encode(encode: Callable, params: Params, source: Array, source_valid: Array
 
 
 def _extend_pair(extend: Callable, params: Params, target_in: Array, state: State):
+    target_in = _tokens("target_in", target_in)
+    check_state(state, target_in.shape[0], _BATCH_AXES)
     with broadcasting():
-        return extend(params, _tokens("target_in", target_in), state)
+        return extend(params, target_in, state)
 
 
 def _inspect_pair(inspect: Callable, params: Params, source: Array, source_valid, target_in: Array):

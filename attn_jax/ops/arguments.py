@@ -132,9 +132,46 @@ def share(name: str, x: float) -> float:
     >>> share("dropout_rate", np.float32(0.5))
     0.5
     """
-    if not isinstance(x, (int, float, np.number)) or not 0 <= x < 1:
-        raise ValueError(f"{name}: got {_shortly(x)}, wanted a Python number with 0 <= rate < 1, not traced")
-    return float(x)
+    rate = number(name, x)
+    if not 0 <= rate < 1:
+        raise ValueError(f"{name}: got {_shortly(x)}, wanted a number with 0 <= rate < 1")
+    return rate
+
+
+def number(name: str, x: Any) -> float:
+    """`x` as a Python number known while tracing, or a ValueError.
+
+    >>> number("eps", jnp.float32(0.5))
+    0.5
+    """
+    known = None if isinstance(x, Tracer) else _known_scalar(x)
+    if known is None:
+        raise ValueError(f"{name}: got {_shortly(x)}, wanted a number{', not traced' * isinstance(x, Tracer)}")
+    return known
+
+
+def scalar(name: str, x: Any) -> Any:
+    """`number` where it is known, and a traced floating scalar as it is.
+
+    >>> scalar("eps", np.float32(0.5))
+    0.5
+    """
+    return floats(name, x, 0, "a number") if isinstance(x, Tracer) else number(name, x)
+
+
+def one_of(*words: str) -> Callable[[str, Any], str]:
+    """The check that an argument is one of these words, or a ValueError.
+
+    >>> one_of("layer", "rms")("kind", "rms")
+    'rms'
+    """
+
+    def check(name: str, x: Any) -> str:
+        if not isinstance(x, str) or x not in words:
+            raise ValueError(f"{name}: got {_shortly(x)}, wanted one of {', '.join(map(repr, words))}")
+        return x
+
+    return check
 
 
 def lists_as_arrays(node: Any) -> None:
@@ -168,6 +205,15 @@ _KEY = "one key, such as jax.random.key(0)"
 def _raw_shape(impl: str) -> tuple[int, ...]:
     """The shape of `jax.random.PRNGKey(0)` by one implementation: 2 words of threefry, 4 of rbg."""
     return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=impl))).shape
+
+
+def _known_scalar(x: Any) -> float | None:
+    """One real number, as a float; None for anything else."""
+    if isinstance(x, (int, float)):
+        return float(x)
+    if not isinstance(x, (np.generic, np.ndarray, jax.Array)) or np.ndim(x):
+        return None
+    return float(x) if x.dtype.kind in "biu" or jnp.issubdtype(x.dtype, jnp.floating) else None
 
 
 def _known(name: str, x: list) -> np.ndarray:

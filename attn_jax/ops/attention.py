@@ -49,10 +49,12 @@ def dot_product_attention(
     array that `score_mod` holds or captured.
 
     Args:
-      query: [..., T, N, H], any floating dtype and any leading dimensions, B their product.
+      query: [..., T, N, H], any floating dtype and any leading dimensions, B their product. Integers, ranks below 3 and
+        arrays of scales, which `jax.nn` runs, raise.
       key: [..., S, K, H] with N % K == 0; query head n reads key/value head n // (N // K).
       value: [..., S, K, Hv].
-      bias: floating or integers, broadcastable to [..., N, T, S], added to scaled scores; -inf masks that pair.
+      bias: floating, integers or bool (1 and 0), broadcastable to [..., N, T, S], added to scaled scores; -inf masks
+        that pair.
       mask: bool, broadcastable to [..., N, T, S], True = may attend; or a `Mask` such as `Causal() & Segments(ids)`;
         or a function (b, h, q, k) -> bool, elementwise on broadcastable integer arrays: b the flat index of the leading
         dimensions, h the query head, q = t + q_offset and k = s positions.
@@ -60,8 +62,8 @@ def dot_product_attention(
       is_causal: query t sees keys s <= t + q_offset, counted from the top left.
       query_seq_lengths: int, a scalar, [B] or [...]; rows t >= it attend nothing.
       key_value_seq_lengths: int, a scalar, [B] or [...]; keys s >= it are not attended.
-      local_window_size: int or (left, right), None = unbounded: query t sees keys t + q_offset - left to t + q_offset +
-        right.
+      local_window_size: a number or (left, right), None = unbounded: query t sees keys t + q_offset - left to t +
+        q_offset + right. Numbers may be negative, and traced: then no block is known to be hidden.
       q_offset: int, a scalar (traced, if need be), [B] or [...]: the position of query 0 among the keys.
       segment_ids: int [..., T] where T = S, or a pair ([..., T], [..., S]): only equal ids attend each other. Leading
         dimensions may be left out.

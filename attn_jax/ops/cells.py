@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
-from attn_jax.ops.arguments import array, floats, takes
+from attn_jax.ops.arguments import floats, takes
 from attn_jax.ops.layout import with_rank
+from attn_jax.ops.padding import prefix
 from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array, Params, State
 
@@ -125,7 +126,7 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
     return h, h
 
 
-@takes(x=partial(floats, rank=3, letters="[B, T, D]"), valid=array)
+@takes(x=partial(floats, rank=3, letters="[B, T, D]"))
 def scan_cell(
     step: Callable, params: Params, x: Array, state: State, valid: Array | None = None
 ) -> tuple[Array, State]:
@@ -136,7 +137,7 @@ def scan_cell(
       params: the cell's parameters.
       x: [B, T, D].
       state: the state before the first place, leaves [B, ...].
-      valid: [B, T] bool, False = padding; None = all valid.
+      valid: [B, T] bool, a prefix of each row, False = padding; None = all valid.
 
     Returns:
       (y [B, T, P], the state after the last valid place).
@@ -145,6 +146,8 @@ def scan_cell(
     >>> scan_cell(count, None, jnp.ones((1, 3, 1)), jnp.zeros((1, 1)))[0][0, :, 0].tolist()
     [0.0, 1.0, 2.0]
     """
+
+    valid = prefix("valid", valid, x.shape[:2])
 
     def body(state, inputs):
         x_t, valid_t = inputs

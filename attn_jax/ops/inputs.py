@@ -164,9 +164,9 @@ def _like_query(x: Array, query: Array) -> Array:
 
 
 def _bias(bias: ArrayLike) -> Array:
-    """`bias` as an array of floats; of integers too, as in `jax.nn`, but of no bool: that is a mask."""
+    """`bias` as an array of floats; of integers and bool too, which are the numbers they are, as in `jax.nn`."""
     bias = array("bias", bias, "an array of floats")
-    return floats("bias", bias.astype(jnp.float32) if jnp.issubdtype(bias.dtype, jnp.integer) else bias)
+    return floats("bias", bias.astype(jnp.float32) if bias.dtype.kind in "biu" else bias)
 
 
 def _modification(score_mod: Callable[..., Array] | None, num_heads: int) -> Callable[..., Array] | None:

@@ -3,6 +3,8 @@
 A position that an int32 cannot hold, of a row far behind a large offset, is the nearest that it can: on every path.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -16,13 +18,13 @@ def narrow(x: ArrayLike) -> ArrayLike:
     """Integers of any width as those nearest to them that an int32 holds."""
     if isinstance(x, int):
         return min(max(x, LEAST), MOST)
-    dtype = jnp.result_type(x)
-    if dtype.itemsize < 4 or dtype == jnp.int32:
+    # 64 bits of NumPy's are 32 of JAX's unless JAX is set otherwise: they are read where they are
+    xp: Any = np if isinstance(x, (np.ndarray, np.generic)) else jnp
+    wide: Any = xp.asarray(x)
+    if wide.dtype.itemsize < 4 or wide.dtype == np.int32:
         return x
-    x = jnp.minimum(x, jnp.asarray(MOST, dtype))
-    return (x if jnp.issubdtype(dtype, jnp.unsignedinteger) else jnp.maximum(x, jnp.asarray(LEAST, dtype))).astype(
-        jnp.int32
-    )
+    low = xp.minimum(wide, xp.asarray(MOST, wide.dtype))
+    return (low if wide.dtype.kind == "u" else xp.maximum(low, xp.asarray(LEAST, wide.dtype))).astype(np.int32)
 
 
 def plus(x: ArrayLike, y: ArrayLike) -> Array:

@@ -256,8 +256,12 @@ def check_held(name: str, numbers: ArrayLike) -> None:
     """Raises a ValueError where some of these integers are known not to fit into an int32."""
     if isinstance(numbers, Tracer) or (isinstance(numbers, jax.Array) and numbers.dtype == jnp.int32):
         return
-    held = np.asarray(numbers)
-    if held.dtype.kind in "iuO" and held.size and not LEAST <= held.min() <= held.max() <= MOST:
+    try:
+        held = np.asarray(numbers)
+    except ValueError:  # no array: for others to name
+        return
+    whole = held.dtype.kind in "iu" or all(isinstance(number, int) for number in held.flat)
+    if whole and held.size and not LEAST <= held.min() <= held.max() <= MOST:
         raise ValueError(f"{name}: got {held.min()} to {held.max()}, wanted integers that an int32 holds")
 
 

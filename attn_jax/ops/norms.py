@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import lax
 
-from attn_jax.ops.arguments import floats, takes
+from attn_jax.ops.arguments import floats, scalar, takes
 from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array
 
@@ -17,7 +17,7 @@ def accumulator(dtype) -> jnp.dtype:
     return jnp.promote_types(dtype, jnp.float32)
 
 
-@takes(x=floats, gain=floats, bias=floats)
+@takes(x=floats, gain=floats, bias=floats, eps=scalar)
 def layer_norm(x: Array, gain: Array, bias: Array | None = None, *, eps: float = 1e-6) -> Array:
     """Normalises each vector to mean 0 and variance 1, then scales and shifts it.
 
@@ -43,7 +43,7 @@ def layer_norm(x: Array, gain: Array, bias: Array | None = None, *, eps: float =
     return (y if bias is None else y + with_rank(bias, x.ndim)).astype(x.dtype)
 
 
-@takes(x=floats, gain=floats)
+@takes(x=floats, gain=floats, eps=scalar)
 def rms_norm(x: Array, gain: Array, *, eps: float = 1e-6) -> Array:
     """Scales each vector to root mean square 1, then by the gain; nothing is centred.
 

@@ -13,17 +13,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from attn_jax.ops.arguments import array, integers, whole
+from attn_jax.ops.arguments import array, integers
 from attn_jax.ops.closures import check_function
+from attn_jax.ops.int32 import LEAST, MOST, narrow
 from attn_jax.ops.intervals import static_integer
 from attn_jax.ops.layout import to_rank
 from attn_jax.ops.mask_algebra import check_held
 from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, Segments, Shifted, SlidingWindow, check_per_batch
 from attn_jax.types import Array
 
-Window = int | tuple[int | None, int | None]
+Window = ArrayLike | tuple[ArrayLike | None, ArrayLike | None]
 
 
 def one_rule(
@@ -75,17 +77,34 @@ def _given(mask: ArrayLike | Mask | Callable[..., Array] | None, scores: tuple[i
 
 
 def _window(size: Window | None) -> Mask | None:
-    """`local_window_size` as in jax.nn: (left, right), or one number for both."""
+    """`local_window_size` as in jax.nn: (left, right), or one number for both; `q - left <= k <= q + right`."""
     if size is None:
         return None
     pair: Any = size if isinstance(size, (tuple, list)) or np.ndim(size) else (size, size)
     try:
-        left, right = (None if side is None else whole("side", side, 0) for side in pair)
+        left, right = (None if side is None else _side(side) for side in pair)
     except (TypeError, ValueError):
         raise ValueError(
-            f"local_window_size: got {size!r}, wanted an int >= 0, or a pair (left, right) of them, None for no limit"
+            f"local_window_size: got {size!r}, wanted a number, or a pair (left, right) of them, None for no limit"
         ) from None
-    return SlidingWindow(left, right)
+    if all(side is None or (isinstance(side, int) and side >= 0) for side in (left, right)):
+        return SlidingWindow(left, right)
+    sides = None if right is None else Causal(right), None if left is None else ~Causal(~left)  # ~left = -left - 1
+    return reduce(and_, [side for side in sides if side is not None])
+
+
+def _side(side: Any) -> Any:
+    """One side as an int, traced where it is traced: as places are whole, `k <= q + right` rounds it down."""
+    if not isinstance(side, Tracer):
+        known = np.asarray(side).reshape(()).item()
+        if not isinstance(known, (int, float)):
+            raise ValueError
+        return int(np.clip(np.floor(known), LEAST, MOST)) if isinstance(known, float) else narrow(int(known))
+    if side.size != 1 or not (jnp.issubdtype(side.dtype, jnp.floating) or side.dtype.kind in "biu"):
+        raise ValueError
+    if jnp.issubdtype(side.dtype, jnp.floating):
+        side = jnp.floor(side).astype(jnp.float32).clip(LEAST, MOST - 127)  # the float32 next to MOST
+    return jnp.asarray(narrow(side), jnp.int32).reshape(())
 
 
 def _segments(ids: Any, q_offset: ArrayLike, scores: tuple[int, ...]) -> Mask | None:

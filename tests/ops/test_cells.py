@@ -91,6 +91,12 @@ def test_padding_holds_the_state(name):
     chex.assert_trees_all_close(jax.tree.map(lambda s: s[0], last), jax.tree.map(lambda s: s[0], short), atol=1e-6)
 
 
+@pytest.mark.parametrize("valid", [[[0, 1]], [[False, True]], [[True]]], ids=["ints", "hole", "shape"])
+def test_padding_that_is_no_prefix_is_refused(valid):
+    with pytest.raises(ValueError, match=r"^valid: got "):
+        scan_cell(rnn_step, {}, np.ones((1, 2, 1), np.float32), jnp.zeros((1, 1)), valid)
+
+
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_backward_keeps_the_gates_and_nothing_wider(name):
     """What the forward pass saves a step is the pre-activations: the saved arrays say so."""

@@ -90,6 +90,17 @@ def test_numbers_that_an_int32_does_not_hold_are_refused(name, number):
         PATHS["dense"](*ARRAYS, mask=Causal(number))
 
 
+@pytest.mark.parametrize("far", [2**40, 2**33 - 1, 2**31, 2**31 - 1])
+def test_masks_of_numpy_s_64_bits_are_those_of_python_s_integers(far):
+    for mask in (Causal, PrefixLM, lambda n: Lengths(k=n), lambda n: Shifted(Causal(), n)):
+        for number in (far, -far):
+            want = mask(number).materialize(2, 3)
+            for same in (np.int64(number), np.array(number), np.array([number])):
+                np.testing.assert_array_equal(mask(same).materialize(2, 3), want)
+        want = mask(far).materialize(2, 3)
+        np.testing.assert_array_equal(mask(np.uint64(far)).materialize(2, 3), want)
+
+
 @pytest.mark.parametrize("window", [2, 3])
 def test_a_cache_that_has_read_all_positions(window):
     """A query past the last position is NaN; those before it are what they are elsewhere."""

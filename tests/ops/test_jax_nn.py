@@ -12,11 +12,17 @@ from attn_jax.ops.attention import dot_product_attention
 from attn_jax.ops.choice import choose
 from attn_jax.ops.inputs import check_inputs
 
-COMPARED, SHAPED = (0, 6, 10, 33), range(100, 140)
+COMPARED = (  # (seed, what is not left to chance)
+    (0, {"dtype": "float32", "local_window_size": (2, -1), "bias": "bool"}),
+    (6, {"dtype": "float32", "local_window_size": "traced"}),
+    (0, {"dtype": "bfloat16", "local_window_size": (-1, 3), "is_causal": False, "mask": None}),
+    (33, {"dtype": "bfloat16", "local_window_size": None, "bias": "bfloat16"}),
+)
+SHAPED = range(100, 150)
 
 
 def test_random_calls_give_what_jax_nn_gives():
-    found, compared, left_out = zip(*(differences(seed, dtype="float32") for seed in COMPARED), strict=True)
+    found, compared, left_out = zip(*(differences(seed, **fixed) for seed, fixed in COMPARED), strict=True)
     assert not [line for lines in found for line in lines]
     assert sum(compared) > 50 and sum(left_out) > 20, "rows that differ by contract are few, and there are some"
 
