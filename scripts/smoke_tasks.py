@@ -9,6 +9,7 @@ stopped goes on, a task named by --tasks is run again. The page is written from 
 
 import argparse
 import datetime
+import importlib
 import json
 import os
 import platform
@@ -65,7 +66,8 @@ def main() -> None:
     kept = {(row["task"], row["model"]): row for row in read_rows(ROWS) if row["task"] in TASKS}
     wanted = [(t, m) for t in options.tasks or TASKS for m in MODELS if options.tasks or (t, m) not in kept]
     with PinnedProcesses(options.cores) as executor:
-        for job in as_completed([executor.submit(smoke, *job, options.seconds) for job in wanted]):
+        own = importlib.import_module("smoke_tasks").smoke  # workers import modules, and run no script again
+        for job in as_completed([executor.submit(own, *job, options.seconds) for job in wanted]):
             row = job.result()
             kept[row["task"], row["model"]] = row
             print(json.dumps(row), flush=True)
