@@ -110,8 +110,9 @@ def _imported_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
             inside = f"{node.module}." if node.module else ""
             yield from ((node.level, inside + alias.name) for alias in node.names)
         elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
-            words = [getattr(word, "value", None) for word in (*node.args, *(word.value for word in node.keywords))]
-            yield from [_resolved(*words[:2])] if words and isinstance(words[0], str) else []
+            given = (*node.args, *(word.value for word in node.keywords), None, None)
+            name, package = (getattr(word, "value", None) for word in given[:2])
+            yield from [_resolved(name, package)] if isinstance(name, str) else []
 
 
 def _resolved(name: str, package: Any = None) -> tuple[int, str]:
