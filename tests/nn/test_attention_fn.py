@@ -388,7 +388,6 @@ SMOOTH = functools.partial(dot_product_attention, logits_soft_cap=1.0, is_causal
         ({"qk_attn_weights_einsum": jnp.einsum}, "qk_attn_weights_einsum: got .* wanted None"),
         ({"attn_weights_value_einsum": jnp.einsum}, "attn_weights_value_einsum: got .* wanted None"),
         ({"is_causal": True, "attention": SMOOTH}, "is_causal: got one from the module and one bound to attention"),
-        ({"bias": np.ones((T, T), bool)}, "bias: got dtype bool"),
     ],
 )
 def test_what_cannot_be_honoured_raises(options, message):
