@@ -202,7 +202,6 @@ def test_a_state_of_any_shape_where_channels_do_not_mix():
         ({"initial": np.zeros(P, int)}, "initial: got dtype int"),
         ({"initial": np.zeros((2, P))}, f"initial: got shape (2, {P}), wanted [P]"),
         ({"xs": (np.zeros((T, D)), np.zeros(T + 1))}, f"xs: got shapes [({T}, {D}), ({T + 1},)], wanted arrays"),
-        ({"xs": np.zeros((0, D))}, f"xs: got shapes [(0, {D})]"),
         ({"f": lambda p, h, x: h[:2]}, f"f: returns float32[2], wanted a state like initial, float32[{P}]"),
         ({"f": lambda p, h, x: (h, h)}, f"f: returns float32[{P}], float32[{P}], wanted a state"),
     ],
