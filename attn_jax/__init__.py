@@ -17,15 +17,26 @@ from attn_jax.layers.multi_head import init_multi_head_attention, multi_head_att
 from attn_jax.layers.multi_head_by_vmap import multi_head_by_vmap
 from attn_jax.mixers import MIXERS, Mixer, MixerConfig
 from attn_jax.models import Model, ModelConfig, classic
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.cache import KVCache, append_cache, init_cache, update_cache
-from attn_jax.ops.cells import gru_step, lstm_step, rnn_step, scan_cell
-from attn_jax.ops.decode import cached_attention, decode_attention
-from attn_jax.ops.dense import attention_reference, attention_weights
-from attn_jax.ops.explain import Explanation, explain_attention
-from attn_jax.ops.intervals import BlockMap
-from attn_jax.ops.masks import Causal, Dense, Lengths, Mask, MaskFn, PrefixLM, Segments, SlidingWindow
-from attn_jax.ops.merge import merge_attention
+from attn_jax.ops.attention.cache import KVCache, append_cache, init_cache, update_cache
+from attn_jax.ops.attention.decode import cached_attention, decode_attention
+from attn_jax.ops.attention.dense import attention_reference, attention_weights
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.explain import Explanation, explain_attention
+from attn_jax.ops.attention.intervals import BlockMap
+from attn_jax.ops.attention.masks import Causal, Dense, Lengths, Mask, MaskFn, PrefixLM, Segments, SlidingWindow
+from attn_jax.ops.attention.merge import merge_attention
+from attn_jax.ops.attention.retrieval import Retrieval, attend, single_head_attention
+from attn_jax.ops.attention.scores import ALiBi, RelativeBias, ScoreMod, ScoreModification, SoftCap, compose
+from attn_jax.ops.attention.similarities import (
+    additive,
+    bilinear,
+    cosine,
+    dot_product,
+    init_additive,
+    init_bilinear,
+    scaled_dot_product,
+)
+from attn_jax.ops.attention.sinks import add_sinks
 from attn_jax.ops.norms import layer_norm, rms_norm
 from attn_jax.ops.positions import (
     alibi_slopes,
@@ -35,18 +46,7 @@ from attn_jax.ops.positions import (
     rotary,
     sinusoidal,
 )
-from attn_jax.ops.retrieval import Retrieval, attend, single_head_attention
-from attn_jax.ops.scores import ALiBi, RelativeBias, ScoreMod, ScoreModification, SoftCap, compose
-from attn_jax.ops.similarities import (
-    additive,
-    bilinear,
-    cosine,
-    dot_product,
-    init_additive,
-    init_bilinear,
-    scaled_dot_product,
-)
-from attn_jax.ops.sinks import add_sinks
+from attn_jax.ops.recurrence.cells import gru_step, lstm_step, rnn_step, scan_cell
 from attn_jax.tasks import TASKS, Floor, Task, TaskConfig, TaskSpec
 from attn_jax.types import IO, Batch
 from attn_jax.version import __version__

@@ -182,6 +182,6 @@ def _of_the_system(error: OSError) -> UserError:
 
 
 def _origin(error: BaseException) -> str:
-    """ "lab/block.py, line 7: ", the last line of this package that an error went through."""
+    """ "lab/run/block.py, line 7: ", the last line of this package that an error went through."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(_PACKAGE))]
     return f"{Path(frames[-1].filename).relative_to(_PACKAGE)}, line {frames[-1].lineno}: " if frames else ""

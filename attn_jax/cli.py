@@ -14,14 +14,14 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from attn_jax.arguments import parse
 from attn_jax.blame import last_word, users_place
-from attn_jax.checking import check
-from attn_jax.comparison import compare, rewrite_report, train
-from attn_jax.config_file import load_study
-from attn_jax.config_help import print_fields
+from attn_jax.commands.arguments import parse
+from attn_jax.commands.check import check
+from attn_jax.commands.compare import compare, rewrite_report, train
+from attn_jax.commands.listing import print_list, show_task
+from attn_jax.config.file import load_study
+from attn_jax.config.help import print_fields
 from attn_jax.errors import InterruptedStudyError
-from attn_jax.listing import print_list, show_task
 from attn_jax.platforms import device_lines, select_platform, where_studies_run
 from attn_jax.terminal import sayable
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from bench_attention_cases import Case
 
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.scores import ALiBi
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.scores import ALiBi
 from attn_jax.types import Array
 
 

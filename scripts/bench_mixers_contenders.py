@@ -15,10 +15,10 @@ import optax
 
 from attn_jax.mixers import MIXERS, Attention
 from attn_jax.models import ModelConfig
-from attn_jax.ops.delta_rule import delta_rule
-from attn_jax.ops.gated_linear_attention import gated_linear_attention
-from attn_jax.ops.linear_attention import linear_attention
-from attn_jax.ops.mlstm import mlstm
+from attn_jax.ops.recurrence.delta_rule import delta_rule
+from attn_jax.ops.recurrence.gated_linear_attention import gated_linear_attention
+from attn_jax.ops.recurrence.linear_attention import linear_attention
+from attn_jax.ops.recurrence.mlstm import mlstm
 from attn_jax.types import IO, Array
 
 Calls: TypeAlias = dict[str, Callable[[], Any]]

@@ -4,7 +4,8 @@
 
 CPU time of the process (`time.process_time`); the forms take turns, round by round, and a ratio is that of the medians.
 Decays differ at every place, |a| < 1. The fastest forms, forward + backward, are the table in
-attn_jax/ops/linear_scan.py. All cases take about five minutes; JAX_PLATFORMS=cuda measures wall time on a GPU instead.
+attn_jax/ops/recurrence/linear_scan.py. All cases take about five minutes; JAX_PLATFORMS=cuda measures wall time on a
+GPU instead.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def make_case(kind: str, size: str, length: int, passes: str, form: Any) -> Call
     import jax
     import jax.numpy as jnp
 
-    from attn_jax.ops.linear_scan import linear_scan
+    from attn_jax.ops.recurrence.linear_scan import linear_scan
 
     batch, width = map(int, size.split("x"))
     keys = jax.random.split(jax.random.key(0), 3)
@@ -64,7 +65,7 @@ def make_case(kind: str, size: str, length: int, passes: str, form: Any) -> Call
 
 def measure(case: tuple[str, str, int, str], repeats: int, clock: Callable[[], float]) -> Row:
     """All forms of one case, in turns."""
-    from attn_jax.ops.linear_scan import Form
+    from attn_jax.ops.recurrence.linear_scan import Form
 
     calls = {form: make_case(*case, form) for form in get_args(Form)}
     return Row(*case, interleaved(calls, repeats, clock))

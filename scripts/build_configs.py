@@ -1,7 +1,7 @@
 """How configs/ comes into a wheel: as attn_jax/configs, file by file. setup.cfg names the class.
 
-An editable install needs none of it: there configs/ lies beside the package (attn_jax/shipped.py). The sdist gets all
-that a checkout has, so that it can be built and tested.
+An editable install needs none of it: there configs/ lies beside the package (attn_jax/config/shipped.py). The sdist
+gets all that a checkout has, so that it can be built and tested.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Golden numbers from FlexAttention, for the table of docs/attention.md: python scripts/golden_flex.py [FILE]
 
 Writes tests/golden/torch_flex.npz: inputs, and by row of the table what `flex_attention` makes of them, out and
-log-sum-exp, computed in float64 and stored as float32, so that tests/ops/test_flex_attention.py needs no torch. Made
-with torch 2.13.0. A change of the file is a bug, unless this script changed.
+log-sum-exp, computed in float64 and stored as float32, so that tests/ops/attention/test_flex_attention.py needs no
+torch. Made with torch 2.13.0. A change of the file is a bug, unless this script changed.
 
 The left column of the table is code, and is run as it stands in the page; what it names is defined here. FlexAttention
 runs as it is, on a CPU and not compiled.

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from bench_attention import environment, pin_one_core
 from page_table import between, markdown_table, page_parser, put_between, write_or_check
 
-from attn_jax.listing import list_mixers
+from attn_jax.commands.listing import list_mixers
 
 PAGE = Path(__file__).parent.parent / "docs" / "mixers.md"
 MARKS = ("<!-- the table: python scripts/mixer_table.py -->\n", "<!-- the table ends -->")

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
-from attn_jax.lab.executor import PinnedProcesses
-from attn_jax.lab.planning import Prepared
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.mixers import LSTM, Attention
 from attn_jax.models import ModelConfig
 from attn_jax.tasks import TASKS, Task

@@ -13,7 +13,7 @@ from typing import Any
 
 from page_table import markdown_table, page_parser, put_between, write_or_check
 
-from attn_jax.listing import list_tasks
+from attn_jax.commands.listing import list_tasks
 
 PAGE = Path(__file__).parent.parent / "docs" / "tasks.md"
 MARKS = ("<!-- the table: python scripts/task_table.py -->\n", "<!-- the table ends -->")

@@ -131,7 +131,9 @@ def _not_python(called):
 def test_only_a_python_file_of_the_users_is_run():
     package = ROOT / "attn_jax"
     found = {str(path.relative_to(package)): list(loads_code(path.read_text())) for path in package.rglob("*.py")}
-    assert {path: what for path, what in found.items() if what} == {"own_code.py": ["exec_module", "import_module"]}
+    assert {path: what for path, what in found.items() if what} == {
+        "config/own_code.py": ["exec_module", "import_module"]
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from attn_jax.config_file import load_study
-from attn_jax.lab.planning import Prepared
+from attn_jax.config.file import load_study
+from attn_jax.lab.plan.prepared import Prepared
 from attn_jax.testing import check_mixer
 from attn_jax.training.runs import init_runs
 

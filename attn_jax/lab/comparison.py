@@ -9,21 +9,21 @@ from pathlib import Path
 from rich.console import Console
 
 from attn_jax.blame import in_sentences
-from attn_jax.codec import checked, to_json
 from attn_jax.config import Study
-from attn_jax.config_file import load_study
+from attn_jax.config.codec import checked, to_json
+from attn_jax.config.file import load_study
 from attn_jax.errors import ConfigError
-from attn_jax.lab.collect import read_results
-from attn_jax.lab.contracts import check_contracts
-from attn_jax.lab.directory import write_json
-from attn_jax.lab.executor import PinnedProcesses
-from attn_jax.lab.numerics import prepare, recorded
-from attn_jax.lab.pace import Extent
-from attn_jax.lab.planning import Prepared
-from attn_jax.lab.progress import Watch
-from attn_jax.lab.results import Results
-from attn_jax.lab.study import Layout, choose_layout, claimed, jobs_of, record_environment, run_jobs, unfinished
-from attn_jax.lab.summary import summarize
+from attn_jax.lab.outcome.collect import read_results
+from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.summary import summarize
+from attn_jax.lab.plan.contracts import check_contracts
+from attn_jax.lab.plan.numerics import prepare, recorded
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.record.directory import write_json
+from attn_jax.lab.run.executor import PinnedProcesses
+from attn_jax.lab.run.pace import Extent
+from attn_jax.lab.run.progress import Watch
+from attn_jax.lab.run.session import Layout, choose_layout, claimed, jobs_of, record_environment, run_jobs, unfinished
 from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, cpu_cores, environment, select_platform, where_studies_run
 from attn_jax.terminal import Terminal

@@ -16,10 +16,10 @@ from jax.typing import ArrayLike
 
 from attn_jax.layers.flat import over_rows
 from attn_jax.ops.arguments import flag, floats, integers, random_key, takes, whole
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.int32 import plus
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.int32 import plus
+from attn_jax.ops.attention.masks import check_per_batch
 from attn_jax.ops.layout import with_rank
-from attn_jax.ops.masks import check_per_batch
 from attn_jax.ops.norms import rms_norm
 from attn_jax.types import Array, Key, Params
 

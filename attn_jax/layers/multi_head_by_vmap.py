@@ -10,10 +10,10 @@ from jax.typing import ArrayLike
 
 from attn_jax.layers.multi_head import Position, norm_heads, place_heads
 from attn_jax.ops.arguments import floats, takes
-from attn_jax.ops.attention import dot_product_attention
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.logits import replace
+from attn_jax.ops.attention.masks import Dense, Mask, Shifted
 from attn_jax.ops.layout import flat_pairs
-from attn_jax.ops.logits import replace
-from attn_jax.ops.masks import Dense, Mask, Shifted
 from attn_jax.types import Array, Params
 
 

@@ -13,7 +13,7 @@ from attn_jax.mixers.mamba import Mamba
 from attn_jax.mixers.min_gru import MinGRU
 from attn_jax.mixers.min_lstm import MinLSTM
 from attn_jax.mixers.mlstm import MLSTM
-from attn_jax.mixers.recurrent import RecurrentConfig
+from attn_jax.mixers.parts.recurrent import RecurrentConfig
 from attn_jax.mixers.retention import Retention
 from attn_jax.mixers.rnn import RNN
 from attn_jax.mixers.s4d import S4D

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from attn_jax.layers.decay import spared
 from attn_jax.layers.multi_head import BIASES, init_multi_head_attention, merge_heads, project_heads
-from attn_jax.mixers.attention_positions import (
+from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.parts.attention_positions import (
     TURNED,
     PositionConfig,
     check_eval_length,
@@ -19,16 +20,15 @@ from attn_jax.mixers.attention_positions import (
     turn_heads,
     whole_positions,
 )
-from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.checked import checked
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.cache import KVCache, init_cache
-from attn_jax.ops.choice import IMPLEMENTATIONS
-from attn_jax.ops.decode import cached_attention
-from attn_jax.ops.dense import attention_weights
-from attn_jax.ops.inputs import Implementation
-from attn_jax.ops.masks import Causal, Lengths, Mask, SlidingWindow
-from attn_jax.ops.sinks import add_sinks
+from attn_jax.mixers.parts.checked import checked
+from attn_jax.ops.attention.cache import KVCache, init_cache
+from attn_jax.ops.attention.decode import cached_attention
+from attn_jax.ops.attention.dense import attention_weights
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.inputs import Implementation
+from attn_jax.ops.attention.masks import Causal, Lengths, Mask, SlidingWindow
+from attn_jax.ops.attention.paths import IMPLEMENTATIONS
+from attn_jax.ops.attention.sinks import add_sinks
 from attn_jax.types import Array, Key, Params
 
 

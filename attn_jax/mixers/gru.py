@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.recurrent import RecurrentConfig, bind, check_chrono, chrono_bias, init_recurrent
-from attn_jax.ops.cells import gru_step
+from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind, check_chrono, chrono_bias, init_recurrent
+from attn_jax.ops.recurrence.cells import gru_step
 from attn_jax.types import Key, Params, State
 
 

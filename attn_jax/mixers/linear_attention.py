@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from attn_jax.layers.multi_head import init_multi_head_attention, project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.matrix_memory import MatrixMemoryConfig, bind
-from attn_jax.ops.feature_maps import elu_plus_one, orthogonal_projection, positive_random_features, relu
-from attn_jax.ops.linear_attention import linear_attention
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind
+from attn_jax.ops.recurrence.feature_maps import elu_plus_one, orthogonal_projection, positive_random_features, relu
+from attn_jax.ops.recurrence.linear_attention import linear_attention
 from attn_jax.types import Array, Key, Params, State
 
 FeatureMap: TypeAlias = Literal["elu", "relu", "random"]

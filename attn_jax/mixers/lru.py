@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.hidden_size import HiddenSizeConfig
-from attn_jax.mixers.linear_recurrent import (
+from attn_jax.mixers.parts.hidden_size import HiddenSizeConfig
+from attn_jax.mixers.parts.linear_recurrent import (
     FORMS,
     bind,
     fresh_state,
@@ -21,7 +21,7 @@ from attn_jax.mixers.linear_recurrent import (
     to_complex,
     to_pairs,
 )
-from attn_jax.mixers.options import check_choice, check_range
+from attn_jax.mixers.parts.options import check_choice, check_range
 from attn_jax.types import Array, Key, Params, State
 
 _SMALLEST = 1e-6  # of a uniform draw whose logarithm is taken

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from attn_jax.layers.conv import causal_conv, init_causal_conv, init_conv_state
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
-from attn_jax.mixers.linear_recurrent import FORMS, bind, fresh_state, project, scan_valid
-from attn_jax.mixers.options import check_at_least, check_choice, check_range
+from attn_jax.mixers.parts.linear_recurrent import FORMS, bind, fresh_state, project, scan_valid
+from attn_jax.mixers.parts.options import check_at_least, check_choice, check_range
 from attn_jax.types import Array, Key, Params, State
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.min_gated import MinGatedConfig, bind_gates, init_gates
+from attn_jax.mixers.parts.min_gated import MinGatedConfig, bind_gates, init_gates
 from attn_jax.types import Array, Key, Params
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.min_gated import MinGatedConfig, bind_gates, init_gates
+from attn_jax.mixers.parts.min_gated import MinGatedConfig, bind_gates, init_gates
 from attn_jax.types import Array, Key, Params
 
 

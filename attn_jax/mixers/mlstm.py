@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.multi_head import project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory, per_head
-from attn_jax.mixers.options import check_choice
-from attn_jax.ops.mlstm import mlstm, stabilise
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory, per_head
+from attn_jax.mixers.parts.options import check_choice
 from attn_jax.ops.norms import accumulator
+from attn_jax.ops.recurrence.mlstm import mlstm, stabilise
 from attn_jax.types import Array, Key, Params, State
 
 ForgetGate: TypeAlias = Literal["sigmoid", "exponential"]

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 
 from attn_jax.layers.multi_head import project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory
-from attn_jax.ops.cache import positions_from
-from attn_jax.ops.gated_linear_attention import gated_linear_attention
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory
+from attn_jax.ops.attention.cache import positions_from
 from attn_jax.ops.positions import rotary
+from attn_jax.ops.recurrence.gated_linear_attention import gated_linear_attention
 from attn_jax.types import Array, Key, Params, State
 
 

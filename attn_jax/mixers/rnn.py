@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.recurrent import RecurrentConfig, bind, check_choice, init_recurrent
-from attn_jax.ops.cells import rnn_step
+from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind, check_choice, init_recurrent
+from attn_jax.ops.recurrence.cells import rnn_step
 from attn_jax.types import Array, Key, Params, State
 
 Activation: TypeAlias = Literal["tanh", "relu"]

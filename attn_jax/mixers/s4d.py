@@ -10,10 +10,10 @@ import jax.numpy as jnp
 
 from attn_jax.layers.conv import long_conv
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
-from attn_jax.mixers.checked import checked
-from attn_jax.mixers.linear_recurrent import FORMS, bind, glu, init_glu, scan_valid, to_complex, to_pairs
-from attn_jax.mixers.linear_recurrent import apply as apply_by_extend
-from attn_jax.mixers.options import check_at_least, check_choice, check_range
+from attn_jax.mixers.parts.checked import checked
+from attn_jax.mixers.parts.linear_recurrent import FORMS, bind, glu, init_glu, scan_valid, to_complex, to_pairs
+from attn_jax.mixers.parts.linear_recurrent import apply as apply_by_extend
+from attn_jax.mixers.parts.options import check_at_least, check_choice, check_range
 from attn_jax.ops.norms import accumulator
 from attn_jax.types import Array, Key, Params, State
 

@@ -11,11 +11,11 @@ from jax.ad_checkpoint import checkpoint_name
 
 from attn_jax.layers.initializers import glorot_uniform, orthogonal
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
-from attn_jax.mixers.linear_recurrent import bind, fresh_state
 from attn_jax.mixers.mlstm import ForgetGate
-from attn_jax.mixers.options import check_at_least, check_choice
-from attn_jax.ops.cells import scan_cell
+from attn_jax.mixers.parts.linear_recurrent import bind, fresh_state
+from attn_jax.mixers.parts.options import check_at_least, check_choice
 from attn_jax.ops.norms import accumulator, rms_norm
+from attn_jax.ops.recurrence.cells import scan_cell
 from attn_jax.types import Array, Key, Params, State
 
 _FORGET_BIAS = 3.0, 6.0  # spread over the channels of a head: memories of 20 to 400 places
@@ -94,7 +94,7 @@ def _run(config: SLSTM, params: Params, x: Array, state: State, valid: Array | N
     return scan_cell(step, params["cell"], zero_padding(x, valid), state, valid)
 
 
-# As in ops/cells.py: going backward only the gates are kept, and the rest of the step is computed again.
+# As in ops/recurrence/cells.py: going backward only the gates are kept, and the rest of the step is computed again.
 @partial(
     jax.checkpoint,
     prevent_cse=False,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.memory_controller import Memory, MemoryConfig, bind_memory
+from attn_jax.mixers.parts.memory_controller import Memory, MemoryConfig, bind_memory
 from attn_jax.types import Array
 
 

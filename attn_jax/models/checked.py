@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from attn_jax.mixers.checked import as_float32, broadcasting, check_state, init_state
+from attn_jax.mixers.parts.checked import as_float32, broadcasting, check_state, init_state
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.ops.arguments import floats, integers, random_key, whole
 from attn_jax.ops.padding import prefix

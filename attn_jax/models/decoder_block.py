@@ -26,10 +26,10 @@ from attn_jax.models.block import (
     mix,
     spared_block,
 )
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.dense import attention_weights
-from attn_jax.ops.inputs import Implementation
-from attn_jax.ops.masks import Lengths
+from attn_jax.ops.attention.dense import attention_weights
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.inputs import Implementation
+from attn_jax.ops.attention.masks import Lengths
 from attn_jax.types import Array, Key, Params, State
 
 _CROSS = 3  # what draws in the layer beside a block's mixer (0, 1) and MLP (2)

@@ -32,8 +32,8 @@ from attn_jax.models.decoder_block import (
     spared_decoder_block,
 )
 from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
-from attn_jax.ops.choice import IMPLEMENTATIONS
-from attn_jax.ops.inputs import Implementation
+from attn_jax.ops.attention.inputs import Implementation
+from attn_jax.ops.attention.paths import IMPLEMENTATIONS
 from attn_jax.types import IO, Array, Key, Params, State
 
 _ENCODER, _DECODER = 0, 1  # streams of dropout

@@ -19,14 +19,14 @@ from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import zero_padding
 from attn_jax.mixers.gru import GRU
 from attn_jax.mixers.lstm import LSTM
-from attn_jax.mixers.recurrent import RecurrentConfig
+from attn_jax.mixers.parts.recurrent import RecurrentConfig
 from attn_jax.mixers.rnn import RNN
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
 from attn_jax.models.checked import checked_pair
-from attn_jax.ops.cells import gru_step, lstm_step, rnn_step, scan_cell
+from attn_jax.ops.attention.retrieval import Retrieval, attend
+from attn_jax.ops.attention.similarities import dot_product, init_additive, init_bilinear
 from attn_jax.ops.placement import vary_with
-from attn_jax.ops.retrieval import Retrieval, attend
-from attn_jax.ops.similarities import dot_product, init_additive, init_bilinear
+from attn_jax.ops.recurrence.cells import gru_step, lstm_step, rnn_step, scan_cell
 from attn_jax.types import IO, Array, Key, Params, State
 
 Cell: TypeAlias = Literal["lstm", "gru", "rnn"]

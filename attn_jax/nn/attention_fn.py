@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from attn_jax.ops.arguments import array, flag, random_key, share
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.masks import Dense, Mask, MaskFn
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.masks import Dense, Mask, MaskFn
 from attn_jax.types import Array, Key
 
 
@@ -79,7 +79,7 @@ def attention_fn(
 
     Example:
       >>> import flax.linen as nn
-      >>> from attn_jax.ops.masks import SlidingWindow
+      >>> from attn_jax.ops.attention.masks import SlidingWindow
       >>> windowed = partial(attention_fn, attention=partial(dot_product_attention, mask=SlidingWindow(2)))
       >>> layer = nn.MultiHeadDotProductAttention(num_heads=2, attention_fn=windowed)
       >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 5, 4)))[0].shape

@@ -9,7 +9,7 @@ import flax.linen as nn
 from attn_jax.layers.multi_head import Position, init_multi_head_attention, multi_head_attention
 from attn_jax.nn.attention_fn import dropout_options
 from attn_jax.ops.arguments import floats
-from attn_jax.ops.attention import dot_product_attention
+from attn_jax.ops.attention.dot_product import dot_product_attention
 from attn_jax.types import Array
 
 

@@ -1,7 +1,7 @@
 """Position encodings as functions of integer positions.
 
 `sinusoidal` and `learned` are added to inputs, `rotary` turns queries and keys, `alibi_slopes` and `relative_buckets`
-are for scores (ops/scores.py). `randomised_positions` makes positions for any of them.
+are for scores (ops/attention/scores.py). `randomised_positions` makes positions for any of them.
 """
 
 import math

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from attn_jax.lab.results import Results
+from attn_jax.lab.outcome.results import Results
 from attn_jax.names import counted
 from attn_jax.report import reading, words
 from attn_jax.report.style import LIGHT, draw, series

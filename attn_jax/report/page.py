@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from attn_jax.files import write_whole
-from attn_jax.lab.results import Results
-from attn_jax.lab.summary import seconds_note
+from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.summary import seconds_note
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_jax.lab.results import Results
+from attn_jax.lab.outcome.results import Results
 from attn_jax.report import words
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from attn_jax.lab.summary import seconds_note
+from attn_jax.lab.outcome.summary import seconds_note
 from attn_jax.report import words
 
 _NAME = 12  # columns that a long name may always have; it is folded

@@ -2,9 +2,9 @@
 
 from tiny_study import get_config
 
-from attn_jax.lab.directory import append_row, write_json
-from attn_jax.lab.planning import Prepared
-from attn_jax.lab.study import choose_layout, claimed
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.record.directory import append_row, write_json
+from attn_jax.lab.run.session import choose_layout, claimed
 
 
 def layout_of(prepared, **changes):

@@ -14,8 +14,8 @@ from attn_jax.layers.multi_head import (
     project_heads,
 )
 from attn_jax.layers.multi_head_by_vmap import multi_head_by_vmap
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.masks import Causal, Dense, Lengths
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.masks import Causal, Dense, Lengths
 from attn_jax.ops.positions import rotary
 from attn_jax.testing.oracles import attention_oracle
 

@@ -11,9 +11,9 @@ from attn_jax.layers.multi_head import project_heads
 from attn_jax.mixers.delta_net import DeltaNet, DeltaProduct, GatedDeltaNet
 from attn_jax.mixers.gated_linear_attention import GatedLinearAttention
 from attn_jax.mixers.linear_attention import LinearAttention
-from attn_jax.mixers.matrix_memory import read_out
+from attn_jax.mixers.parts.matrix_memory import read_out
 from attn_jax.mixers.retention import Retention, decays
-from attn_jax.ops.gated_linear_attention import gated_linear_attention
+from attn_jax.ops.recurrence.gated_linear_attention import gated_linear_attention
 from attn_jax.testing import check_mixer
 
 # the rows of MIXERS run the contract in test_contract.py; these are their options

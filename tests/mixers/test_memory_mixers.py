@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from attn_jax.mixers.memory_controller import bind_memory
+from attn_jax.mixers.parts.memory_controller import bind_memory
 from attn_jax.mixers.stack_rnn import StackRNN, empty_stack, update_stack
 from attn_jax.mixers.tape_rnn import TapeRNN, empty_tape, update_tape
 from attn_jax.testing import check_mixer

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from attn_jax.mixers import GRU, LSTM, RNN
-from attn_jax.mixers.recurrent import spectral_radius
+from attn_jax.mixers.parts.recurrent import spectral_radius
 
 B, T, D = 2, 7, 5
 

@@ -11,8 +11,8 @@ import pytest
 from attn_jax.layers.multi_head import merge_heads, project_heads
 from attn_jax.mixers.mlstm import MLSTM
 from attn_jax.mixers.slstm import SLSTM
-from attn_jax.ops.linear_attention import linear_attention
-from attn_jax.ops.mlstm import mlstm, stabilise
+from attn_jax.ops.recurrence.linear_attention import linear_attention
+from attn_jax.ops.recurrence.mlstm import mlstm, stabilise
 from attn_jax.testing import check_mixer
 
 B, T, D, N = 2, 11, 8, 2

@@ -9,7 +9,7 @@ import pytest
 
 from attn_jax.layers.multi_head import multi_head_attention
 from attn_jax.models import Transformer
-from attn_jax.ops.cells import gru_step, lstm_step, rnn_step, scan_cell
+from attn_jax.ops.recurrence.cells import gru_step, lstm_step, rnn_step, scan_cell
 from attn_jax.types import IO
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -12,9 +12,9 @@ import pytest
 from flax import nnx
 
 from attn_jax.nn import attention_fn
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.masks import Causal, SlidingWindow
-from attn_jax.ops.scores import ALiBi
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.masks import Causal, SlidingWindow
+from attn_jax.ops.attention.scores import ALiBi
 
 B, T, D = 2, 7, 8
 CAUSAL = nn.make_causal_mask(jnp.ones((B, T)))  # float32 zeros and ones: flax's default

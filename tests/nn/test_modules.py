@@ -12,8 +12,8 @@ from flax import errors, nnx
 from attn_jax.layers.multi_head import init_multi_head_attention, multi_head_attention
 from attn_jax.nn import linen
 from attn_jax.nn.nnx import MultiHeadAttention
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.masks import Causal
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.masks import Causal
 from attn_jax.ops.positions import rotary
 
 B, T, S, D = 2, 5, 7, 8

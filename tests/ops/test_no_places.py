@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from attn_jax.layers.conv import causal_conv, long_conv
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.cache import init_cache
-from attn_jax.ops.cells import rnn_step, scan_cell
-from attn_jax.ops.decode import cached_attention
-from attn_jax.ops.delta_rule import delta_product, delta_rule
-from attn_jax.ops.dense import attention_weights
-from attn_jax.ops.gated_linear_attention import gated_linear_attention
-from attn_jax.ops.linear_attention import linear_attention
-from attn_jax.ops.linear_scan import linear_scan
-from attn_jax.ops.mlstm import mlstm
-from attn_jax.ops.newton_scan import newton_scan
-from attn_jax.ops.scores import ALiBi
+from attn_jax.ops.attention.cache import init_cache
+from attn_jax.ops.attention.decode import cached_attention
+from attn_jax.ops.attention.dense import attention_weights
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.scores import ALiBi
+from attn_jax.ops.recurrence.cells import rnn_step, scan_cell
+from attn_jax.ops.recurrence.delta_rule import delta_product, delta_rule
+from attn_jax.ops.recurrence.gated_linear_attention import gated_linear_attention
+from attn_jax.ops.recurrence.linear_attention import linear_attention
+from attn_jax.ops.recurrence.linear_scan import linear_scan
+from attn_jax.ops.recurrence.mlstm import mlstm
+from attn_jax.ops.recurrence.newton_scan import newton_scan
 
 SIZES = [(0, 5), (2, 0), (2, 1)]  # (B, T)
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from attn_jax.ops import programs
-from attn_jax.ops.attention import dot_product_attention
-from attn_jax.ops.closures import PLACES, check_function
-from attn_jax.ops.eager import _code, _split
-from attn_jax.ops.inputs import check_inputs
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.eager import _code, _split
+from attn_jax.ops.attention.inputs import check_inputs
+from attn_jax.ops.attention.scores import ScoreModification
+from attn_jax.ops.attention.user_functions import PLACES, check_function
 from attn_jax.ops.programs import key_of
 from attn_jax.ops.recent import Recent
-from attn_jax.ops.scores import ScoreModification
 
 ARRAYS = [jnp.asarray(np.random.default_rng(0).normal(size=(1, 6, 1, 4)), jnp.float32) for _ in range(3)]
 BY = 1.0  # what rules and callbacks read
@@ -180,7 +180,7 @@ SOURCE = None
 
 def codes(monkeypatch, source, times=3):
     """The keys of equal calls, None where one is not compiled."""
-    monkeypatch.setattr("attn_jax.ops.eager._MET", Recent(512))
+    monkeypatch.setattr("attn_jax.ops.attention.eager._MET", Recent(512))
     monkeypatch.setitem(globals(), "SOURCE", source)
     x = check_inputs(*ARRAYS, None, None, score_mod=Reading())
     return [_code(*_split(x)) for _ in range(times)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attn_jax.lab.results import ModelResult, Results
+from attn_jax.lab.outcome.results import ModelResult, Results
 
 RATES = (1e-3, 3e-3, 1e-2)
 STEPS = np.arange(50, 801, 50)

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from attn_jax.lab.summary import summarize
+from attn_jax.lab.outcome.summary import summarize
 from attn_jax.report import figures, reading, style
 
 DRAWN = (

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from attn_jax.lab.summary import summarize
+from attn_jax.lab.outcome.summary import summarize
 from attn_jax.report import page, words
 
 STUDIES = ("quickstart", "digits", "diverged", "alone", "hostile")

@@ -4,7 +4,7 @@ import re
 import pytest
 from rich.console import Console
 
-from attn_jax.lab.summary import summarize
+from attn_jax.lab.outcome.summary import summarize
 from attn_jax.report.tables import print_table
 
 

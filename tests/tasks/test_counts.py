@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from attn_jax.tasks.associative_recall import expected_max_count
 from attn_jax.tasks.counts import (
     as_commonest,
     as_shares,
@@ -17,6 +16,7 @@ from attn_jax.tasks.counts import (
     commonest_share,
     drawn_share,
 )
+from attn_jax.tasks.recall.associative_recall import expected_max_count
 
 
 @pytest.mark.parametrize(("num_draws", "num_values"), [(1, 2), (5, 2), (4, 5), (6, 3)])

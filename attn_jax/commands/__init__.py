@@ -1,0 +1,1 @@
+"""The commands: what may be typed, and the functions that cli.py calls."""

@@ -1,0 +1,34 @@
+"""Configs that come with the package, found by name: a wheel holds them inside the package, a checkout beside it."""
+
+import difflib
+from pathlib import Path
+
+from attn_jax.errors import ConfigError
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def shipped_configs(package: Path = _PACKAGE) -> dict[str, Path]:
+    """Every shipped config by name, which is its path under configs/ without the suffix; files are found, not run."""
+    inside = package / "configs"
+    folder = inside if inside.is_dir() else package.parent / "configs"
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.py"))}
+
+
+def config_path(name: str | Path) -> Path:
+    """The file that --config means: a path of the user's own or, where there is none, a shipped config's name.
+
+    Raises:
+      ConfigError: neither; a name without a suffix is answered with the nearest shipped one, and all of them.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    if path.suffix:
+        raise ConfigError(f"{path}: no such config file")
+    shipped = shipped_configs()
+    if path.as_posix() not in shipped:
+        near = difflib.get_close_matches(path.as_posix(), shipped, n=1)
+        meant = f", did you mean {near[0]}?" if near else "."
+        raise ConfigError(f"{path}: no such config file or shipped config{meant} Shipped are {', '.join(shipped)}.")
+    return shipped[path.as_posix()]

@@ -1,0 +1,140 @@
+"""The configuration of a study: frozen dataclasses. Their form in JSON is `attn_jax/config/codec.py`'s."""
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attn_jax.errors import ConfigError
+from attn_jax.models import AnyModelConfig, EncoderDecoderConfig
+from attn_jax.names import nearest_names
+from attn_jax.tasks import TaskConfig
+from attn_jax.training.optim import Schedule
+
+_LARGEST = 2**31 - 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+HELD = 2  # solved means: the threshold crossed, and held for so many more evaluations
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How every model of a study is trained.
+
+    Args:
+      steps: the budget of optimiser steps, a multiple of `evaluate.every`.
+      batch_size: sequences a step.
+      lengths: (shortest, longest) length trained on; None = the task's.
+      seeds: how many seeds, counted from 0.
+      learning_rates: the grid; every seed runs with every rate.
+      warmup_steps: steps of linear warm-up.
+      schedule: after the warm-up: "constant", so that time to solve does not know the budget, or "cosine" down to 0.
+      weight_decay: AdamW's, on matrices and tables.
+      label_smoothing: the share of each target that the training loss spreads over all classes; published: 0.1
+        (Vaswani et al. 2017). Validation is never smoothed.
+      clip: the largest global norm a gradient keeps.
+      matmul_precision: of every matrix product; "float32" makes accelerators agree.
+    """
+
+    steps: int = 800
+    batch_size: int = 32
+    lengths: tuple[int, int] | None = None
+    seeds: int = 8
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    warmup_steps: int = 100
+    schedule: Schedule = "constant"
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.0
+    clip: float = 1.0
+    matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "seeds"):
+            _at_least(f"train.{name}", getattr(self, name), 1)
+        _at_least("train.warmup_steps", self.warmup_steps, 0)
+        _at_least("train.weight_decay", self.weight_decay, 0)
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(f"train.label_smoothing: got {self.label_smoothing}, wanted at least 0 and below 1")
+        if not 0 < self.clip < math.inf:
+            raise ConfigError(f"train.clip: got {self.clip}, wanted a positive norm; a large one clips nothing")
+        rates = self.learning_rates
+        if not rates or any(not 0 < rate < math.inf for rate in rates) or list(rates) != sorted(set(rates)):
+            raise ConfigError(f"train.learning_rates: got {rates}, wanted positive rates in ascending order")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How every model of a study is scored.
+
+    Args:
+      every: steps between validation scores.
+      num_examples: sequences a validation score and, at the end, each length of the length curve; rounded up to
+        equal batches.
+      lengths: of the length curve; None = the task's.
+    """
+
+    every: int = 50
+    num_examples: int = 128
+    lengths: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        _at_least("evaluate.every", self.every, 1)
+        _at_least("evaluate.num_examples", self.num_examples, 1)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One task, several models, a grid of seeds x learning rates, a budget.
+
+    Args:
+      name: names the default directory, results/<name>.
+      task: what is learnt.
+      models: by name; the names are shown and name folders. Sequence models, and where `pairs` is True also
+        encoder-decoders.
+      train: how.
+      evaluate: how it is scored.
+      match: "parameters" sizes every model to the reference within 2 %; None leaves them as they are.
+      reference: the model the others are matched to and compared with; None = the first.
+      pairs: whether the task is to read a question and to write its answer, scored by exact match of greedy decoding;
+        a sequence model then reads both as one string.
+    """
+
+    name: str
+    task: TaskConfig
+    models: dict[str, AnyModelConfig]
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    match: Literal["parameters"] | None = "parameters"
+    reference: str | None = None
+    pairs: bool = False
+
+    def __post_init__(self):
+        if not self.models:
+            raise ConfigError("models: got none, wanted at least one")
+        for where, name in [("name", self.name), *(("models", name) for name in self.models)]:
+            if not _NAME.fullmatch(name):
+                raise ConfigError(f"{where}: got {name!r}, wanted letters, digits, '.', '_', '+' and '-'")
+        if self.reference is not None and self.reference not in self.models:
+            raise ConfigError(f"reference: got {self.reference!r}, {nearest_names(self.reference, self.models)}")
+        for name, model in self.models.items():
+            if not self.pairs and isinstance(model, EncoderDecoderConfig):
+                raise ConfigError(
+                    f"models.{name}: got a {type(model).__name__}, which writes strings; wanted a ModelConfig, or "
+                    "pairs=True"
+                )
+        if self.train.steps % self.evaluate.every:
+            raise ConfigError(
+                f"train.steps: got {self.train.steps}, wanted a multiple of evaluate.every={self.evaluate.every}"
+            )
+
+    @property
+    def reference_name(self) -> str:
+        """The name of the model the others are compared with."""
+        return self.reference if self.reference is not None else next(iter(self.models))
+
+
+def _at_least(path: str, value: float, low: float) -> None:
+    if not (isinstance(value, int | float) and low <= value < math.inf):
+        raise ConfigError(f"{path}: got {value!r}, wanted a number of at least {low}")
+    if value > _LARGEST:
+        raise ConfigError(f"{path}: got {value:.3g}, wanted at most {_LARGEST}: it is counted in int32")

@@ -1,0 +1,148 @@
+"""From a study's directory to its results: reads what the workers wrote, computes no statistics."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attn_jax.errors import ConfigError
+from attn_jax.files import read_json
+from attn_jax.lab.outcome.results import ModelResult, Results
+from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, read_rows
+from attn_jax.lab.record.schema import MODEL, damaged, read_study, row_complaint
+
+_Rows = list[dict[str, Any]]
+
+
+def read_results(directory: Path, models: Sequence[str] | None = None) -> Results:
+    """The results of these models of a study, all of them by default.
+
+    Raises:
+      ConfigError: no study there, or one of the models is not finished; it is named.
+    """
+    facts = read_study(directory)
+    read = {name: _read_model(directory, facts, name) for name in models or facts["config"]["models"]}
+    finished = {name: model for name, model in read.items() if model is not None}
+    missing = [name for name in read if name not in finished]
+    if missing:
+        raise ConfigError(f"{directory}: not finished: {', '.join(missing)}; attn-jax compare goes on with the study")
+    config, task = facts["config"], facts["task"]
+    every, steps = config["evaluate"]["every"], config["train"]["steps"]
+    return Results(
+        study=config["name"],
+        task=config["task"].get("name") or config["task"]["class"],
+        reference=config["reference"] or next(iter(config["models"])),
+        metric=task["metric"],
+        chance=task["chance"],
+        best={int(length): best for length, best in task["best"].items()},
+        loss_places=task["loss_places"],
+        threshold=task["threshold"],
+        length_unit=task["length_unit"],
+        train_lengths=tuple(task["train_lengths"]),
+        lengths=tuple(task["lengths"]),
+        floors={int(length): floors for length, floors in task["floors"].items()},
+        steps=np.arange(every, steps + 1, every),
+        budget=steps,
+        schedule=config["train"]["schedule"],
+        workers=facts["workers"],
+        models=finished,
+        config=config,
+        environment=_environment(directory),
+        pairs=config["pairs"],
+    )
+
+
+def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResult | None:
+    """One model's arrays, None while a block of it is unfinished."""
+    blocks = [_block_rows(directory, facts, name, k) for k in range(facts["blocks"])]
+    if not all(map(_is_finished, blocks)):
+        return None
+    train, own = facts["config"]["train"], facts["models"][name]
+    grid = (train["seeds"], len(train["learning_rates"]))
+    chunks = [_last_of_each_step(rows) for rows in blocks]
+    tests = [next(row["test"] for row in reversed(rows) if "test" in row) for rows in blocks]
+    trained = np.array(facts["task"]["validation_lengths"])
+    curve = np.array(facts["task"]["lengths"])
+    diverged = _runs([rows[-1]["diverged"] for rows in chunks], grid).astype(bool)
+    metric = _runs([_over_steps(rows, "metric") for rows in chunks], grid)
+    loss = _runs([_over_steps(rows, "loss") for rows in chunks], grid)
+    test_metric = _runs([test["metric"] for test in tests], grid)
+    sequence = _runs([test["sequence"] for test in tests], grid)
+    score = _normalised(metric, trained, facts).mean(-1)
+    lost = _runs([_over_steps(rows, None) for rows in chunks], grid).astype(bool)  # [S, A, E], from where it diverged
+    final = _normalised(test_metric[..., : len(trained)], trained, facts)
+    by_length = (*grid, len(curve), -1)
+    tested = np.repeat(curve, (test_metric.shape[-1] - len(trained)) // len(curve))
+    return ModelResult(
+        name=name,
+        **{key: own[key] for key in MODEL if key != "config"},
+        learning_rates=tuple(train["learning_rates"]),
+        score=np.where(lost, np.nan, score),
+        loss=np.where(lost, np.nan, loss.mean(-1)),
+        diverged=diverged,
+        final=np.where(diverged, np.nan, final.mean(-1)),
+        final_batches=np.where(diverged[..., None], np.nan, final),
+        length_score=_normalised(test_metric[..., len(trained) :], tested, facts).reshape(by_length).mean(-1),
+        length_sequence=sequence[..., len(trained) :].reshape(by_length).mean(-1),
+        seconds=sum(row["seconds"] for rows in chunks for row in rows),
+        compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "start" in row),
+    )
+
+
+def _block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -> _Rows:
+    """The rows of one block.
+
+    Raises:
+      ConfigError: it is finished, but a step is missing, or a row is not one of this study.
+    """
+    path = block_directory(directory, name, block) / "metrics.jsonl"
+    rows = read_rows(path)
+    every, steps = facts["config"]["evaluate"]["every"], facts["config"]["train"]["steps"]
+    wrong = next((complaint for row in rows if (complaint := row_complaint(row, facts))), None)
+    seen, wanted = {row["step"] for row in rows if "step" in row}, set(range(every, steps + 1, every))
+    if wrong is None and seen - wanted:
+        wrong = f"step {min(seen - wanted)} is none of the study's"
+    if wrong is None and _is_finished(rows) and wanted - seen:
+        wrong = f"step {min(wanted - seen)} is missing"
+    if wrong:
+        raise ConfigError(f"{path}: is damaged: {wrong}; {TRAIN_ANEW.format(path.parent)}")
+    return rows
+
+
+def _is_finished(rows: _Rows) -> bool:
+    return any("test" in row for row in rows)
+
+
+def _environment(directory: Path) -> dict[str, Any]:
+    """What the study ran on."""
+    environment = read_json(directory / "environment.json")
+    if not isinstance(environment, dict):
+        raise damaged(directory / "environment.json", "it is no table")
+    return environment
+
+
+def _last_of_each_step(rows: _Rows) -> _Rows:
+    """After a resumption a step may stand twice; the last row counts."""
+    steps = {row["step"]: row for row in rows if "step" in row}
+    return [steps[step] for step in sorted(steps)]
+
+
+def _over_steps(rows: _Rows, field: str | None) -> Any:
+    """[E][R][M] of a validation field, or [E][R] of `diverged`, with the runs first: [R][E]..."""
+    values = [row["diverged"] if field is None else row["validation"][field] for row in rows]
+    return np.swapaxes(np.array(values, float), 0, 1)
+
+
+def _runs(blocks: list[Any], grid: tuple[int, int]) -> np.ndarray:
+    """Blocks of runs [R, ...] as one array [S, A, ...]; what pads the last block is dropped."""
+    flat = np.concatenate([np.array(block, float) for block in blocks])
+    return flat[: grid[0] * grid[1]].reshape(*grid, *flat.shape[1:])
+
+
+def _normalised(metric: np.ndarray, lengths: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
+    """(metric - chance) / (best - chance), each length by its own floor."""
+    task = facts["task"]
+    chance = np.array([task["floors"][str(length)][task["chance"]]["metric"] for length in lengths])
+    best = np.array([task["best"][str(length)] for length in lengths])
+    return (metric - chance) / (best - chance)

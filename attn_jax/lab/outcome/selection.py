@@ -1,0 +1,102 @@
+"""Which runs solved the task, and at which learning rate each seed is reported."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from attn_jax.config.study import HELD
+
+_ROUNDING = 1e-9  # of a score that is exactly the threshold; one answer more or less changes a score by far more
+
+
+class Solving(NamedTuple):
+    """What became of each run; the arrays have the scores' shape without the axis of evaluations."""
+
+    solved: np.ndarray  # bool: crossed the threshold and held it
+    unconfirmed: np.ndarray  # bool: not solved, but above the threshold since one of the last two evaluations
+    steps: np.ndarray  # float: the step of the first of the held evaluations, inf where not solved
+
+
+class Choice(NamedTuple):
+    """The learning rate at which each seed is reported."""
+
+    places: np.ndarray  # [S] int, into the ascending rates
+    cross_fitted: bool  # False with one seed: it chose its own
+
+
+def solved_and_held(score: np.ndarray, threshold: float, steps: np.ndarray) -> Solving:
+    """Runs whose score reaches the threshold at an evaluation and holds it at the next two.
+
+    solved = some e with score[e], score[e + 1], score[e + 2] >= threshold; its step is that of the first such e. A
+    crossing in the last two evaluations that still holds at the end cannot be confirmed: it is not solved and counted
+    apart. A diverged run, NaN from where it diverged, never solves, whatever it did before.
+
+    Args:
+      score: [..., E] normalised validation scores.
+      threshold: the score that counts as solved.
+      steps: [E] the step of each evaluation, ascending.
+
+    Returns:
+      solved, unconfirmed and steps, each [...].
+
+    Raises:
+      ValueError: steps and score that disagree on E, or no evaluation.
+
+    >>> solved_and_held(np.array([[0, 1, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1]]), 0.95, np.arange(50, 350, 50))
+    Solving(solved=array([ True, False]), unconfirmed=array([False,  True]), steps=array([200.,  inf]))
+    """
+    score, steps = np.asarray(score), np.asarray(steps)
+    if steps.ndim != 1 or not steps.size or score.shape[-1:] != steps.shape:
+        raise ValueError(f"score: got shape {score.shape} with steps {steps.shape}, wanted [..., E] and [E], E >= 1")
+    alive = np.asarray(np.isfinite(score).all(axis=-1))
+    above = np.logical_and(score >= threshold - _ROUNDING, alive[..., None])
+    count = max(len(steps) - HELD, 0)
+    held = np.ones((*above.shape[:-1], count), bool)
+    for shift in range(HELD + 1):
+        held &= above[..., shift : shift + count]
+    solved = np.asarray(held.any(axis=-1))
+    first = steps[held.argmax(axis=-1)] if count else np.full(solved.shape, np.inf)
+    return Solving(solved, above[..., -1] & ~solved, np.where(solved, first, np.inf))
+
+
+def cross_fitted_rates(solved: np.ndarray, steps: np.ndarray, loss: np.ndarray, budget: float) -> Choice:
+    """The rate of each seed that is best on the other seeds' validation data: no best-of-N in disguise.
+
+    Best: most seeds solved, then the smallest restricted mean steps, then the smallest mean loss, then the smallest
+    rate. A seed's own luck has no part in its choice, so what it shows at that rate is unbiased. One seed has no
+    others: it is reported at its own validation best, which flatters it.
+
+    Args:
+      solved: [S, A] bool.
+      steps: [S, A] steps to solve, inf where not solved.
+      loss: [S, A] final validation loss; what is not finite counts as inf.
+      budget: the horizon of the restricted mean.
+
+    Returns:
+      The place of each seed's rate, and whether it was cross-fitted.
+
+    Raises:
+      ValueError: unequal shapes, or no runs.
+
+    >>> solved = np.array([[True, True], [True, True], [False, True]])
+    >>> cross_fitted_rates(solved, np.where(solved, 100.0, np.inf), np.zeros((3, 2)), 500).places.tolist()
+    [1, 1, 0]
+    """
+    solved, steps, loss = np.asarray(solved), np.asarray(steps), np.asarray(loss)
+    if solved.ndim != 2 or not solved.size or not solved.shape == steps.shape == loss.shape:
+        raise ValueError(
+            f"solved, steps, loss: got shapes {solved.shape}, {steps.shape}, {loss.shape}, wanted [S, A] thrice"
+        )
+    restricted, loss = np.minimum(steps, budget), np.where(np.isfinite(loss), loss, np.inf)
+    seeds = np.arange(len(solved))
+    if len(seeds) == 1:
+        return Choice(np.array([_best(solved, restricted, loss)]), False)
+    return Choice(
+        np.array([_best(solved[seeds != s], restricted[seeds != s], loss[seeds != s]) for s in seeds]),
+        True,
+    )
+
+
+def _best(solved: np.ndarray, restricted: np.ndarray, loss: np.ndarray) -> int:
+    """The best column; lexsort is stable, so that ties go to the smaller rate."""
+    return int(np.lexsort((loss.mean(axis=0), restricted.mean(axis=0), -solved.sum(axis=0)))[0])

@@ -1,0 +1,277 @@
+"""A study's results told in numbers: the dictionary that becomes summary.json."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
+from attn_jax.lab.outcome.results import ModelResult, Results
+from attn_jax.lab.outcome.selection import Choice, Solving, cross_fitted_rates, solved_and_held
+from attn_jax.lab.outcome.statistics import (
+    Interval,
+    clopper_pearson,
+    interquartile_mean,
+    kaplan_meier,
+    median_time,
+    restricted_mean,
+)
+from attn_jax.lab.outcome.verdict import flags, verdict
+
+SCHEMA = 1
+
+
+def summarize(results: Results) -> dict[str, Any]:
+    """The summary of a study, ready for `json.dumps(..., allow_nan=False)`.
+
+    Aggregates take one run a seed, at its cross-fitted rate. A diverged run's final score is 0, which is chance.
+    Without a threshold everything that needs one is None. `comparisons` sets every other model (a) against the
+    reference (b): the difference is a - b, paired by seed; solved fractions decide by McNemar's exact test, restricted
+    mean steps and final scores by sign-flips. Each p is adjusted by Holm over the whole grid of the study's
+    comparisons; low and high are each comparison's own, not adjusted, and None where so few seeds bound nothing.
+    Everything but `timing` is a function of the runs' numbers: the same results give the same bytes.
+
+    Args:
+      results: what a finished study knows.
+
+    Returns:
+      The keys schema, study, reference, verdict, floors, comparisons, models and timing, models in the study's order.
+      Beside the documented keys a model has `description`, `cross_fitted`, `median_steps` (None where half were never
+      solved), `solved_curve` (Kaplan-Meier), `final_maximum` (to compare with papers that print maxima),
+      `length_sequences`, `rates` (what each learning rate came to), `sequential_depth` and `flags`, sentences.
+
+    Raises:
+      ValueError: a reference that is no model, or a run without a score that is not marked diverged.
+    """
+    if results.reference not in results.models:
+        raise ValueError(f"reference: got {results.reference!r}, wanted one of {', '.join(results.models)}")
+    runs = {name: _judge(results, model) for name, model in results.models.items()}
+    models = {name: _model_summary(results, judged) for name, judged in runs.items()}
+    comparisons = _comparisons(results, runs)
+    return {
+        "schema": SCHEMA,
+        "study": results.study,
+        "reference": results.reference,
+        "verdict": verdict(results, models, comparisons),
+        "floors": _floors(results),
+        "comparisons": comparisons,
+        "models": models,
+        "timing": {name: _timing(results, model, models[name]) for name, model in results.models.items()},
+    }
+
+
+def seconds_note(summary: dict[str, Any]) -> str | None:
+    """A sentence where the order of two models by seconds flips their order by steps; None where it never does.
+
+    Seconds are compared within the time that both had: a model of cheap steps that never solves the task would
+    otherwise seem fast because its budget of steps ends early. Not part of the verdict, which knows no clock.
+
+    Args:
+      summary: what `summarize` returned, or summary.json holds.
+    """
+    if any(model["restricted_mean_steps"] is None for model in summary["models"].values()):
+        return None
+    steps = {name: model["restricted_mean_steps"]["value"] for name, model in summary["models"].items()}
+    order = sorted(steps, key=lambda name: steps[name])
+    notes = [
+        note
+        for i, fewer in enumerate(order)
+        for more in order[i + 1 :]
+        if steps[fewer] < steps[more] and (note := _flip(summary, fewer, more))
+    ]
+    return " ".join(notes) or None
+
+
+def _flip(summary: dict[str, Any], fewer: str, more: str) -> str | None:
+    """A sentence where the model that takes fewer steps takes more seconds."""
+    horizon = min(summary["timing"][name]["seconds"] / len(summary["models"][name]["runs"]) for name in (fewer, more))
+    slow, fast = (float(np.minimum(_seconds_to_solve(summary, name), horizon).mean()) for name in (fewer, more))
+    if slow <= fast:
+        return None
+    steps = [summary["models"][name]["restricted_mean_steps"]["value"] for name in (fewer, more)]
+    return (
+        f"By seconds the order flips: {fewer} takes fewer steps than {more} ({steps[0]:.0f} against {steps[1]:.0f}) "
+        f"but more seconds ({slow:.3g} against {fast:.3g}, within the {horizon:.3g} s a run that both had)."
+    )
+
+
+def _seconds_to_solve(summary: dict[str, Any], name: str) -> np.ndarray:
+    """[S] seconds to solve at each seed's rate, inf where not solved."""
+    model = summary["models"][name]
+    steps = {(run["seed"], run["learning_rate"]): run["steps_to_threshold"] for run in model["runs"]}
+    chosen = [steps[seed, rate] for seed, rate in enumerate(model["chosen_learning_rates"])]
+    return np.array([np.inf if s is None else s for s in chosen]) * summary["timing"][name]["seconds_per_step"]
+
+
+class _Runs(NamedTuple):
+    """One model's runs and what follows from them."""
+
+    model: ModelResult
+    solving: Solving  # [S, A] each
+    choice: Choice
+    final: np.ndarray  # [S, A], 0 where diverged
+
+    def chosen(self, array: np.ndarray) -> np.ndarray:
+        """[S, A, ...] -> [S, ...]: the run that stands for each seed."""
+        return array[np.arange(len(self.choice.places)), self.choice.places]
+
+
+def _judge(results: Results, model: ModelResult) -> _Runs:
+    """Decides who solved the task, and at which rate each seed is reported."""
+    score = np.where(model.diverged[..., None], np.nan, model.score)
+    threshold = np.inf if results.threshold is None else results.threshold
+    solving = solved_and_held(score, threshold, results.steps)
+    loss = np.where(model.diverged, np.inf, model.loss[..., -1])
+    choice = cross_fitted_rates(solving.solved, solving.steps, loss, results.budget)
+    return _Runs(model, solving, choice, _zero_where_diverged(model, "final"))
+
+
+def _zero_where_diverged(model: ModelResult, field: str) -> np.ndarray:
+    """A test score with 0, chance, for diverged runs; any other run must have one."""
+    scores = np.asarray(getattr(model, field), np.float64)
+    diverged = model.diverged.reshape(model.diverged.shape + (1,) * (scores.ndim - 2))
+    if not np.isfinite(np.where(diverged, 0.0, scores)).all():
+        raise ValueError(f"{field}: {model.name!r} has a score that is not finite in a run not marked diverged")
+    return np.where(diverged, 0.0, scores)
+
+
+def _model_summary(results: Results, runs: _Runs) -> dict[str, Any]:
+    """M of LAB.md section 3, and what the page shows beside it."""
+    model, rates = runs.model, np.asarray(runs.model.learning_rates, np.float64)
+    final = runs.chosen(runs.final)
+    summary = {
+        "description": model.description,
+        "parameters": int(model.parameters),
+        "parameters_matched": int(model.parameters_matched),
+        "state_bytes": int(model.state_bytes),
+        "train_flops_per_step": model.train_flops_per_step,
+        "sequential_depth": model.depth,
+        "runs": _run_rows(results, runs),
+        "rates": [_rate_row(results, runs, place) for place in range(len(rates))],
+        "chosen_learning_rates": rates[runs.choice.places].tolist(),
+        "cross_fitted": runs.choice.cross_fitted,
+        **_solving_summary(results, runs),
+        "final": _interval(interquartile_mean(final)),
+        "final_maximum": float(final.max()),
+        "lengths": _by_length(results, runs, "length_score"),
+        "length_sequences": _by_length(results, runs, "length_sequence"),
+    }
+    return summary | {"flags": flags(model, runs.choice, summary)}
+
+
+def _solving_summary(results: Results, runs: _Runs) -> dict[str, Any]:
+    """How many seeds solved the task, and when."""
+    if results.threshold is None:
+        return dict.fromkeys(["solved_fraction", "restricted_mean_steps", "median_steps", "solved_curve"])
+    solved, steps = runs.chosen(runs.solving.solved), runs.chosen(runs.solving.steps)
+    curve = kaplan_meier(np.minimum(steps, results.budget), solved, results.budget)
+    return {
+        "solved_fraction": _interval(clopper_pearson(int(solved.sum()), len(solved))) | {"n": len(solved)},
+        "restricted_mean_steps": _interval(restricted_mean(steps, results.budget)),
+        "median_steps": median_time(curve),
+        "solved_curve": {"steps": curve.times.tolist(), "solved": curve.solved.tolist()},
+    }
+
+
+def _run_rows(results: Results, runs: _Runs) -> list[dict[str, Any]]:
+    """Every seed x learning rate."""
+    known = results.threshold is not None
+    return [
+        {
+            "seed": seed,
+            "learning_rate": float(rate),
+            "solved": bool(runs.solving.solved[seed, place]) if known else None,
+            "steps_to_threshold": int(runs.solving.steps[seed, place]) if runs.solving.solved[seed, place] else None,
+            "unconfirmed": bool(runs.solving.unconfirmed[seed, place]) if known else None,
+            "diverged": bool(runs.model.diverged[seed, place]),
+            "final": float(runs.final[seed, place]),
+        }
+        for seed in range(len(runs.final))
+        for place, rate in enumerate(runs.model.learning_rates)
+    ]
+
+
+def _rate_row(results: Results, runs: _Runs, place: int) -> dict[str, Any]:
+    """What one learning rate came to over all seeds: the window of rates that work is itself a result."""
+    known = results.threshold is not None
+    return {
+        "rate": float(runs.model.learning_rates[place]),
+        "runs": len(runs.final),
+        "chosen": int((runs.choice.places == place).sum()),
+        "solved": int(runs.solving.solved[:, place].sum()) if known else None,
+        "unconfirmed": int(runs.solving.unconfirmed[:, place].sum()) if known else None,
+        "diverged": int(runs.model.diverged[:, place].sum()),
+        "restricted_mean_steps": (
+            float(np.minimum(runs.solving.steps[:, place], results.budget).mean()) if known else None
+        ),
+        "final": interquartile_mean(runs.final[:, place]).value,
+    }
+
+
+def _by_length(results: Results, runs: _Runs, field: str) -> dict[str, Any]:
+    """A test score at every length, by the length as a string."""
+    scores = runs.chosen(_zero_where_diverged(runs.model, field))
+    return {str(n): _interval(interquartile_mean(scores[:, place])) for place, n in enumerate(results.lengths)}
+
+
+def _comparisons(results: Results, runs: dict[str, _Runs]) -> list[dict[str, Any]]:
+    """Every other model against the reference; p is adjusted over all rows."""
+    rows = [
+        (name, measure, difference)
+        for name in runs
+        if name != results.reference
+        for measure, difference in _differences(results, runs[name], runs[results.reference]).items()
+    ]
+    adjusted = holm([difference.p for _, _, difference in rows])
+    return [
+        {
+            "a": name,
+            "b": results.reference,
+            "measure": measure,
+            "difference": difference.value,
+            "low": _bounded(difference.low),
+            "high": _bounded(difference.high),
+            "p": p,
+        }
+        for (name, measure, difference), p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _differences(results: Results, a: _Runs, b: _Runs) -> dict[str, Difference]:
+    """The paired differences of two models, by measure."""
+    final = {"final": paired_difference(a.chosen(a.final), b.chosen(b.final))}
+    if results.threshold is None:
+        return final
+    steps_a, steps_b = (np.minimum(runs.chosen(runs.solving.steps), results.budget) for runs in (a, b))
+    return {
+        "solved": paired_solved(a.chosen(a.solving.solved), b.chosen(b.solving.solved)),
+        "steps": paired_difference(steps_a, steps_b),
+    } | final
+
+
+def _floors(results: Results) -> dict[str, dict[str, float | None]]:
+    """What trivial predictors score at the longest training length."""
+    floors = results.floors[results.train_lengths[1]]
+    return {
+        name: {key: None if value is None else float(value) for key, value in floor.items()}
+        for name, floor in floors.items()
+    }
+
+
+def _timing(results: Results, model: ModelResult, summary: dict[str, Any]) -> dict[str, Any]:
+    """What the clock said: it differs from run to run, so nothing else holds it."""
+    a_step = model.seconds / (model.diverged.size * results.budget)
+    mean = summary["restricted_mean_steps"]
+    return {
+        "seconds": float(model.seconds),
+        "compile_seconds": float(model.compile_seconds),
+        "seconds_per_step": a_step,
+        "restricted_mean_seconds": None if mean is None else {key: value * a_step for key, value in mean.items()},
+    }
+
+
+def _interval(interval: Interval) -> dict[str, float]:
+    return dict(interval._asdict())
+
+
+def _bounded(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,214 @@
+"""A study's outcome in plain sentences: the verdict, and what to know before believing it.
+
+No sentence says more than its interval or its test does: "not decided" is not "equal".
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from attn_jax.lab.outcome.paired import fewest_seeds
+from attn_jax.lab.outcome.results import ModelResult, Results
+from attn_jax.lab.outcome.selection import Choice
+from attn_jax.names import counted
+
+LEVEL = 0.05
+_ALARM = 0.001  # of a score above the best possible, one model of a thousand that are as good as can be
+_LONE_NOISE = 0.1
+_ROUNDING = 1e-6
+# measure -> what a did where a - b is positive, what where negative, and its name
+_WORDS = {
+    "solved": ("solved more seeds", "solved fewer seeds", "solved seeds"),
+    "steps": ("took more steps", "took fewer steps", "steps"),
+    "final": ("scored higher", "scored lower", "final score"),
+}
+
+
+def verdict(results: Results, models: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> str:
+    """Who solved the task in how many seeds and steps, and which differences the data decide.
+
+    Args:
+      results: the study.
+      models: the summary's models.
+      comparisons: the summary's comparisons, with p adjusted.
+
+    Returns:
+      One or two sentences of plain text. Names are the user's: whoever writes markup escapes them.
+    """
+    sentences = [_outcome(results, models)]
+    if comparisons:
+        seeds = len(next(iter(models.values()))["chosen_learning_rates"])
+        sentences.append(_decisions(results.reference, comparisons, seeds))
+    return " ".join(sentences)
+
+
+def flags(model: ModelResult, choice: Choice, summary: Mapping[str, Any]) -> list[str]:
+    """Sentences that qualify one model's numbers.
+
+    Args:
+      model: its results.
+      choice: the rate of each seed.
+      summary: its entry in the summary, without the flags.
+    """
+    candidates = [
+        _above_best_flag(model, choice, summary),
+        model.match_note,
+        *_rate_flags(model, choice),
+        _bound_flag(summary["solved_fraction"]),
+        _spread_flag(summary),
+        _count_flag(summary, "unconfirmed", "reached the threshold too late to be confirmed: not counted as solved"),
+        _count_flag(summary, "diverged", "diverged: kept, unsolved to the budget, final score 0"),
+    ]
+    return [flag for flag in candidates if flag]
+
+
+def _outcome(results: Results, models: Mapping[str, Any]) -> str:
+    """The first sentence."""
+    seeds = len(next(iter(models.values()))["chosen_learning_rates"])
+    trials = counted(seeds, "seed")
+    budget = counted(results.budget, "step") + (" of a cosine schedule" if results.schedule == "cosine" else "")
+    by_score = sorted(models, key=lambda name: -models[name]["final"]["value"])
+    scores = _listing([f"{name} {_range(models[name]['final'], _decimal)}" for name in by_score])
+    if results.threshold is None:
+        return f"By final score on {results.task} after {budget}, over {trials}: {scores}."
+    if not any(model["solved_fraction"]["value"] for model in models.values()):
+        failed = "No model solved" if len(models) > 1 else f"{by_score[0]} did not solve"
+        return f"{failed} {results.task} within {budget}, over {trials}; final scores: {scores}."
+    best = sorted(models, key=lambda name: _merit(models[name]))
+    counts = _listing([f"{name} in {_solved(models[name])}" for name in best])
+    return f"Of {trials} within {budget}, {results.task} was solved by {counts}."
+
+
+def _merit(model: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Smaller is better: solved fraction, then restricted mean steps, then final score."""
+    return (-model["solved_fraction"]["value"], model["restricted_mean_steps"]["value"], -model["final"]["value"])
+
+
+def _solved(model: Mapping[str, Any]) -> str:
+    """How many seeds solved the task, and when."""
+    count = round(model["solved_fraction"]["value"] * model["solved_fraction"]["n"])
+    if not count:
+        return "0"
+    value, low, high = (f"{model['restricted_mean_steps'][key]:.0f}" for key in ("value", "low", "high"))
+    return f"{count} (restricted mean {value} steps{'' if low == high else f', {low} to {high}'})"
+
+
+def _decisions(reference: str, comparisons: Sequence[Mapping[str, Any]], seeds: int) -> str:
+    """The second sentence: what is decided, and what is not."""
+    tests = f"p < .05 after Holm's correction over {counted(len(comparisons), 'test')}"
+    needed = fewest_seeds(len(comparisons))
+    if not any(row["p"] < LEVEL for row in comparisons):
+        paired = counted(seeds, "paired seed")
+        unable = f"; {paired} cannot, {needed} are the fewest that could" if seeds < needed else ""
+        return f"The data decide no difference from {reference} ({tests}){unable}."
+    decided, undecided = _by_phrase(comparisons, decided=True), _by_phrase(comparisons, decided=False)
+    clauses = [f"{_listing(names)} {phrase}" for phrase, names in decided.items()]
+    sentence = f"Against {reference} the data decide ({tests}) that {'; '.join(clauses)}"
+    if undecided:
+        open_ = "; ".join(f"for {_listing(names)} {phrase}" for phrase, names in undecided.items())
+        sentence += f"; not decided: {open_}"
+    return sentence + "."
+
+
+def _by_phrase(comparisons: Sequence[Mapping[str, Any]], *, decided: bool) -> dict[str, list[str]]:
+    """What is (not) decided -> the models of which it holds."""
+    words: dict[str, list[str]] = {}
+    for row in comparisons:
+        if (row["p"] < LEVEL) == decided:
+            more, less, noun = _WORDS[row["measure"]]
+            words.setdefault(row["a"], []).append((more if row["difference"] > 0 else less) if decided else noun)
+    phrases: dict[str, list[str]] = {}
+    for name, said in words.items():
+        phrases.setdefault(_listing(said), []).append(name)
+    return phrases
+
+
+def _above_best_flag(model: ModelResult, choice: Choice, summary: Mapping[str, Any]) -> str | None:
+    """Where a model scores better than the best possible by more than the noise of its data.
+
+    Every batch that a final score is the mean of is fresh data, of each seed its own, so no batch of a model that sees
+    only what it may has a mean above 1. Their mean is held against 1 by a one-sided t-test at p = .001 over seeds x
+    batches: what else differs between batches and seeds widens it. One batch alone has no known noise; there .1 is
+    allowed.
+    """
+    if model.final_batches is None:
+        return None
+    scores = model.final_batches[np.arange(len(choice.places)), choice.places].ravel()
+    scores = scores[np.isfinite(scores)]
+    if not scores.size or scores.mean() <= 1 + (_LONE_NOISE if scores.size == 1 else _ROUNDING):
+        return None
+    from scipy import stats
+
+    n = scores.size
+    noise = stats.t.ppf(1 - _ALARM, n - 1) * scores.std(ddof=1) / n**0.5 if n > 1 else _LONE_NOISE
+    if scores.mean() - noise <= 1 + _ROUNDING:
+        return None
+    return (
+        f"a final score of {summary['final']['value']:.4g} is above 1, the best possible, by more than its noise "
+        f"({noise:.2g}): the model sees what it is to foretell, or the task's best is wrong"
+    )
+
+
+def _rate_flags(model: ModelResult, choice: Choice) -> list[str]:
+    """What to know of the choice of the learning rate."""
+    rates, seeds = model.learning_rates, len(choice.places)
+    if len(rates) == 1:
+        return ["one learning rate: none was chosen"]
+    edges = [(0, "smallest", "below"), (len(rates) - 1, "largest", "above")]
+    found = [(int((choice.places == place).sum()), place, word, side) for place, word, side in edges]
+    said = [
+        f"the rate chosen for {count} of {counted(seeds, 'seed')}, {rates[place]:g}, is the {word} of the grid: "
+        f"a better one may lie {side}"
+        for count, place, word, side in found
+        if count
+    ]
+    if not choice.cross_fitted:
+        said.append("one seed: its rate is its own validation best, not cross-fitted")
+    return said
+
+
+def _bound_flag(fraction: Mapping[str, Any] | None) -> str | None:
+    """What all or none of few seeds still leaves open."""
+    if fraction is None or 0 < fraction["value"] < 1:
+        return None
+    if fraction["value"] == 1:
+        return f"with n = {fraction['n']} all solved the lower bound is {_decimal(fraction['low'], 3)}"
+    return f"with n = {fraction['n']} none solved the upper bound is {_decimal(fraction['high'], 3)}"
+
+
+def _spread_flag(summary: Mapping[str, Any]) -> str | None:
+    """Where all seeds agree an interval is a point."""
+    seeds = len(summary["chosen_learning_rates"])
+    if seeds == 1:
+        return "one seed: every interval but the solved fraction's is a point and says nothing of other seeds"
+    chosen = summary["chosen_learning_rates"]
+    runs = [run for run in summary["runs"] if run["learning_rate"] == chosen[run["seed"]]]
+    measures = {"steps": "steps_to_threshold", "final score": "final"}
+    timed = summary["solved_fraction"] is not None
+    agreed = [
+        name for name, key in measures.items() if (timed or key == "final") and len({run[key] for run in runs}) == 1
+    ]
+    return f"no spread over {counted(seeds, 'seed')}: {_listing(agreed)}" if agreed else None
+
+
+def _count_flag(summary: Mapping[str, Any], outcome: str, meaning: str) -> str | None:
+    """How many of all runs ended so."""
+    count = sum(bool(run[outcome]) for run in summary["runs"])
+    return f"{count} of {counted(len(summary['runs']), 'run')} {meaning}" if count else None
+
+
+def _range(interval: Mapping[str, float], write: Callable[[float], str]) -> str:
+    """A value and its interval; the value alone where there is no spread."""
+    value, low, high = (write(interval[key]) for key in ("value", "low", "high"))
+    return value if interval["low"] == interval["high"] else f"{value} ({low} to {high})"
+
+
+def _decimal(value: float, digits: int = 2) -> str:
+    """A number near one without its leading zero."""
+    text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: -0 is 0
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def _listing(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,63 @@
+"""Before anything is trained: mixers and models of the user's own keep what makes a comparison fair."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attn_jax.blame import breach
+from attn_jax.config.codec import own_class
+from attn_jax.config.own_code import file_of
+from attn_jax.errors import UserError
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.mixers.base import MixerConfig
+from attn_jax.models import AnyModelConfig
+from attn_jax.testing.check_quickly import check_encoder_decoder_quickly, check_mixer_quickly, check_model_quickly
+
+
+def check_contracts(prepared: Prepared, models: Sequence[str]) -> None:
+    """Checks, in a second or two each, the mixers and models among these that are not the package's own.
+
+    Raises:
+      UserError: one sentence, as `attn-jax check` says it: which promise is broken, or where the user's code raised.
+    """
+    checked = []
+    for name in models:
+        config = prepared.study.models[name]  # not matched: that would trace it, and raise in jax's words
+        for path, mixer in _own_mixers(config, f"models.{name}"):
+            mixer = mixer if mixer.d_model is not None else replace(mixer, d_model=config.d_model)
+            if mixer not in checked:
+                _check(path, mixer, partial(check_mixer_quickly, mixer, max_length=prepared.max_tokens))
+                checked.append(mixer)
+        if own_class(config) is not None:
+            _check(f"models.{name}", config, partial(_check_model, prepared, config))
+
+
+def _check_model(prepared: Prepared, config: AnyModelConfig) -> None:
+    model, io = prepared.make(config), prepared.spec.io
+    if prepared.study.pairs:
+        source, target = prepared.pair_places(prepared.longest)
+        check_encoder_decoder_quickly(model, io, source_tokens=source, target_tokens=target)
+    else:
+        check_model_quickly(model, io, max_length=prepared.max_tokens)
+
+
+def _check(path: str, config: Any, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except (Exception, SystemExit) as error:  # whatever the user's code does
+        file = Path(file_of(type(config)) or "")
+        raise UserError(f"{path}: {breach(f'{file.name}:{type(config).__name__}', file, error)}") from error
+
+
+def _own_mixers(value: Any, path: str) -> Iterator[tuple[str, MixerConfig]]:
+    """The user's own mixers in a model's config, however deep, and where they stand."""
+    if isinstance(value, MixerConfig) and own_class(value) is not None:
+        yield path, value
+    if is_dataclass(value) and not isinstance(value, type):
+        for f in fields(value):
+            yield from _own_mixers(getattr(value, f.name), f"{path}.{f.name}")
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from _own_mixers(item, f"{path}.{i}")

@@ -1,0 +1,126 @@
+"""What is true of a study before it runs: sizes, FLOPs, depth, floors. All of it stands in study.json."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from attn_jax.config.codec import fingerprint, to_dict
+from attn_jax.lab.cost.program import count_flops, depth_growth
+from attn_jax.lab.cost.sizes import count_parameters, floating_bytes
+from attn_jax.lab.plan.newton_trips import newton_trips
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.sources import hashed_sources
+from attn_jax.lab.record.schema import STUDY_SCHEMA
+from attn_jax.models import AnyModelConfig
+from attn_jax.training.step import batch_loss, train_batch
+
+
+def study_facts(prepared: Prepared) -> dict[str, Any]:
+    """The content of study.json, less how its runs fall into blocks."""
+    prepared.check_batches()
+    study, spec = prepared.study, prepared.spec
+    lengths = sorted({*prepared.curve_lengths, *prepared.train_lengths})
+    return {
+        "schema": STUDY_SCHEMA,
+        "fingerprint": fingerprint(study),
+        "config": to_dict(study),
+        "task": {
+            "metric": spec.metric,
+            "chance": spec.chance,
+            "best": {str(length): float(spec.best_metric(prepared.floors(length))) for length in lengths},
+            "loss_places": spec.loss_places,
+            "threshold": spec.threshold,
+            "length_unit": spec.length_unit,
+            "train_lengths": [min(prepared.train_lengths), max(prepared.train_lengths)],
+            "lengths": list(prepared.curve_lengths),
+            "validation_lengths": list(prepared.plan(study.reference_name).validation_lengths),
+            "floors": {str(length): _floors(prepared, length) for length in lengths},
+            "source": spec.source,
+        },
+        "models": {name: _model_facts(prepared, name) for name in study.models},
+        "sources": {name: hashed_sources(study, name) for name in study.models},
+    }
+
+
+def _floors(prepared: Prepared, length: int) -> dict[str, dict[str, float | None]]:
+    floors = prepared.floors(length)
+    number = lambda value: None if value is None else float(value)  # noqa: E731 -- NumPy's too
+    return {name: {"metric": number(floor.metric), "loss": number(floor.loss)} for name, floor in floors.items()}
+
+
+def _model_facts(prepared: Prepared, name: str) -> dict[str, Any]:
+    config, note = prepared.models[name]
+    parameters = count_parameters(prepared.make(config))
+    return {
+        "config": to_dict(config),
+        "description": config.describe(),
+        "parameters": parameters.total,
+        "parameters_matched": parameters.matched,
+        "match_note": note,
+        "state_bytes": _state_bytes(prepared, config),
+        "train_flops_per_step": _counted(_train_flops, prepared, name),
+        "depth": _counted(_depth, prepared, config.countable) or "unknown",
+    }
+
+
+def _state_bytes(prepared: Prepared, config: AnyModelConfig) -> int:
+    """Bytes of floating state of one sequence of the longest training length, float32; over strings, after a source."""
+    longest = max(prepared.train_lengths)
+    model = prepared.make(config)
+    if prepared.study.pairs:
+        source_tokens, target_tokens = prepared.pair_places(longest)
+        source = jnp.zeros((1, source_tokens), jnp.int32)
+
+        def start(key):
+            return model.encode(model.init(key), source, source >= 0, target_tokens)
+    elif model.init_state is None:
+        return 0
+    else:
+
+        def start(key):
+            return model.init_state(model.init(key), 1, prepared.spec.num_tokens(longest))
+
+    return floating_bytes(jax.eval_shape(start, jax.random.key(0)))
+
+
+def _counted(count: Callable[..., Any], *args: Any) -> Any:
+    """A count, None where a program does not let itself be counted (a `while` loop, say): no reason not to train it."""
+    try:
+        return count(*args)
+    except (ValueError, NotImplementedError):
+        return None
+
+
+def _train_flops(prepared: Prepared, name: str) -> float:
+    """FLOPs of one run's loss and gradient on one batch, what is computed twice included, from the jaxpr."""
+    config = prepared.models[name][0].countable
+    setup = replace(prepared.plan(name).setup, objective=prepared.objective(config))
+    params = jax.eval_shape(setup.objective.init, jax.random.key(0))
+    batch = jax.eval_shape(partial(train_batch, setup), 0, 0)
+    gradient = jax.value_and_grad(partial(batch_loss, setup))
+    longest = max(prepared.train_lengths)
+    tokens = sum(prepared.pair_places(longest)) if prepared.study.pairs else prepared.spec.num_tokens(longest)
+    return count_flops(gradient, params, batch, None, trips=newton_trips(prepared, config, tokens))
+
+
+def _depth(prepared: Prepared, config: AnyModelConfig) -> str:
+    """How the sequential depth of the forward pass grows with T; over strings, with T letters read and T said."""
+    strings = 2 if prepared.study.pairs else 1
+    return depth_growth(
+        partial(_forward, prepared, config), trips=lambda length: newton_trips(prepared, config, strings * length)
+    )
+
+
+def _forward(prepared: Prepared, config: AnyModelConfig, length: int) -> tuple[Any, list[Any]]:
+    if prepared.study.pairs:
+        model = config.over_strings(prepared.spec.io, length, length)
+        tokens = jax.ShapeDtypeStruct((1, length), jnp.int32)
+        args = [tokens, jax.ShapeDtypeStruct((1, length), bool), tokens]
+        return model.apply, [jax.eval_shape(model.init, jax.random.key(0)), *args]
+    model: Any = config.make(prepared.spec.io, length)
+    x = jax.ShapeDtypeStruct((1, length, config.d_model), jnp.float32)
+    return model.apply_embedded, [jax.eval_shape(model.init, jax.random.key(0)), x]

@@ -1,0 +1,216 @@
+"""From a study to what is run: matched models, training and evaluation lengths, and how runs fall into blocks."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from attn_jax.blame import raised, users_code
+from attn_jax.config.study import HELD, Study
+from attn_jax.errors import ConfigError, UserError
+from attn_jax.lab.cost.sizes import count_parameters
+from attn_jax.lab.plan.limits import refuse_too_large
+from attn_jax.lab.plan.matching import match_parameters
+from attn_jax.lab.plan.sources import own_classes
+from attn_jax.lab.plan.task_contract import check_floors, check_lengths, check_pairs, check_sample, made, num_places
+from attn_jax.lab.plan.yardstick import Yardstick, yardstick
+from attn_jax.models import AnyModelConfig
+from attn_jax.tasks import Floor, Task, TaskSpec
+from attn_jax.training.evaluate import spread_lengths
+from attn_jax.training.objective import Objective, answers, strings
+from attn_jax.training.optim import learning_rate_schedule, make_optimizer
+from attn_jax.training.runs import Plan
+from attn_jax.training.step import Setup
+
+_FEWEST_BATCHES = 4  # a validation score of a range of lengths
+_WIDEST = 12  # runs a block on a CPU; wider blocks fall out of the cache
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study with everything that follows from it."""
+
+    study: Study
+
+    def __post_init__(self):
+        refuse_too_large(self.study, self.spec)
+        evaluations = self.study.train.steps // self.study.evaluate.every
+        if self.spec.threshold is not None and evaluations <= HELD:
+            raise ConfigError(
+                f"train.steps: got {self.study.train.steps}, wanted at least {(HELD + 1) * self.study.evaluate.every}: "
+                f"solved means held for {HELD} more evaluations, and evaluate.every is {self.study.evaluate.every}"
+            )
+
+    @cached_property
+    def task(self) -> Task:
+        """The task's functions."""
+        try:
+            with users_code():
+                return made(self.study.task.make())
+        except ValueError as error:  # a text file that is not there
+            raise ConfigError(f"task: {error}") from error
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """What models read, say and are scored by, and the floors of that score."""
+        return yardstick(self.task, pairs=self.study.pairs)
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The yardstick's description."""
+        return self.yardstick.spec
+
+    def check_batches(self) -> None:
+        """Refuses, before a worker meets it, a task that cannot give batches of this size: a text that is too short."""
+        train, longest = self.study.train, max(self.train_lengths)
+        if train.label_smoothing and self.spec.io.num_classes is None:
+            raise ConfigError(
+                f"train.label_smoothing: got {train.label_smoothing} for answers that are real numbers, wanted 0"
+            )
+        try:
+            with users_code():
+                check_sample(self.task, train.batch_size, longest)
+                if self.study.pairs:
+                    check_pairs(self.task, train.batch_size, longest)
+        except ValueError as error:
+            raise ConfigError(f"train.batch_size, train.lengths: {error}") from error
+
+    def floors(self, length: int) -> dict[str, Floor]:
+        """The yardstick's floors at a length, by name."""
+        with users_code():
+            floors = self.yardstick.floors(length)
+        check_floors(self.spec, floors, length)
+        return floors
+
+    @cached_property
+    def train_lengths(self) -> tuple[int, ...]:
+        """The allowed lengths between the shortest and the longest trained on."""
+        return self._allowed("train.lengths", *(self.study.train.lengths or self.spec.train_lengths))
+
+    @cached_property
+    def curve_lengths(self) -> tuple[int, ...]:
+        """The lengths of the length curve."""
+        lengths = self.study.evaluate.lengths or self.spec.test_lengths
+        for length in lengths:
+            self._allowed("evaluate.lengths", length, length)
+        return lengths
+
+    def _allowed(self, path: str, low: int, high: int) -> tuple[int, ...]:
+        try:
+            with users_code():
+                lengths = check_lengths(self.spec.lengths(low, high), low, high)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        if not lengths:
+            raise ConfigError(f"{path}: the task has none between {low} and {high} {self.spec.length_unit}")
+        return lengths
+
+    @property
+    def longest(self) -> int:
+        """The longest length that is trained on or scored."""
+        return max(*self.train_lengths, *self.curve_lengths)
+
+    @property
+    def max_tokens(self) -> int:
+        """T of the longest sequence that is trained on or scored."""
+        return num_places(self.spec, self.longest)
+
+    def pair_places(self, length: int) -> tuple[int, int]:
+        """(S, T): the places of a source and of a target of this length, EOS included."""
+        assert self.task.pairs is not None  # the yardstick asked
+        pairs = jax.eval_shape(
+            partial(self.task.pairs, batch_size=1, length=length, max_length=length), jax.random.key(0)
+        )
+        return pairs.source.shape[1], pairs.target.shape[1]
+
+    def make(self, config: AnyModelConfig) -> Any:
+        """A model's functions, with room for the longest sequences: an `EncoderDecoder` where the study is of pairs."""
+        if self.study.pairs:
+            return config.over_strings(self.spec.io, *self.pair_places(self.longest))
+        return config.make(self.spec.io, self.max_tokens)
+
+    def objective(self, config: AnyModelConfig) -> Objective:
+        """A model on the study's task."""
+        make = strings if self.study.pairs else answers
+        return make(self.make(config), self.task, label_smoothing=self.study.train.label_smoothing)
+
+    @cached_property
+    def models(self) -> dict[str, tuple[AnyModelConfig, str | None]]:
+        """The models as they run, matched if the study says so, each with a note where 2 % could not be reached."""
+        study, io, at = self.study, self.spec.io, self.study.reference_name
+        models: dict[str, tuple[AnyModelConfig, str | None]] = {}
+        try:
+            with users_code():
+                target = count_parameters(study.models[at].make(io, 1)).matched
+                for at, model in study.models.items():
+                    keep = study.match is None or at == study.reference_name
+                    models[at] = (model, None) if keep else match_parameters(model, target, io)
+                    jax.eval_shape(partial(self._longest_forward, models[at][0]))  # what is wrong comes out here
+        except UserError:
+            raise
+        except Exception as error:
+            if any(own_classes(study.models[at])):  # it gave what the package could not go on with
+                raise UserError(
+                    f"models.{at} breaks its contract: {raised(error)}; attn-jax check says more"
+                ) from error
+            if isinstance(error, ValueError):
+                raise ConfigError(f"models.{at}: {error}") from error
+            raise
+        return models
+
+    def _longest_forward(self, config: AnyModelConfig) -> Any:
+        """A model's outputs on the longest sequence that it will meet, to be traced only."""
+        model, io = self.make(config), self.spec.io
+        params = model.init(jax.random.key(0))
+        if self.study.pairs:
+            source, target = (jnp.zeros((1, places), jnp.int32) for places in self.pair_places(self.longest))
+            return model.apply(params, source, source >= 0, target)
+        shape = (1, self.max_tokens)
+        return model.apply(
+            params, jnp.zeros(shape, jnp.int32) if io.channels is None else jnp.zeros((*shape, io.channels)), None
+        )
+
+    @property
+    def num_runs(self) -> int:
+        """The runs of a model, seeds times learning rates."""
+        return self.study.train.seeds * len(self.study.train.learning_rates)
+
+    def run(self, index: int) -> tuple[int, float]:
+        """(seed, learning rate) of a run, seed by seed."""
+        rates = self.study.train.learning_rates
+        return index // len(rates), rates[index % len(rates)]
+
+    def block(self, index: int, width: int) -> tuple[tuple[int, float], ...]:
+        """The runs of one block; the last block repeats its last run up to the width."""
+        first, last = index * width, self.num_runs - 1
+        return tuple(self.run(min(place, last)) for place in range(first, first + width))
+
+    def plan(self, name: str) -> Plan:
+        """The static sizes of one model's programs."""
+        train, evaluate = self.study.train, self.study.evaluate
+        schedule = learning_rate_schedule(train.schedule, warmup_steps=train.warmup_steps, steps=train.steps)
+        objective = self.objective(self.models[name][0])
+        setup = Setup(
+            objective=objective,
+            optimizer=make_optimizer(
+                schedule, weight_decay=train.weight_decay, clip=train.clip, spared=objective.spared
+            ),
+            batch_size=train.batch_size,
+            lengths=self.train_lengths,
+        )
+        # batches no larger than in training, and enough of them for several of the lengths trained on
+        batches = max(-(-evaluate.num_examples // train.batch_size), min(len(self.train_lengths), _FEWEST_BATCHES))
+        validation = spread_lengths(self.train_lengths, batches)
+        curve = tuple(length for length in self.curve_lengths for _ in range(batches))
+        return Plan(setup, evaluate.every, -(-evaluate.num_examples // batches), validation, validation + curve)
+
+
+def block_width(num_runs: int, num_models: int, num_workers: int, *, widest: int = _WIDEST) -> int:
+    """Runs a block: enough blocks for all workers, and none wider than the cache likes.
+
+    >>> block_width(24, 3, 2), block_width(24, 3, 16), block_width(2, 1, 8)
+    (12, 5, 1)
+    """
+    return max(1, min(widest, -(-num_runs * num_models // num_workers), num_runs))

@@ -1,0 +1,104 @@
+"""A study's directory: who writes what, and nothing half-written that is ever read as whole.
+
+study.json        what the study is: config, fingerprint, matched models, task; the parent writes it
+environment.json  on what it ran
+confirmed.json    the models that were asked for, be it with --yes: a resumption does not ask again
+sources/          the user's own code that decides the numbers, as it was when the study began; the parent
+blocks/<model>-<k>/metrics.jsonl, checkpoints/      one worker writes them
+summary.json, report.html                           the parent, at the end
+compiled/         jax's cache of compiled programs; can be deleted
+lock              held by the running command; gone with it, however it ends
+stop              asks the workers to save and stop
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from attn_jax.errors import ConfigError, MachineError
+from attn_jax.files import append_whole, naming, parse_json, write_whole
+from attn_jax.lab.record.schema import is_row
+
+TRAIN_ANEW = "delete the folder {} and run attn-jax compare again: it trains this block anew"
+
+
+def block_directory(directory: Path, model: str, block: int) -> Path:
+    """Where one block's worker writes."""
+    return directory / "blocks" / f"{model}-{block}"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON whole or not at all; NaN is refused."""
+    write_whole(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Appends a line of JSON; after a torn line, on one of its own."""
+    append_whole(path, (json.dumps(row, allow_nan=False) + "\n").encode())
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines; none where it is not there.
+
+    A line that a sudden death tore is dropped: no row follows, or that of a resumption, {"start": ...}, which writes
+    again what was lost.
+
+    Raises:
+      ConfigError: another line is not a row; it is named.
+    """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: is no file; {TRAIN_ANEW.format(path.parent)}")
+    with naming(path):
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+    rows: list[dict[str, Any]] = []
+    for number, line in reversed(list(enumerate(lines, 1))):
+        row = table_in(line)
+        if row is not None and is_row(row):
+            rows.append(row)
+        elif line.strip() and rows and "start" not in rows[-1]:
+            raise ConfigError(f"{path}, line {number}: is damaged; {TRAIN_ANEW.format(path.parent)}")
+    return rows[::-1]
+
+
+def table_in(line: bytes) -> dict[str, Any] | None:
+    """A line of JSON as a table, None where it is none."""
+    try:
+        table = parse_json(line)
+    except ValueError:
+        return None
+    return table if isinstance(table, dict) else None
+
+
+@contextlib.contextmanager
+def locked(directory: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Holds a directory against every other process, on this machine; kill -9 leaves no trace of it.
+
+    Raises:
+      MachineError: another process holds it; names the holder.
+    """
+    with (directory / "lock").open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + wait_seconds
+        while not _try_lock(file):
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise MachineError(f"{directory} is in use by {holder}. Wait for it, or give another --workdir.")
+            time.sleep(0.05)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        file.flush()
+        yield
+
+
+def _try_lock(file: Any) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Jobs: where they run, how they are watched, stopped and begun again."""

@@ -1,0 +1,118 @@
+"""One job: a block of runs of one model, from its last checkpoint to its test scores."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attn_jax.config.codec import from_json
+from attn_jax.lab.plan.numerics import prepare
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.sources import hashed_sources, refuse_changed
+from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows
+from attn_jax.training.checkpoint import Checkpoints
+from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
+from attn_jax.training.objective import Evaluation
+
+_HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
+
+
+@dataclass(frozen=True)
+class Job:
+    """All a worker needs: strings and numbers, so that any executor can carry it to any machine."""
+
+    study: str  # JSON, as codec.to_json writes it
+    sources: str  # JSON, the model's hashed sources
+    directory: str  # absolute
+    model: str
+    block: int
+    width: int
+    num_devices: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.model}-{self.block}"
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the test scores of the block in this folder are there."""
+    return any("test" in row for row in read_rows(folder / "metrics.jsonl"))
+
+
+def run_block(job: Job, should_stop: Any) -> bool:
+    """Trains a block to the end, or until `should_stop()` at the end of a chunk; True when it is done."""
+    folder = block_directory(Path(job.directory), job.model, job.block)
+    folder.mkdir(parents=True, exist_ok=True)
+    _keep_compiled(Path(job.directory))
+    with locked(folder, wait_seconds=_HANDOVER_SECONDS), prepare(partial(from_json, job.study)) as prepared:
+        return is_done(folder) or (not should_stop() and _train(job, prepared, should_stop))
+
+
+def _keep_compiled(directory: Path) -> None:
+    """Lets the blocks of a model, and a resumption, share compiled programs; a cache the user has set is left alone.
+
+    One that cannot be written costs time alone: what is wrong with the disk, the study's own files say in a sentence.
+    """
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(directory / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _train(job: Job, prepared: Prepared, should_stop: Any) -> bool:
+    plan, train = prepared.plan(job.model), prepared.study.train
+    seeds, rates = zip(*prepared.block(job.block, job.width), strict=True)
+    state = start_runs(plan, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
+    checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
+    try:
+        start, state = checkpoints.restore(state) or (0, state)
+        append_row(_metrics(job), {"compiling": True})  # for whoever watches
+        programs = compile_programs(plan, state, job.num_devices)
+        before = json.loads(job.sources)
+        refuse_changed(job.model, before, hashed_sources(prepared.study, job.model, known=before))  # all is traced
+        append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
+        after = partial(_after_chunk, job, checkpoints, should_stop)
+        state = run_chunks(programs, state, start=start, steps=train.steps, every=plan.every, after=after)
+        if state is None:
+            return False
+        append_row(_metrics(job), {"test": _table(jax.device_get(programs.test(state)))})
+        return True
+    finally:
+        checkpoints.close()
+
+
+def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Chunk) -> bool:
+    """Writes the chunk's row, then the checkpoint: a row without its checkpoint is written again, alike."""
+    row = {"step": chunk.step, "seconds": chunk.seconds, "train_loss": _finite(chunk.loss)}
+    diverged = np.asarray(chunk.state.diverged).tolist()
+    append_row(_metrics(job), row | {"diverged": diverged, "validation": _table(chunk.validation)})
+    checkpoints.save(chunk.step, chunk.state)
+    return not should_stop()
+
+
+def _table(evaluation: Evaluation) -> dict[str, Any]:
+    """Means of the tallies, [R][M] lists; null where not finite."""
+    return {name: _finite(_mean(*tally)) for name, tally in evaluation._asdict().items()}
+
+
+def _mean(total: Any, number: Any) -> np.ndarray:
+    """In float64: 19 of 20 is .95, and reaches a threshold of .95."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total, np.float64) / np.asarray(number, np.float64)
+
+
+def _finite(values: Any) -> Any:
+    """An array as nested lists with null for NaN and infinity."""
+    values = np.asarray(values, np.float64)
+    listed = values.astype(object)
+    listed[~np.isfinite(values)] = None
+    return listed.tolist()
+
+
+def _metrics(job: Job) -> Path:
+    return block_directory(Path(job.directory), job.model, job.block) / "metrics.jsonl"

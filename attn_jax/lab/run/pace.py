@@ -1,0 +1,130 @@
+"""How far a study's blocks are, from the rows its workers append, and how long the rest will take."""
+
+import heapq
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from attn_jax.lab.record.directory import block_directory, table_in
+from attn_jax.lab.record.schema import row_complaint
+
+
+class Extent(NamedTuple):
+    """What a command has to train."""
+
+    models: list[str]
+    blocks: int
+    steps: int
+    every: int  # steps a chunk
+    workers: int
+
+
+@dataclass
+class BlockPace:
+    """One block: what its metrics.jsonl says, read from where the last reading ended."""
+
+    path: Path
+    step: int = 0
+    chunks: int = 0
+    seconds: float = 0.0  # of these chunks
+    compile_seconds: float | None = None
+    compiling: bool = False
+    done: bool = False
+    _read: int = field(default=0, repr=False)
+
+    def update(self) -> None:
+        """Takes in the whole lines that were appended since."""
+        if self.done or not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self._read += len(whole + newline)
+        for line in whole.split(b"\n"):
+            self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        row = table_in(line)
+        if row is None or row_complaint(row):  # torn, or damaged: whoever reads the results says so
+            return
+        self.compiling = "compiling" in row
+        self.done = "test" in row
+        if "start" in row:
+            self.compile_seconds = row["compile_seconds"]
+        if "step" in row:
+            self.step, self.chunks = max(self.step, row["step"]), self.chunks + 1
+            self.seconds += row["seconds"]
+
+
+class Pace:
+    """All blocks of a command."""
+
+    def __init__(self, directory: Path, extent: Extent):
+        self.extent = extent
+        self.blocks = {
+            name: [BlockPace(block_directory(directory, name, k) / "metrics.jsonl") for k in range(extent.blocks)]
+            for name in extent.models
+        }
+        self.update()
+        for block in self._all():
+            block.compiling = False  # it was, when the command before this one ended
+
+    def update(self) -> None:
+        """Reads what the workers wrote since the last time."""
+        for block in self._all():
+            block.update()
+
+    def steps_done(self, name: str) -> int:
+        """Of one model's blocks together."""
+        return sum(block.step for block in self.blocks[name])
+
+    def is_compiling(self, name: str) -> bool:
+        """Whether one of a model's blocks is being compiled."""
+        return any(block.compiling for block in self.blocks[name])
+
+    def seconds_left(self) -> float | None:
+        """How long the rest will take: each model at its own speed, its blocks shared out over the workers in order.
+
+        None before any chunk is over; a model of which none is counts as the mean of the others.
+        """
+        per_step = {name: self._mean(name) for name in self.blocks}
+        known = [value for value in per_step.values() if value is not None]
+        if not known:
+            return None
+        guess = sum(known) / len(known)
+        left = [
+            self._compile_left(name, k) + (self.extent.steps - self.blocks[name][k].step) * (per_step[name] or guess)
+            for k in range(self.extent.blocks)
+            for name in sorted(self.blocks, key=lambda name: not self._runs(name, k))
+            if not self.blocks[name][k].done
+        ]
+        return shared_out(left, self.extent.workers)
+
+    def _mean(self, name: str) -> float | None:
+        """Seconds a step of one of the model's blocks takes."""
+        chunks = sum(block.chunks for block in self.blocks[name])
+        return sum(block.seconds for block in self.blocks[name]) / (chunks * self.extent.every) if chunks else None
+
+    def _compile_left(self, name: str, k: int) -> float:
+        """What a block that has not begun will take to compile: as long as the model's last one, which may be none."""
+        times = [block.compile_seconds for block in self.blocks[name] if block.compile_seconds is not None]
+        return times[-1] if times and self.blocks[name][k].compile_seconds is None else 0.0
+
+    def _runs(self, name: str, k: int) -> bool:
+        block = self.blocks[name][k]
+        return block.compiling or block.compile_seconds is not None
+
+    def _all(self) -> list[BlockPace]:
+        return [block for blocks in self.blocks.values() for block in blocks]
+
+
+def shared_out(jobs: list[float], workers: int) -> float:
+    """When the last of these jobs ends, each given to the first free worker.
+
+    >>> shared_out([3.0, 1.0, 1.0, 2.0], 2)
+    4.0
+    """
+    ends = [0.0] * workers
+    for seconds in jobs:
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return max(ends)

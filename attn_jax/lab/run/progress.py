@@ -1,0 +1,88 @@
+"""What is shown while a study runs: bars for it and each model on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from attn_jax.lab.run.pace import Extent, Pace
+
+_BAR_SECONDS = 1.0
+_PLAIN_SECONDS = 15.0
+_SILENT_SECONDS = 300.0  # a plain line is repeated after so long, as a sign of life
+
+
+class Watch:
+    """Reads the workers' metrics and shows how far each model is; called several times a second."""
+
+    def __init__(self, console: Console, directory: Path, extent: Extent):
+        self._console, self._extent, self._pace = console, extent, Pace(directory, extent)
+        self._live = console.is_terminal and not console.is_dumb_terminal
+        self._looked, self._printed, self._line = time.monotonic(), time.monotonic(), ""
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=console,
+            disable=not self._live,
+        )
+        each = extent.blocks * extent.steps
+        self._study = self._progress.add_task("study", total=len(extent.models) * each, note="")
+        self._bars = {name: self._progress.add_task(name, total=each, note="") for name in extent.models}
+
+    def __enter__(self) -> Callable[[], None]:
+        self._progress.start()
+        return self.update
+
+    def __exit__(self, *error: object) -> None:
+        self._pace.update()  # the last numbers are shown in any case
+        self._show()
+        self._progress.stop()
+
+    def update(self) -> None:
+        """Shows the newest numbers, if the last ones have stood for a while."""
+        if time.monotonic() - self._looked < (_BAR_SECONDS if self._live else _PLAIN_SECONDS):
+            return
+        self._looked = time.monotonic()
+        self._pace.update()
+        self._show()
+
+    def _show(self) -> None:
+        left = self._pace.seconds_left()
+        note = "" if left is None or left == 0 else f"{in_minutes(left)} left"
+        if not self._live:
+            self._print(note)
+            return
+        done = {name: self._pace.steps_done(name) for name in self._extent.models}
+        self._progress.update(self._study, completed=sum(done.values()), note=note)
+        for name, steps in done.items():
+            compiling = "compiling" if self._pace.is_compiling(name) else ""
+            self._progress.update(self._bars[name], completed=steps, note=compiling)
+
+    def _print(self, note: str) -> None:
+        """A line where a model has moved, or after a long silence."""
+        line = ", ".join(f"{name} {self._share(name)}" for name in self._extent.models)
+        if line == self._line and time.monotonic() - self._printed < _SILENT_SECONDS:
+            return
+        self._line, self._printed = line, time.monotonic()
+        self._console.print(f"  {line}{note and f' ({note})'}", markup=False, highlight=False, soft_wrap=True)
+
+    def _share(self, name: str) -> str:
+        share = f"{self._pace.steps_done(name) / (self._extent.blocks * self._extent.steps):.0%}"
+        return f"{share} compiling" if self._pace.is_compiling(name) else share
+
+
+def in_minutes(seconds: float) -> str:
+    """A time that is guessed, no finer than it is known.
+
+    >>> in_minutes(42), in_minutes(100), in_minutes(5400)
+    ('40 s', '2 min', '1 h 30 min')
+    """
+    if seconds < 57:
+        return f"{max(round(seconds / 5) * 5, 5)} s"
+    minutes = max(round(seconds / 60), 1)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,281 @@
+"""A study from start to end: claims its directory, hands its blocks to an executor, watches them, gathers the results.
+
+Workers write only their block's folder; this process alone writes the study's own files and shows progress.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attn_jax.blame import in_sentences
+from attn_jax.config.codec import to_json
+from attn_jax.config.differences import differences
+from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
+from attn_jax.files import read_json
+from attn_jax.lab.plan.facts import study_facts
+from attn_jax.lab.plan.prepared import Prepared, block_width
+from attn_jax.lab.plan.sources import keep_sources, refuse_changed
+from attn_jax.lab.record.directory import block_directory, locked, read_rows, write_json
+from attn_jax.lab.record.schema import damaged, read_study
+from attn_jax.lab.run.block import Job, is_done, run_block
+from attn_jax.lab.run.confirmed import ask, keep_confirmed
+from attn_jax.lab.run.executor import WorkerDiedError, stop_requested
+from attn_jax.names import counted
+
+_ATTEMPTS = 2  # a job whose worker was killed is tried once more
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How runs fall into blocks; fixed when the study begins, because bits depend on a block's width."""
+
+    width: int
+    blocks: int
+    workers: int
+    platform: str
+    num_devices: int
+
+
+def choose_layout(prepared: Prepared, *, platform: str, workers: int, num_devices: int) -> Layout:
+    """On a CPU enough blocks for all workers; on accelerators one block, its runs split over the devices."""
+    runs, models = prepared.num_runs, len(prepared.study.models)
+    width = block_width(runs, models, workers) if platform == "cpu" else -(-runs // num_devices) * num_devices
+    return Layout(width, -(-runs // width), workers, platform, num_devices)
+
+
+@contextlib.contextmanager
+def claimed(
+    directory: Path,
+    prepared: Prepared,
+    layout: Layout,
+    *,
+    models: Sequence[str] | None = None,
+    confirmed: bool = True,
+) -> Iterator[Layout]:
+    """Holds the study's directory; writes study.json, or checks that the one there is of the same study.
+
+    Args:
+      directory: where it lives.
+      prepared: the study.
+      layout: its blocks, should it begin now.
+      models: what is to be trained, all by default; asked about, once, before what takes long begins.
+      confirmed: whether that is meant, however long it takes.
+
+    Yields:
+      The layout that it was begun with.
+
+    Raises:
+      ConfigError: the directory belongs to another study, or to another config of this one.
+      MachineError: another process holds it, or it was begun on another kind of machine.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
+    _refuse_strangers(directory)
+    facts = study_facts(prepared)  # before anything is written: it finds what is wrong with the config
+    models = list(prepared.study.models if models is None else models)
+    if not (directory / "study.json").exists():
+        ask(directory, facts, vars(layout), models, confirmed=confirmed)
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        (directory / "stop").unlink(missing_ok=True)
+        path = directory / "study.json"
+        if path.exists():
+            begun = read_study(directory)
+            layout = _same_study(directory, begun, facts, layout)
+            ask(directory, facts, vars(layout), unfinished(directory, models), confirmed=confirmed)
+            if begun["sources"] != facts["sources"]:
+                _begin(directory, prepared, facts, layout)  # another source, of models that have not begun
+        else:
+            _begin(directory, prepared, facts, layout)
+        keep_confirmed(directory, models)
+        yield layout
+
+
+def _begin(directory: Path, prepared: Prepared, facts: dict[str, Any], layout: Layout) -> None:
+    keep_sources(prepared.study, directory / "sources")
+    write_json(directory / "study.json", facts | vars(layout))
+
+
+def record_environment(directory: Path, environment: dict[str, Any]) -> None:
+    """Writes what the study runs on; a resumption elsewhere is added to it.
+
+    Raises:
+      MachineError: the rest would be trained where the same config gives other numbers.
+    """
+    path = directory / "environment.json"
+    if not path.exists():
+        write_json(path, environment)
+        return
+    first = read_json(path)
+    if not (isinstance(first, dict) and isinstance(first.get("resumed", []), list)):
+        raise damaged(path, "it is no table")
+    changes = list(differences(first.get("numbers"), environment.get("numbers")))
+    if changes:
+        raise MachineError(
+            f"{directory}: was begun where the same config gives other numbers ({'; '.join(changes[:3])}); "
+            "go on there, or give another --workdir"
+        )
+    resumed = first.pop("resumed", [])
+    known = [{**seen, "argv": None} for seen in [first, *resumed]]
+    if {**environment, "argv": None} not in known:
+        write_json(path, first | {"resumed": [*resumed, environment]})
+
+
+def _refuse_strangers(directory: Path) -> None:
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / "study.json").exists():
+        strangers = sorted(path.name for path in directory.iterdir() if path.name not in ("lock", "study.json.part"))
+        if strangers:
+            raise ConfigError(f"{directory}: holds {strangers[0]} and no study; give an empty or new --workdir")
+
+
+def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layout: Layout) -> Layout:
+    if old["fingerprint"] != new["fingerprint"]:
+        changes = list(differences(old["config"], new["config"]))
+        shown = "; ".join(changes[:5]) + ("; ..." if len(changes) > 5 else "")
+        raise ConfigError(
+            f"{directory}: belongs to another config of study {old['config']['name']!r} ({shown}). "
+            "Give another --workdir, or delete the directory."
+        )
+    _refuse_other_source(directory, old, new)
+    begun = Layout(**{key: old[key] for key in vars(layout)})
+    if (begun.platform, begun.num_devices) != (layout.platform, layout.num_devices):
+        raise MachineError(
+            f"{directory}: was begun on {counted(begun.num_devices, f'{begun.platform} device')} and cannot go on with "
+            f"{layout.num_devices} {layout.platform}; give --platform={_option(begun.platform)} or another --workdir"
+        )
+    return begun
+
+
+def _refuse_other_source(directory: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuses where a model that has begun would go on, or be compared, as another."""
+    if old["task"]["source"] != new["task"]["source"]:
+        raise ConfigError(
+            f"{directory}: its task's data were another's ({old['task']['source']}); give another --workdir"
+        )
+    for name in old["models"]:
+        if any(read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(old["blocks"])):
+            refuse_changed(name, old["sources"][name], new["sources"][name])
+            changes = list(differences(old["models"][name]["config"], new["models"][name]["config"]))
+            if changes:  # the reference that it was matched to has another size
+                raise ConfigError(f"{directory}: models.{name} was trained at another size ({changes[0]})")
+
+
+def _option(platform: str) -> str:
+    """What --platform calls a platform of jax's."""
+    return "cuda" if platform == "gpu" else platform
+
+
+def jobs_of(prepared: Prepared, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
+    """The blocks of these models that are not done, every model's first ones first: equal programs compile once."""
+    study, sources = to_json(prepared.study), read_study(directory)["sources"]
+    jobs = [
+        Job(study, json.dumps(sources[name]), str(directory.absolute()), name, k, layout.width, layout.num_devices)
+        for k in range(layout.blocks)
+        for name in models
+    ]
+    return [job for job in jobs if not is_done(block_directory(directory, job.model, job.block))]
+
+
+def unfinished(directory: Path, models: Sequence[str]) -> list[str]:
+    """Those of the models that `jobs_of` will have jobs of, before the study is claimed or begun."""
+    if not (directory / "study.json").exists():
+        return list(models)
+    blocks = range(read_study(directory)["blocks"])
+    return [name for name in models if not all(is_done(block_directory(directory, name, k)) for k in blocks)]
+
+
+def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Callable[[], None]) -> None:
+    """Runs the jobs to the end, calling `watch` several times a second.
+
+    Raises:
+      InterruptedStudyError: Ctrl-C or SIGTERM; everything is saved.
+      WorkerDiedError: a job's worker was killed twice; the other jobs have saved.
+      Exception: whatever a job raised; the other jobs have saved.
+    """
+    with _signals_ask_to_stop(directory) as interrupted, _stopping_if_this_fails(directory):
+        attempts = dict.fromkeys(jobs, 1)
+        running: dict[Future, Job] = {executor.submit(work, job): job for job in jobs}
+        failure: Exception | None = None
+        while running:
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            watch()
+            for future in done:
+                job = running.pop(future)
+                error = None if future.cancelled() else future.exception()
+                died = isinstance(error, WorkerDiedError)
+                if died and interrupted.is_set():
+                    continue  # whoever stopped the command may have killed its workers too
+                if died and attempts[job] < _ATTEMPTS and failure is None:
+                    print(f"block {job}: {error}; trying again from its last checkpoint", flush=True)
+                    attempts[job] += 1
+                    running[executor.submit(work, job)] = job
+                elif error is not None and failure is None:
+                    failure = _named(job, error)
+                    (directory / "stop").touch()
+    (directory / "stop").unlink(missing_ok=True)
+    if failure is not None:
+        raise failure
+    if interrupted.is_set():
+        raise InterruptedStudyError(f"stopped; all is saved in {directory}, and the same command goes on from there")
+
+
+def work(job: Job) -> bool:
+    """A job in its worker: stops at the end of a chunk when asked to, or when the command is gone."""
+    stop = Path(job.directory) / "stop"
+    with in_sentences():  # in its worker: an exception loses its traceback on the way, and some cannot travel at all
+        return run_block(job, lambda: stop.exists() or stop_requested())
+
+
+@contextlib.contextmanager
+def _stopping_if_this_fails(directory: Path) -> Iterator[None]:
+    """Leaves no worker training on for a command that cannot go on."""
+    try:
+        yield
+    except BaseException:
+        (directory / "stop").touch()
+        raise
+
+
+def _named(job: Job, error: BaseException) -> Exception:
+    if isinstance(error, WorkerDiedError):
+        return WorkerDiedError(
+            f"block {job}: {error} Twice. What was finished is kept; the same command tries again from there."
+        )
+    if isinstance(error, Exception):
+        error.add_note(f"in block {job}")
+        return error
+    return RuntimeError(f"block {job} ended with {error!r}")
+
+
+@contextlib.contextmanager
+def _signals_ask_to_stop(directory: Path) -> Iterator[threading.Event]:
+    """The first Ctrl-C or SIGTERM asks the workers to save and stop; the second ends this process at once.
+
+    Python lets the main thread alone listen to signals: in another one, whoever owns the process does.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        del number, frame
+        if interrupted.is_set():
+            os._exit(InterruptedStudyError.exit_code)
+        interrupted.set()
+        (directory / "stop").touch()
+        print("saving and stopping; once more to leave at once", flush=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""What several mixers are made of; nothing here is a rival."""

@@ -1,0 +1,1 @@
+"""Recurrences: cells, scans, and memories that are matrices, in forms that agree."""

@@ -1,0 +1,1 @@
+"""Regular to context-sensitive languages: Deletang et al. 2023."""

@@ -1,0 +1,1 @@
+"""One state that every token changes."""

@@ -1,0 +1,83 @@
+"""Every config loads, goes to JSON and back, says how to run it, and each of its pairs of mixer and task trains."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from attn_jax.config.codec import from_dict, to_dict
+from attn_jax.config.file import load_study
+from attn_jax.lab.plan.facts import study_facts
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.models import ModelConfig
+from attn_jax.training.runs import advance_runs, init_runs
+
+CONFIGS = sorted((Path(__file__).parent.parent.parent / "configs").glob("**/*.py"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_says_how_to_run_it_and_what_came_of_it(path):
+    text = path.read_text()
+    assert f"attn-jax compare --config=configs/{path.name}" in text
+    assert "minutes on 2 cores" in text
+    assert "Result, 2026-" in text
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_goes_there_and_back_and_is_matched(path):
+    study = load_study(path)
+    assert study.name == path.stem
+    assert from_dict(json.loads(json.dumps(to_dict(study)))) == study
+    facts = study_facts(Prepared(study))
+    target = facts["models"][study.reference_name]["parameters_matched"]
+    for model in facts["models"].values():
+        assert model["match_note"] is None
+        assert abs(model["parameters_matched"] / target - 1) <= 0.02
+
+
+def pairs():
+    """Each distinct (mixers, task) of all configs, reduced: one layer, width 16, the shortest length."""
+    found = {}
+    for path in CONFIGS:
+        study = load_study(path)
+        for name, model in study.models.items():
+            found.setdefault((kind(model), type(study.task)), (study, name))
+    return [
+        pytest.param(*pair, id=f"{pair[1]}-{type(pair[0].task).__name__}-{pair[0].name}") for pair in found.values()
+    ]
+
+
+def kind(model):
+    """What tells two models apart, sizes left out."""
+    if isinstance(model, ModelConfig):
+        return (*map(type, model.mixers), model.residual)
+    return replace(model, d_model=16, num_layers=1)
+
+
+def reduced(model):
+    """One layer, width 16."""
+    if isinstance(model, ModelConfig):
+        model = replace(model, mixers=model.mixers[:1])
+    return replace(model.resized(16), num_layers=1)
+
+
+@pytest.mark.parametrize(("study", "name"), pairs())
+def test_it_trains_two_steps(study, name):
+    low = min(Prepared(study).train_lengths)
+    study = replace(
+        study,
+        models={name: reduced(study.models[name])},
+        train=replace(study.train, lengths=(low, low), batch_size=2, steps=6),
+        evaluate=replace(study.evaluate, every=2, num_examples=2, lengths=(low,)),
+        reference=None,
+    )
+    plan = Prepared(study).plan(name)
+    state = jax.jit(partial(init_runs, plan))(jnp.zeros(1, jnp.int32), jnp.full(1, 1e-3))
+    state, loss, validation = jax.jit(partial(advance_runs, plan))(state, jnp.int32(0))
+    assert not state.diverged.any()
+    assert jnp.isfinite(loss).all()
+    assert jnp.isfinite(validation.loss.mean).all()

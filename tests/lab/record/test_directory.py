@@ -1,0 +1,250 @@
+"""The study's directory: locks, torn lines, strangers, changed configs, and results read back as written."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_study import get_config
+from written_study import layout_of, write_study
+
+from attn_jax.config.differences import differences
+from attn_jax.errors import ConfigError, MachineError
+from attn_jax.files import read_json
+from attn_jax.lab.outcome.collect import read_results
+from attn_jax.lab.plan.facts import study_facts
+from attn_jax.lab.plan.limits import Demand
+from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
+from attn_jax.lab.run.executor import WorkerDiedError
+from attn_jax.lab.run.session import claimed, jobs_of, record_environment, run_jobs
+
+
+def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    append_row(path, {"step": 1})
+    with path.open("a") as file:
+        file.write('{"step": 2, "lo')
+    assert read_rows(path) == [{"step": 1}]
+    for row in ({"start": 1}, {"step": 2}):
+        append_row(path, row)
+    assert read_rows(path) == [{"step": 1}, {"start": 1}, {"step": 2}]
+    assert read_rows(tmp_path / "none") == []
+
+
+def test_nan_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append_row(tmp_path / "rows.jsonl", {"loss": float("nan")})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"loss": float("inf")})
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_a_second_holder_is_named(tmp_path):
+    with locked(tmp_path):
+        code = "import pathlib, sys; from attn_jax.lab.record.directory import locked\n"
+        code += "with locked(pathlib.Path(sys.argv[1])): pass"
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+        assert "is in use by process" in done.stderr
+    with locked(tmp_path):
+        pass
+
+
+def claim(directory, study, **changes):
+    prepared = Prepared(study)
+    with claimed(directory, prepared, layout_of(prepared, **changes)) as layout:
+        return layout
+
+
+def test_what_takes_long_is_asked_about_once_for_each_model(tmp_path, monkeypatch):
+    """The small model first, which takes no time; then all of them, the other of which takes a month."""
+    seconds = {"gru": 60.0, "transformer": 3e6}
+    asked = lambda facts, layout, models: Demand(sum(seconds[name] for name in models), 1.0, 1.0)  # noqa: E731
+    monkeypatch.setattr("attn_jax.lab.run.confirmed.demand", asked)
+    prepared = Prepared(get_config())
+    facts = study_facts(prepared)
+    monkeypatch.setattr("attn_jax.lab.run.session.study_facts", lambda prepared: facts)
+
+    def go(models, *, yes=False):
+        with claimed(tmp_path, prepared, layout_of(prepared), models=models, confirmed=yes) as layout:
+            return layout
+
+    layout = go(["gru"])
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"would take about 35 days, .*; give --yes"):
+            go(["gru", "transformer"])
+    go(["gru", "transformer"], yes=True)
+    go(["gru", "transformer"])  # whether or not a worker has come to it
+    (tmp_path / "confirmed.json").unlink()
+    for k in range(layout.blocks):  # of a study that is done nothing is asked
+        folder = block_directory(tmp_path, "transformer", k)
+        folder.mkdir(parents=True)
+        append_row(folder / "metrics.jsonl", {"test": {}})
+    go(["gru", "transformer"])
+    (tmp_path / "confirmed.json").write_text("[1]")
+    with pytest.raises(ConfigError, match=r"confirmed.json: is damaged: it is no list of models"):
+        go(["gru"])
+
+
+def test_another_config_is_refused_with_the_difference(tmp_path):
+    claim(tmp_path / "s", get_config())
+    before = (tmp_path / "s" / "study.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"belongs to another config of study 'tiny' \(train.steps: 200 -> 100\)"):
+        claim(tmp_path / "s", changed(steps=100))
+    assert (tmp_path / "s" / "study.json").read_bytes() == before
+
+
+def changed(**train):
+    study = get_config()
+    return replace(study, train=replace(study.train, **train))
+
+
+def test_a_wrong_config_leaves_no_trace(tmp_path):
+    study = get_config()
+    wrong = replace(study, evaluate=replace(study.evaluate, lengths=(0,)))
+    with pytest.raises(ConfigError, match=r"evaluate\.lengths"):
+        claim(tmp_path / "s", wrong)
+    assert not (tmp_path / "s").exists()
+
+
+def test_where_it_ran_first_is_kept_and_what_is_new_is_added(tmp_path):
+    first, same, other = ({"versions": {"jax": v}, "argv": [a]} for v, a in [("1", "x"), ("1", "y"), ("2", "x")])
+    for seen in (first, same, other, other):
+        record_environment(tmp_path, seen)
+    assert read_json(tmp_path / "environment.json") == first | {"resumed": [other]}
+
+
+def test_a_study_of_another_version_is_refused(tmp_path):
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(ConfigError, match="not of this version"):
+        claim(tmp_path, get_config())
+
+
+def test_no_worker_trains_on_for_a_command_that_cannot_go_on(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+
+    def watch():
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_jobs(jobs, Fails([True] * len(jobs)), tmp_path / "s", watch)
+    assert (tmp_path / "s" / "stop").exists()
+
+
+def test_a_directory_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("!")
+    with pytest.raises(ConfigError, match=r"holds thesis.tex and no study"):
+        claim(tmp_path, get_config())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_is_no_directory(tmp_path):
+    (tmp_path / "s").write_text("!")
+    with pytest.raises(ConfigError, match="is a file"):
+        claim(tmp_path / "s", get_config())
+
+
+def test_the_layout_of_the_beginning_stays(tmp_path):
+    """A study begun on two cores keeps its block width on sixteen: bits depend on it."""
+    first = claim(tmp_path / "s", get_config(), workers=2)
+    again = claim(tmp_path / "s", get_config(), workers=16)
+    assert again == first
+    assert layout_of(Prepared(get_config()), workers=16) != first
+
+
+def test_another_kind_of_machine_is_refused(tmp_path):
+    claim(tmp_path / "s", get_config())
+    with pytest.raises(MachineError, match="was begun on 1 cpu"):
+        claim(tmp_path / "s", get_config(), platform="gpu", num_devices=4)
+
+
+def test_runs_split_evenly_over_devices():
+    layout = layout_of(Prepared(get_config()), platform="gpu", num_devices=3)
+    assert (layout.width, layout.blocks) == (6, 1)
+
+
+def test_differences_are_named_by_path():
+    old, new = {"a": {"b": 1, "c": [1]}, "d": 2}, {"a": {"b": 1, "c": [2]}, "e": 3}
+    assert list(differences(old, new)) == ["a.c: [1] -> [2]", "d: 2 -> None", "e: None -> 3"]
+
+
+class Fails:
+    """An executor whose jobs end as the list says."""
+
+    def __init__(self, outcomes):
+        self.outcomes, self.submitted = list(outcomes), []
+
+    def submit(self, fn, job):
+        from concurrent.futures import Future
+
+        self.submitted.append(job)
+        future = Future()
+        outcome = self.outcomes.pop(0)
+        future.set_exception(outcome) if isinstance(outcome, Exception) else future.set_result(outcome)
+        return future
+
+
+def some_jobs(directory):
+    prepared = Prepared(get_config())
+    with claimed(directory, prepared, layout_of(prepared)) as layout:
+        return jobs_of(prepared, directory, layout, ["transformer", "gru"])
+
+
+def test_a_worker_that_dies_twice_ends_the_study_and_is_named(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+    died = WorkerDiedError("killed.")
+    executor = Fails([died, True] + [True] * (len(jobs) - 2) + [died])
+    with pytest.raises(WorkerDiedError, match=f"block {jobs[0]}: killed. Twice."):
+        run_jobs(jobs, executor, tmp_path / "s", lambda: None)
+    assert executor.submitted.count(jobs[0]) == 2
+    assert not (tmp_path / "s" / "stop").exists()
+
+
+def test_a_worker_that_dies_once_is_forgiven(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+    run_jobs(jobs, Fails([WorkerDiedError("killed.")] + [True] * len(jobs)), tmp_path / "s", lambda: None)
+
+
+def test_an_error_in_a_job_is_raised_as_it_is(tmp_path):
+    jobs = some_jobs(tmp_path / "s")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_jobs(jobs, Fails([ZeroDivisionError()] + [True] * (len(jobs) - 1)), tmp_path / "s", lambda: None)
+    assert caught.value.__notes__ == [f"in block {jobs[0]}"]
+
+
+def test_results_are_read_back_run_by_run(tmp_path):
+    write_study(tmp_path / "s")
+    results = read_results(tmp_path / "s")
+    model = results.models["gru"]
+    assert model.score.shape == (2, 2, 20)
+    want = np.array([[0.0, 0.2], [0.4, 0.6]])  # normalised: (accuracy - .5) / .5
+    np.testing.assert_allclose(model.score[0, :, -1], want[0], atol=1e-12)
+    assert model.diverged.tolist() == [[False, False], [True, False]]
+    assert np.isnan(model.score[1, 0]).all()
+    assert np.isnan(model.final[1, 0])
+    np.testing.assert_allclose(model.final[1, 1], 0.6)
+    assert model.length_score.shape == (2, 2, 3)
+    assert results.floors[4]["uniform"]["metric"] == 0.5
+
+
+def test_a_row_written_twice_counts_once(tmp_path):
+    write_study(tmp_path / "s")
+    before = read_results(tmp_path / "s").models["gru"]
+    path = tmp_path / "s" / "blocks" / "gru-0" / "metrics.jsonl"
+    append_row(path, read_rows(path)[5])
+    after = read_results(tmp_path / "s").models["gru"]
+    np.testing.assert_array_equal(before.score, after.score)
+    assert before.seconds == after.seconds
+
+
+def test_an_unfinished_model_is_left_out_and_none_is_an_error(tmp_path):
+    write_study(tmp_path / "s")
+    path = tmp_path / "s" / "blocks" / "transformer-0" / "metrics.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in read_rows(path)[:-1]))
+    assert list(read_results(tmp_path / "s", ["gru"]).models) == ["gru"]
+    with pytest.raises(ConfigError, match="not finished: transformer; attn-jax compare goes on"):
+        read_results(tmp_path / "s")
+    with pytest.raises(ConfigError, match="holds no study"):
+        read_results(tmp_path)

@@ -1,0 +1,170 @@
+"""kill -9, Ctrl-C, a killed worker: the same command goes on and ends with the same numbers, bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from processes import CONFIG, alive, environment, finish, kill_group, members, rows, start, summary, wait_for
+
+from attn_jax.config.codec import to_json
+from attn_jax.config.file import load_study
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """The tiny study, run once without interruption."""
+    directory = tmp_path_factory.mktemp("unbroken") / "study"
+    code, output = finish(start(directory))
+    assert code == 0, output
+    return directory
+
+
+def test_a_second_run_says_it_is_done_and_changes_nothing(unbroken):
+    before = summary(unbroken)
+    page = (unbroken / "report.html").read_bytes()
+    code, output = finish(start(unbroken))
+    assert code == 0
+    assert "already trained" in output
+    assert summary(unbroken) == before
+    assert (unbroken / "report.html").read_bytes() == page
+
+
+def test_train_then_compare_is_compare(unbroken, tmp_path):
+    code, output = finish(start(tmp_path / "study", "--model=gru", command="train"))
+    assert code == 0, output
+    assert "gru" in output
+    assert not (tmp_path / "study" / "summary.json").exists()
+    code, output = finish(start(tmp_path / "study"))
+    assert code == 0, output
+    assert summary(tmp_path / "study") == summary(unbroken)
+
+
+def test_kill_9_of_everything(unbroken, tmp_path):
+    process = start(tmp_path / "study")
+    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
+    kill_group(process)
+    finish(process)
+    assert not (tmp_path / "study" / "summary.json").exists()
+    code, output = finish(start(tmp_path / "study"))
+    assert code == 0, output
+    assert summary(tmp_path / "study") == summary(unbroken)
+
+
+def test_kill_9_of_the_command_alone_leaves_no_worker_behind(unbroken, tmp_path):
+    process = start(tmp_path / "study")
+    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not alive(process.pid), seconds=20, what="the workers' end")
+    finish(process)  # closes its pipe
+    code, output = finish(start(tmp_path / "study"))
+    assert code == 0, output
+    assert summary(tmp_path / "study") == summary(unbroken)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_and_exits_75(unbroken, tmp_path, number):
+    process = start(tmp_path / "study")
+    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
+    os.killpg(process.pid, number) if number == signal.SIGINT else os.kill(process.pid, number)
+    code, output = finish(process)
+    assert code == 75, output
+    assert "the same command goes on from there" in output
+    code, output = finish(start(tmp_path / "study"))
+    assert code == 0, output
+    assert summary(tmp_path / "study") == summary(unbroken)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_while_workers_start_is_no_death(tmp_path, number):
+    """As a terminal's Ctrl-C or a batch system's end comes: to every process, before a worker has imported jax."""
+    process = start(tmp_path / "study")
+    wait_for(lambda: [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)], what="a worker")
+    os.killpg(process.pid, number)
+    code, output = finish(process)
+    assert code == 75, output
+    assert "killed" not in output
+
+
+def test_a_killed_worker_is_tried_again(unbroken, tmp_path):
+    process = start(tmp_path / "study")
+    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
+    workers = [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)]
+    assert workers
+    os.kill(workers[0], signal.SIGKILL)
+    code, output = finish(process)
+    assert code == 0, output
+    assert "its worker process was killed" in output
+    assert "trying again" in output
+    assert summary(tmp_path / "study") == summary(unbroken)
+
+
+def command_line(pid):
+    with open(f"/proc/{pid}/cmdline") as file:
+        return file.read()
+
+
+DIE = {
+    "inside a row": (
+        "write = block.append_row\n"
+        "block.append_row = lambda path, row: torn(path, row) if row.get('step') == 20 else write(path, row)\n"
+        "def torn(path, row):\n"
+        "    with path.open('a') as file: file.write(json.dumps(row)[:40])\n"
+        "    die()"
+    ),
+    "between row and checkpoint": "block.Checkpoints.save = lambda *a: die()",
+    "inside a checkpoint": "os.rename = pathlib.Path.rename = os.replace = lambda *a, **k: die()",
+    "in the test evaluation": (
+        "compile_programs = block.compile_programs\n"
+        "block.compile_programs = lambda *a: dataclasses.replace(compile_programs(*a), test=lambda state: die())"
+    ),
+}
+
+
+def test_dying_at_chosen_points_changes_no_bit(unbroken, tmp_path):
+    """One block dies again and again, each time somewhere else, then goes through; its rows equal the unbroken ones."""
+    facts = json.loads((unbroken / "study.json").read_text())
+    job = {
+        "study": to_json(load_study(CONFIG)),
+        "sources": "{}",
+        "directory": str(tmp_path),
+        "model": "gru",
+        "block": 0,
+        "width": facts["width"],
+    }
+    for place, patch in DIE.items():
+        assert run_job(job, patch) == 9, place
+    assert run_job(job, "") == 0
+    assert last_rows(tmp_path) == last_rows(unbroken)
+
+
+def run_job(job, patch):
+    """Runs a block in a process of its own, pinned as a worker is; `die` is as sudden as kill -9."""
+    code = f"""
+        import dataclasses, json, os, pathlib
+        from attn_jax.lab.run import block
+        os.sched_setaffinity(0, {{sorted(os.sched_getaffinity(0))[0]}})
+        os.environ["NPROC"] = "1"
+        def die(): os._exit(9)
+        {patch.replace(chr(10), chr(10) + " " * 8)}
+        block.run_block(block.Job(**{job!r}), lambda: False)
+    """
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment(), check=False).returncode
+
+
+def last_rows(directory):
+    """The last row of every step, and of the test, of the block gru-0, less what a clock decides."""
+    found = {}
+    for line in (directory / "blocks" / "gru-0" / "metrics.jsonl").read_text().splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if "step" in row or "test" in row:
+            row.pop("seconds", None)
+            found[row.get("step", "test")] = row
+    return found

@@ -1,0 +1,72 @@
+"""Whatever `jax.nn.dot_product_attention` takes, ours takes and means: shapes of many calls, values of some."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax_nn_cases import CHOICES, differences, draw_call
+
+from attn_jax.ops.attention.dot_product import dot_product_attention
+from attn_jax.ops.attention.inputs import check_inputs
+from attn_jax.ops.attention.paths import choose
+
+COMPARED = (  # (seed, what is not left to chance)
+    (0, {"dtype": "float32", "local_window_size": (2, -1), "bias": "bool"}),
+    (6, {"dtype": "float32", "local_window_size": "traced"}),
+    (0, {"dtype": "bfloat16", "local_window_size": (-1, 3), "is_causal": False, "mask": None}),
+    (33, {"dtype": "bfloat16", "local_window_size": None, "bias": "bfloat16"}),
+)
+SHAPED = range(100, 150)
+
+
+def test_random_calls_give_what_jax_nn_gives():
+    found, compared, left_out = zip(*(differences(seed, **fixed) for seed, fixed in COMPARED), strict=True)
+    assert not [line for lines in found for line in lines]
+    assert sum(compared) > 50 and sum(left_out) > 20, "rows that differ by contract are few, and there are some"
+
+
+def test_random_calls_give_the_shapes_and_dtypes_of_jax_nn():
+    seen = {name: set() for name in CHOICES}
+    for seed in SHAPED:
+        chosen, arrays, options = draw_call(seed)
+        theirs, ours = (
+            jax.eval_shape(functools.partial(attention, *arrays, **options, return_residual=True))
+            for attention in (jax.nn.dot_product_attention, dot_product_attention)
+        )
+        assert ours == theirs, chosen
+        for name, value in chosen.items():
+            seen[name].add(repr(value))
+    assert seen == {name: {repr(value) for value in values} for name, values in CHOICES.items()}
+
+
+def test_a_mask_of_another_meaning_is_seen():
+    """The comparison's broken twin: a window that is one key too wide."""
+
+    def wide(query, key, value, *, local_window_size, **options):
+        return dot_product_attention(query, key, value, local_window_size=(3, 0), **options)
+
+    arrays = [np.random.default_rng(0).standard_normal((2, 6, 1, 2)).astype(np.float32) for _ in range(3)]
+    theirs = jax.nn.dot_product_attention(*arrays, local_window_size=(2, 0))
+    np.testing.assert_allclose(dot_product_attention(*arrays, local_window_size=[2, 0]), theirs, atol=1e-5)
+    assert np.abs(wide(*arrays, local_window_size=(2, 0)) - theirs).max() > 0.01
+
+
+def test_a_residual_has_no_gradient_and_lse_has():
+    ones = jnp.ones((1, 2, 1, 2))
+
+    def gradient(**options):
+        return jax.grad(lambda query: dot_product_attention(query, ones, ones, **options)[1].sum())(ones)
+
+    assert (gradient(return_residual=True) == 0).all()
+    assert (gradient(return_lse=True) != 0).all()
+    with pytest.raises(ValueError, match=r"^return_residual: got True beside return_lse=True"):
+        dot_product_attention(ones, ones, ones, return_residual=True, return_lse=True)
+
+
+@pytest.mark.parametrize("T", [4, 512])
+def test_xla_is_the_faster_of_our_paths(T):
+    x = check_inputs(*jnp.zeros((3, 1, T, 1, 2)))
+    assert choose(x, "xla") is choose(x, None) is choose(x, ("cudnn", "xla"))
+    assert choose(x, None) is not choose(x, "blockwise" if T == 4 else "dense")
