@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import attn_jax
 
 CALLS = """
 import jax
@@ -36,7 +39,9 @@ task.floors("3")  # wrong
 def test_wrong_arguments_are_the_type_checkers_errors(tmp_path):
     (tmp_path / "calls.py").write_text(CALLS)
     command = [sys.executable, "-m", "basedpyright", "--outputjson", f"--pythonpath={sys.executable}", "calls.py"]
-    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
+    where = str(Path(attn_jax.__file__).parents[1])  # an editable install may be a hook, which the checker does not run
+    settings = {"typeCheckingMode": "standard", "extraPaths": [where]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     found = {row["range"]["start"]["line"] for row in json.loads(told.stdout)["generalDiagnostics"]}
     assert found == {place for place, line in enumerate(CALLS.splitlines()) if line.endswith("# wrong")}
