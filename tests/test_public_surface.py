@@ -117,7 +117,7 @@ CALLS = {  # module.function: arguments by name; static ones that no table could
     "layers.conv.init_conv_state": {"batch_size": 1, "channels": 2, "kernel_size": 3},
     "layers.conv.long_conv": {"x": X, "filters": floats(3, 8)},
     "layers.dropout.dropout": {"rate": 0.5, "x": X, "key": KEY},
-    "layers.dropout.fold": {"key": KEY, "index": 2},
+    "layers.dropout.fold_in": {"key": KEY, "index": 2},
     "layers.embedding.embedding": {"params": {"table": floats(5, 2)}, "tokens": PLACES},
     "layers.embedding.init_embedding": {"key": KEY, "num_rows": 3, "d_model": 2, "scale": 1.0},
     "layers.embedding.unembedding": {"params": {"table": floats(5, 8)}, "x": X, "bias": floats(5)},
@@ -150,9 +150,9 @@ NO_ARRAYS = {
     *("ops.intervals." + name for name in ("block_map", "span", "unknown", "intersect", "unite", "complement")),
     *("ops.intervals.static_integer", "ops.linear_scan.fastest_form", "ops.norms.accumulator", "ops.padding.prefix"),
     *("ops.arguments." + name for name in ("share", "number", "scalar", "one_of")),
-    *("ops.scores.compose", "layers.flat.over_rows", "layers.decay.spared"),
+    *("ops.scores.compose", "layers.rows.over_rows", "layers.decay.spared"),
     *("models.base.vocabulary", "models.decoder_only.decoder_only", "models.greedy.greedy_decode"),
-    *("models.sequence_model.classic", "models.stack.make_runs", "ops.explain.explain_attention"),
+    *("models.sequence_model.classic", "models.stack.make_groups", "ops.explain.explain_attention"),
     *("ops.chunks.decays_between", "ops.mlstm.stabilise", "models.decoder_only.pack"),  # inner forms
 }
 
@@ -284,7 +284,7 @@ def test_a_list_that_is_read_wrongly_is_seen(monkeypatch):
 
 FREE = {"params", "cache", "step", "f", "xs", "position"}  # pytrees and functions
 SKIPPED = {
-    ("layers.dropout.fold", "index"),  # JAX itself refuses it
+    ("layers.dropout.fold_in", "index"),  # JAX itself refuses it
     ("ops.cells.lstm_step", "state"),
     ("ops.cells.scan_cell", "state"),
 }

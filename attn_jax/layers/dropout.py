@@ -36,7 +36,7 @@ def dropout(rate: float, x: Array, key: Key | None) -> Array:
 
 
 @takes(key=random_key)
-def fold(key: Key | None, index: ArrayLike) -> Key | None:
+def fold_in(key: Key | None, index: ArrayLike) -> Key | None:
     """The key of one place of many, a layer or a part of it; None, which means evaluation, stays None.
 
     Args:
@@ -46,7 +46,7 @@ def fold(key: Key | None, index: ArrayLike) -> Key | None:
     Returns:
       A key, or None.
 
-    >>> fold(None, 3) is None
+    >>> fold_in(None, 3) is None
     True
     """
     return None if key is None else jax.random.fold_in(key, index)

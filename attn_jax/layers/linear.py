@@ -4,8 +4,8 @@ from functools import partial
 
 import jax.numpy as jnp
 
-from attn_jax.layers.flat import over_rows
 from attn_jax.layers.initializers import glorot_uniform
+from attn_jax.layers.rows import over_rows
 from attn_jax.ops.arguments import flag, floats, random_key, takes, whole
 from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array, Key, Params

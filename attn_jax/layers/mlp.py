@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from attn_jax.layers.flat import over_rows
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.linear import init_linear, linear
+from attn_jax.layers.rows import over_rows
 from attn_jax.ops.arguments import floats, random_key, takes, whole
 from attn_jax.types import Array, Key, Params
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from attn_jax.layers.flat import over_rows
+from attn_jax.layers.rows import over_rows
 from attn_jax.ops.arguments import flag, floats, integers, random_key, takes, whole
 from attn_jax.ops.attention.dot_product import dot_product_attention
 from attn_jax.ops.attention.int32 import plus

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import jax.numpy as jnp
 
-from attn_jax.layers.flat import over_rows
+from attn_jax.layers.rows import over_rows
 from attn_jax.ops.arguments import floats, one_of, takes, whole
 from attn_jax.ops.norms import layer_norm, rms_norm
 from attn_jax.types import Array, Params

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 import jax
 
 from attn_jax.layers.decay import spared
-from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.mlp import Feedforward, init_mlp, mlp
 from attn_jax.layers.norm import Norm, init_norm, norm
 from attn_jax.mixers.base import Mixer
@@ -97,8 +97,8 @@ def mix(
     config: BlockConfig, mixer: Mixer, params: Params, x: Array, valid: Array | None, *, key: Key | None = None
 ) -> Array:
     """The mixer's part of a layer, over a whole sequence."""
-    y = mixer.apply(params["mixer"], enter(config, params["mixer_norm"], x), valid, key=fold(key, _MIXER))
-    return leave(config, params["mixer_norm"], x, y, key=fold(key, _MIXED))
+    y = mixer.apply(params["mixer"], enter(config, params["mixer_norm"], x), valid, key=fold_in(key, _MIXER))
+    return leave(config, params["mixer_norm"], x, y, key=fold_in(key, _MIXED))
 
 
 def extend_mix(
@@ -115,7 +115,7 @@ def feed_forward(config: BlockConfig, params: Params, x: Array, *, key: Key | No
     if "mlp" not in params:
         return x
     y = mlp(params["mlp"], enter(config, params["mlp_norm"], x), config.mlp)
-    return leave(config, params["mlp_norm"], x, y, key=fold(key, _MLP))
+    return leave(config, params["mlp_norm"], x, y, key=fold_in(key, _MLP))
 
 
 def enter(config: BlockConfig, params: Params, x: Array) -> Array:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 import jax
 
 from attn_jax.layers.decay import spared
-from attn_jax.layers.dropout import fold
+from attn_jax.layers.dropout import fold_in
 from attn_jax.layers.multi_head import (
     BIASES,
     init_multi_head_attention,
@@ -123,7 +123,7 @@ def _cross(
     found = dot_product_attention(
         query, *projected, mask=_readable(source_length), implementation=config.implementation
     )
-    return leave(config, params["cross_norm"], x, merge_heads(params["cross"], found), key=fold(key, _CROSS))
+    return leave(config, params["cross_norm"], x, merge_heads(params["cross"], found), key=fold_in(key, _CROSS))
 
 
 def _readable(source_length: Array | None) -> Lengths | None:

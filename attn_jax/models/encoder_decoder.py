@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.layers.decay import spared
-from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.embedding import embedding, init_embedding, unembedding
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.layers.mlp import Feedforward
@@ -31,7 +31,7 @@ from attn_jax.models.decoder_block import (
     inspect_decoder_block,
     spared_decoder_block,
 )
-from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
+from attn_jax.models.stack import Group, by_layer, each_layer, init_groups, make_groups, spared_layers, through_layers
 from attn_jax.ops.attention.inputs import Implementation
 from attn_jax.ops.attention.paths import IMPLEMENTATIONS
 from attn_jax.types import IO, Array, Key, Params, State
@@ -123,7 +123,7 @@ class Transformer(EncoderDecoderConfig):
     def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
         vocab_size = vocabulary(io)
-        stacks = _Stacks(*(make_runs([self._attention(causal)] * self.num_layers) for causal in (False, True)))
+        stacks = _Stacks(*(make_groups([self._attention(causal)] * self.num_layers) for causal in (False, True)))
         model = EncoderDecoder(
             init=partial(init, self, stacks, vocab_size, max_tokens),
             apply=partial(apply, self, stacks),
@@ -146,8 +146,8 @@ class Transformer(EncoderDecoderConfig):
 
 
 class _Stacks(NamedTuple):
-    encoder: tuple[Run, ...]
-    decoder: tuple[Run, ...]
+    encoder: tuple[Group, ...]
+    decoder: tuple[Group, ...]
 
 
 def init(config: Transformer, stacks: _Stacks, vocab_size: int, max_tokens: int, key: Key) -> Params:
@@ -157,8 +157,8 @@ def init(config: Transformer, stacks: _Stacks, vocab_size: int, max_tokens: int,
     last = config.norm if config.norm_place == "pre" else "none"
     params = {
         "embedding": init_embedding(keys[0], vocab_size, config.d_model, scale=1.0),
-        "encoder": init_runs(partial(init_block, config), stacks.encoder, keys[3 : 3 + config.num_layers]),
-        "decoder": init_runs(partial(init_decoder_block, config), stacks.decoder, keys[3 + config.num_layers :]),
+        "encoder": init_groups(partial(init_block, config), stacks.encoder, keys[3 : 3 + config.num_layers]),
+        "decoder": init_groups(partial(init_decoder_block, config), stacks.decoder, keys[3 + config.num_layers :]),
         "encoder_norm": init_norm(last, config.d_model),
         "decoder_norm": init_norm(last, config.d_model),
         "readout": readout,
@@ -177,10 +177,10 @@ def apply(
     key: Key | None = None,
 ) -> Array:
     """Logits [B, T, V] of whole targets."""
-    memory = _read(config, stacks, params, source, source_valid, fold(key, _ENCODER))
-    key = fold(key, _DECODER)
+    memory = _read(config, stacks, params, source, source_valid, fold_in(key, _ENCODER))
+    key = fold_in(key, _DECODER)
     x = _embed(config, params, target_in, jnp.arange(target_in.shape[1]), key)
-    x, _ = thread(partial(_apply_layer, config, memory, key), stacks.decoder, x, params["decoder"])
+    x, _ = through_layers(partial(_apply_layer, config, memory, key), stacks.decoder, x, params["decoder"])
     return _read_out(config, params, x)
 
 
@@ -210,7 +210,7 @@ def extend(config: Transformer, stacks: _Stacks, params: Params, target_in: Arra
     x = _embed(config, params, target_in, state["position"][:, None] + jnp.arange(length), None)
     others = tuple(zip(state["layers"], state["memory"], strict=True))
     step = partial(_extend_layer, config, state["source_length"])
-    x, layers = thread(step, stacks.decoder, x, params["decoder"], others)
+    x, layers = through_layers(step, stacks.decoder, x, params["decoder"], others)
     return _read_out(config, params, x), state | {"position": state["position"] + length, "layers": layers}
 
 
@@ -219,10 +219,10 @@ def inspect(
 ) -> dict[str, Array]:
     """Weights: "encoder_<i>/weights" [B,N,S,S], "decoder_<i>/weights" [B,N,T,T], "decoder_<i>/cross" [B,N,T,S]."""
     x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), None), source_valid)
-    _, encoder = thread(partial(_inspect_encoder, config, source_valid), stacks.encoder, x, params["encoder"])
+    _, encoder = through_layers(partial(_inspect_encoder, config, source_valid), stacks.encoder, x, params["encoder"])
     memory = _read(config, stacks, params, source, source_valid, None)
     y = _embed(config, params, target_in, jnp.arange(target_in.shape[1]), None)
-    _, decoder = thread(partial(_inspect_decoder, config, memory), stacks.decoder, y, params["decoder"])
+    _, decoder = through_layers(partial(_inspect_decoder, config, memory), stacks.decoder, y, params["decoder"])
     parts = {"encoder": by_layer(stacks.encoder, encoder), "decoder": by_layer(stacks.decoder, decoder)}
     return {
         f"{part}_{index}/{name}": value
@@ -243,7 +243,7 @@ def spared_params(stacks: _Stacks, params: Params) -> Params:
 def _embed(config: Transformer, params: Params, tokens: Array, places: Array, key: Key | None) -> Array:
     """[B, T, D] of tokens at their places."""
     x = add_positions(config.positions, params, embedding(params["embedding"], tokens), places)
-    return dropout(config.dropout, x, fold(key, config.num_layers))
+    return dropout(config.dropout, x, fold_in(key, config.num_layers))
 
 
 def _read(
@@ -251,7 +251,7 @@ def _read(
 ) -> Memory:
     """The source through the encoder."""
     x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), key), valid)
-    x, _ = thread(partial(_encode_layer, config, valid, key), stacks.encoder, x, params["encoder"])
+    x, _ = through_layers(partial(_encode_layer, config, valid, key), stacks.encoder, x, params["encoder"])
     x = norm(_last_norm(config), params["encoder_norm"], x)
     return Memory(x, None if valid is None else valid.sum(1, dtype=jnp.int32))
 
@@ -272,14 +272,14 @@ def _encode_layer(
     config: Transformer, valid: Array | None, key: Key | None, mixer: Mixer, x: Array, layer: Any
 ) -> tuple[Array, None]:
     index, params, _ = layer
-    return apply_block(config, mixer, params, x, valid, key=fold(key, index)), None
+    return apply_block(config, mixer, params, x, valid, key=fold_in(key, index)), None
 
 
 def _apply_layer(
     config: Transformer, memory: Memory, key: Key | None, mixer: Mixer, x: Array, layer: Any
 ) -> tuple[Array, None]:
     index, params, _ = layer
-    return apply_decoder_block(config, mixer, params, x, memory, key=fold(key, index)), None
+    return apply_decoder_block(config, mixer, params, x, memory, key=fold_in(key, index)), None
 
 
 def _extend_layer(config: Transformer, source_length: Array, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, State]:

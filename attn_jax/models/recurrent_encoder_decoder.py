@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.embedding import embedding, init_embedding, unembedding
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import zero_padding
@@ -218,11 +218,11 @@ def _read(
 ) -> State:
     """The source through the encoder: {"cells": the decoder's first states, "fed": zeros, "memory"}."""
     x = zero_padding(embedding(params["embedding"], source), valid)
-    x = dropout(config.dropout, x, fold(key, _SOURCE))
+    x = dropout(config.dropout, x, fold_in(key, _SOURCE))
     states = []
     for index, layer in enumerate(params["encoder"]):
         x, state = _read_layer(config, layer, x, valid)
-        x = dropout(config.dropout, x, fold(key, _SOURCE + 1 + index))
+        x = dropout(config.dropout, x, fold_in(key, _SOURCE + 1 + index))
         states.append(state)
     memory = None if config.attention == "none" else _memory(config, params["attention"], x, valid)
     feeds = config.attention in ("bilinear", "dot")
@@ -275,9 +275,9 @@ def _say(
     config: RecurrentEncoderDecoder, params: Params, target_in: Array, state: State, key: Key | None
 ) -> tuple[Array, State]:
     """Logits [B, T, V] and the state after T tokens."""
-    x = dropout(config.dropout, embedding(params["embedding"], target_in), fold(key, _TARGET))
+    x = dropout(config.dropout, embedding(params["embedding"], target_in), fold_in(key, _TARGET))
     state, (hidden, _) = _decode(config, params, x, state)
-    hidden = dropout(config.dropout, hidden, fold(key, _SAID))
+    hidden = dropout(config.dropout, hidden, fold_in(key, _SAID))
     if config.tied:
         return unembedding(params["embedding"], hidden, params["readout"]["b"]), state
     return linear(params["readout"], hidden), state

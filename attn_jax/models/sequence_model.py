@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.layers.decay import spared
-from attn_jax.layers.dropout import dropout, fold
+from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.embedding import embedding, init_embedding, unembedding
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.layers.mlp import Feedforward
@@ -21,7 +21,7 @@ from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
 from attn_jax.models.block import NormPlace, apply_block, enter, extend_block, init_block, inspect_block, spared_block
 from attn_jax.models.checked import checked
 from attn_jax.models.decoder_only import decoder_only
-from attn_jax.models.stack import Run, by_layer, each_layer, init_runs, make_runs, spared_layers, thread
+from attn_jax.models.stack import Group, by_layer, each_layer, init_groups, make_groups, spared_layers, through_layers
 from attn_jax.names import counted
 from attn_jax.types import IO, Array, Key, Params, State
 
@@ -134,20 +134,20 @@ class ModelConfig(AnyModelConfig):
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
         if self.tied and (io.vocab_size is None or io.vocab_size != io.num_classes):
             raise ValueError(f"tied: got True for {io}, wanted vocab_size = num_classes")
-        runs = make_runs(self.layer_mixers())
-        causal = all(run.mixer.causal for run in runs)
-        whole = partial(apply_embedded, self, runs)
+        groups = make_groups(self.layer_mixers())
+        causal = all(group.mixer.causal for group in groups)
+        whole = partial(apply_embedded, self, groups)
         model = Model(
-            init=partial(init, self, runs, io, max_tokens),
+            init=partial(init, self, groups, io, max_tokens),
             embed=embed,
             apply_embedded=whole,
             apply=partial(apply, whole),
-            init_state=partial(init_state, runs) if causal else None,
-            extend=partial(extend, self, runs) if causal else None,
-            inspect=partial(inspect, self, runs),
-            spared=partial(spared_params, runs),
+            init_state=partial(init_state, groups) if causal else None,
+            extend=partial(extend, self, groups) if causal else None,
+            inspect=partial(inspect, self, groups),
+            spared=partial(spared_params, groups),
             tables=("embedding", "positions", "readout"),
-            trips=partial(trips, self, runs) if any(run.mixer.trips for run in runs) else None,
+            trips=partial(trips, self, groups) if any(group.mixer.trips for group in groups) else None,
         )
         return checked(model, io)
 
@@ -162,12 +162,12 @@ def classic(mixer: MixerConfig, *, d_model: int = 32, num_layers: int = 2) -> Mo
     return ModelConfig(d_model=d_model, num_layers=num_layers, mixers=(mixer,), norm="none", residual=False, d_ff=0)
 
 
-def init(config: ModelConfig, runs: tuple[Run, ...], io: IO, max_tokens: int, key: Key) -> Params:
+def init(config: ModelConfig, groups: tuple[Group, ...], io: IO, max_tokens: int, key: Key) -> Params:
     """Tables of `embedding`, `positions` and `readout` beside the `layers`."""
     keys = jax.random.split(key, config.num_layers + 3)
     params = {
         "embedding": _init_embed(io, config.d_model, keys[0]),
-        "layers": init_runs(partial(init_block, config), runs, keys[3:]),
+        "layers": init_groups(partial(init_block, config), groups, keys[3:]),
         "norm": init_norm(_last_norm(config), config.d_model),
         "readout": {"b": jnp.zeros(io.outputs)} if config.tied else init_linear(keys[1], config.d_model, io.outputs),
     }
@@ -182,7 +182,7 @@ def embed(params: Params, inputs: Array) -> Array:
 
 def apply_embedded(
     config: ModelConfig,
-    runs: tuple[Run, ...],
+    groups: tuple[Group, ...],
     params: Params,
     x: Array,
     valid: Array | None = None,
@@ -191,25 +191,27 @@ def apply_embedded(
 ) -> Array:
     """Logits [B, T, V] of embedded inputs."""
     x = zero_padding(add_positions(config.positions, params, x, jnp.arange(x.shape[1])), valid)
-    x = dropout(config.dropout, x, fold(key, config.num_layers))
-    x, _ = thread(partial(_apply_layer, config, valid, key), runs, x, params["layers"])
+    x = dropout(config.dropout, x, fold_in(key, config.num_layers))
+    x, _ = through_layers(partial(_apply_layer, config, valid, key), groups, x, params["layers"])
     return _read_out(config, params, x)
 
 
-def apply(run, params: Params, inputs: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
+def apply(whole, params: Params, inputs: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """Logits [B, T, V] of a whole sequence."""
-    return run(params, embed(params, _clean(inputs, valid)), valid, key=key)
+    return whole(params, embed(params, _clean(inputs, valid)), valid, key=key)
 
 
-def init_state(runs: tuple[Run, ...], params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32) -> State:
-    """The state before the first place: how many places were read, int32 [B], and the layers' own, one entry a run."""
+def init_state(
+    groups: tuple[Group, ...], params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32
+) -> State:
+    """The state before the first place: places read, int32 [B], and the layers' own states, one entry a group."""
     fresh = partial(_init_layer_state, batch_size, max_length, dtype)
-    return {"position": jnp.zeros(batch_size, jnp.int32), "layers": each_layer(fresh, runs, params["layers"])}
+    return {"position": jnp.zeros(batch_size, jnp.int32), "layers": each_layer(fresh, groups, params["layers"])}
 
 
 def extend(
     config: ModelConfig,
-    runs: tuple[Run, ...],
+    groups: tuple[Group, ...],
     params: Params,
     inputs: Array,
     state: State,
@@ -219,41 +221,41 @@ def extend(
     batch, length = inputs.shape[:2]
     places = state["position"][:, None] + jnp.arange(length)
     x = zero_padding(add_positions(config.positions, params, embed(params, _clean(inputs, valid)), places), valid)
-    x, layers = thread(partial(_extend_layer, config, valid), runs, x, params["layers"], state["layers"])
+    x, layers = through_layers(partial(_extend_layer, config, valid), groups, x, params["layers"], state["layers"])
     read = jnp.full(batch, length, jnp.int32) if valid is None else valid.sum(1, dtype=jnp.int32)
     return _read_out(config, params, x), {"position": state["position"] + read, "layers": layers}
 
 
 def inspect(
-    config: ModelConfig, runs: tuple[Run, ...], params: Params, inputs: Array, valid: Array | None = None
+    config: ModelConfig, groups: tuple[Group, ...], params: Params, inputs: Array, valid: Array | None = None
 ) -> dict[str, Array]:
     """What each layer's mixer shows of itself, under "layer_<index>/<name>"."""
     x = _enter(config, params, inputs, valid)
-    _, seen = thread(partial(_inspect_layer, config, valid), runs, x, params["layers"])
-    layers = enumerate(by_layer(runs, seen))
+    _, seen = through_layers(partial(_inspect_layer, config, valid), groups, x, params["layers"])
+    layers = enumerate(by_layer(groups, seen))
     return {f"layer_{index}/{name}": value for index, inside in layers for name, value in inside.items()}
 
 
-def spared_params(runs: tuple[Run, ...], params: Params) -> Params:
+def spared_params(groups: tuple[Group, ...], params: Params) -> Params:
     """What weight decay leaves alone."""
-    layers = {"layers": spared_layers(spared_block, runs, params["layers"])}
+    layers = {"layers": spared_layers(spared_block, groups, params["layers"])}
     return {name: spared((), part) for name, part in params.items() if name != "layers"} | layers
 
 
 def trips(
-    config: ModelConfig, runs: tuple[Run, ...], params: Params, inputs: Array, valid: Array | None = None
+    config: ModelConfig, groups: tuple[Group, ...], params: Params, inputs: Array, valid: Array | None = None
 ) -> Array:
     """The most trips of any layer's `while` loops, int32 [B]."""
     x = _enter(config, params, inputs, valid)
-    _, seen = thread(partial(_count_layer, config, valid), runs, x, params["layers"])
-    return jnp.max(jnp.stack(by_layer(runs, seen)), 0)
+    _, seen = through_layers(partial(_count_layer, config, valid), groups, x, params["layers"])
+    return jnp.max(jnp.stack(by_layer(groups, seen)), 0)
 
 
 def _apply_layer(
     config: ModelConfig, valid: Array | None, key: Key | None, mixer: Mixer, x: Array, layer: Any
 ) -> tuple[Array, None]:
     index, params, _ = layer
-    return apply_block(config, mixer, params, x, valid, key=fold(key, index)), None
+    return apply_block(config, mixer, params, x, valid, key=fold_in(key, index)), None
 
 
 def _init_layer_state(batch_size: int, max_length: int, dtype: Any, mixer: Mixer, params: Params) -> State:
