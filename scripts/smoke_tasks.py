@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.mixers import LSTM, Attention
 from attn_jax.models import ModelConfig
@@ -89,17 +89,17 @@ def smoke(task: str, model: str, seconds: float) -> dict[str, Any]:
     from attn_jax.training.loop import compile_programs, run_chunks, start_runs
 
     began = time.process_time()
-    prepared = Prepared(study_of(task, model))
-    plan, chosen = prepared.plan(model), prepared.task
-    seeds, rates = (jnp.array(values) for values in zip(*prepared.block(0, prepared.num_runs), strict=True))
+    plan = StudyPlan(study_of(task, model))
+    block_plan, chosen = plan.block_plan(model), plan.task
+    seeds, rates = (jnp.array(values) for values in zip(*plan.block(0, plan.num_runs), strict=True))
     with jax.default_matmul_precision("float32"):
-        state = start_runs(plan, seeds.astype(jnp.int32), rates.astype(jnp.float32))
-        programs = compile_programs(plan, state, 1)
+        state = start_runs(block_plan, seeds.astype(jnp.int32), rates.astype(jnp.float32))
+        programs = compile_programs(block_plan, state, 1)
         chunks: list[Any] = []
-        goes_on = partial(_goes_on, chunks, chosen, plan.validation_lengths, began + 0.9 * seconds)
+        goes_on = partial(_goes_on, chunks, chosen, block_plan.validation_lengths, began + 0.9 * seconds)
         run_chunks(programs, state, start=0, steps=_STEPS, every=_EVERY, after=goes_on)
-        scores = _test_scores(chosen, plan.setup, chunks[-1].state, prepared.train_lengths)
-    validation = _scores(chosen, plan.validation_lengths, chunks[-1].validation).reshape(_SEEDS, -1)
+        scores = _test_scores(chosen, block_plan.objective, chunks[-1].state, plan.train_lengths)
+    validation = _scores(chosen, block_plan.validation_lengths, chunks[-1].validation).reshape(_SEEDS, -1)
     rate = int(np.nanargmax(np.append(np.nanmean(validation, axis=0), -np.inf)[:-1]))
     return {
         "task": task,
@@ -132,7 +132,7 @@ def _goes_on(chunks: list[Any], task: Task, lengths: tuple[int, ...], end: float
     return not solved and time.process_time() < end
 
 
-def _test_scores(task: Task, setup: Any, state: Any, lengths: tuple[int, ...]) -> np.ndarray:
+def _test_scores(task: Task, objective: Any, state: Any, lengths: tuple[int, ...]) -> np.ndarray:
     """[R] normalised scores on fresh test data, over the lengths trained on."""
     import jax
 
@@ -140,7 +140,7 @@ def _test_scores(task: Task, setup: Any, state: Any, lengths: tuple[int, ...]) -
 
     spread = spread_lengths(lengths, min(_TEST_LENGTHS, len(lengths)))
     score = partial(
-        evaluate, setup, lengths=spread, split="test", batch_size=_TEST_BATCH * _TEST_LENGTHS // len(spread)
+        evaluate, objective, lengths=spread, split="test", batch_size=_TEST_BATCH * _TEST_LENGTHS // len(spread)
     )
     return _scores(task, spread, jax.device_get(jax.jit(jax.vmap(score))(state.params, state.seed)))
 

@@ -138,7 +138,7 @@ def test_imports_go_down(path):
         ("models", "def f():\n    from attn_jax.tasks import TASKS"),
         ("training", "from attn_jax.mixers.gru import GRU"),
         ("lab", "from attn_jax.report.page import write_report"),
-        ("lab.cost", "from attn_jax.lab.plan.prepared import Prepared"),
+        ("lab.cost", "from attn_jax.lab.plan.study_plan import StudyPlan"),
         ("lab.plan", "from attn_jax.lab.run.block import Job"),
         ("lab.run", "from attn_jax.lab.outcome.summary import summarize"),
         ("report", "from attn_jax.models import Model"),

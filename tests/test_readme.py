@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from attn_jax.config.file import load_study
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.testing import check_mixer
 from attn_jax.training.runs import init_runs
 
@@ -51,7 +51,7 @@ def test_the_mixer_keeps_the_contract(leaky):
 def test_the_mixer_is_25_lines_and_takes_part_in_a_study(leaky):
     body = MIXER[MIXER.index("@dataclass") : MIXER.index("def get_config")]
     assert len([line for line in body.splitlines() if line.strip()]) <= 25
-    plan = Prepared(leaky).plan("leaky")
+    plan = StudyPlan(leaky).block_plan("leaky")
     state = jax.eval_shape(lambda: init_runs(plan, jax.numpy.arange(2), jax.numpy.ones(2)))
     assert state.params["layers"][0]["mixer"]["decay"].shape[0] == 2
 

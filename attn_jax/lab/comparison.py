@@ -17,8 +17,8 @@ from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.plan.contracts import check_contracts
-from attn_jax.lab.plan.numerics import prepare, recorded
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.numerics import planned, recorded
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import write_json
 from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.lab.run.pace import Extent
@@ -80,17 +80,17 @@ def trained(
     console: Console | None = None,
 ) -> Iterator[Path]:
     """The study's directory, held, with its models trained to the end, or this one alone."""
-    with prepare(partial(_loaded, study, overrides)) as prepared:
-        models = list(prepared.study.models)
+    with planned(partial(_loaded, study, overrides)) as plan:
+        models = list(plan.study.models)
         if model not in (None, *models):
             raise ConfigError(f"--model: got {model!r}, {nearest_names(str(model), models)}")
-        directory = Path("results") / prepared.study.name if workdir is None else Path(workdir).expanduser()
+        directory = Path("results") / plan.study.name if workdir is None else Path(workdir).expanduser()
         models = models if model is None else [model]
         backend = select_platform(platform)
-        check_contracts(prepared, unfinished(directory, models))
-        layout = _layout(prepared, backend)
-        with claimed(directory, prepared, layout, models=models, confirmed=yes) as layout:
-            _train(prepared, directory, layout, models, console or Terminal())
+        check_contracts(plan, unfinished(directory, models))
+        layout = _layout(plan, backend)
+        with claimed(directory, plan, layout, models=models, confirmed=yes) as layout:
+            _train(plan, directory, layout, models, console or Terminal())
             yield directory
 
 
@@ -106,33 +106,33 @@ def _loaded(study: Study | str | Path, overrides: Sequence[str]) -> Study:
     return study
 
 
-def _train(prepared: Prepared, directory: Path, layout: Layout, models: list[str], console: Console) -> None:
-    title = f"study {prepared.study.name} in {directory}, on {where_studies_run()}"
+def _train(plan: StudyPlan, directory: Path, layout: Layout, models: list[str], console: Console) -> None:
+    title = f"study {plan.study.name} in {directory}, on {where_studies_run()}"
     console.print(title, markup=False, highlight=False, soft_wrap=True)
-    jobs = jobs_of(prepared, directory, layout, models)
+    jobs = jobs_of(plan, directory, layout, models)
     if not jobs:
         console.print("already trained; nothing to do but the report", highlight=False)
         return
     record_environment(directory, environment() | {"numbers": recorded()})
     executor = _executor(layout)
     try:
-        with Watch(console, directory, _extent(prepared, layout, models)) as watch:
+        with Watch(console, directory, _extent(plan, layout, models)) as watch:
             run_jobs(jobs, executor, directory, watch)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _extent(prepared: Prepared, layout: Layout, models: list[str]) -> Extent:
+def _extent(plan: StudyPlan, layout: Layout, models: list[str]) -> Extent:
     workers = len(cpu_cores()) if layout.platform == "cpu" else 1
-    return Extent(models, layout.blocks, prepared.study.train.steps, prepared.study.evaluate.every, workers)
+    return Extent(models, layout.blocks, plan.study.train.steps, plan.study.evaluate.every, workers)
 
 
-def _layout(prepared: Prepared, backend: str) -> Layout:
+def _layout(plan: StudyPlan, backend: str) -> Layout:
     if backend == "cpu":
-        return choose_layout(prepared, platform=backend, workers=len(cpu_cores()), num_devices=1)
+        return choose_layout(plan, platform=backend, workers=len(cpu_cores()), num_devices=1)
     import jax
 
-    return choose_layout(prepared, platform=backend, workers=1, num_devices=jax.local_device_count())
+    return choose_layout(plan, platform=backend, workers=1, num_devices=jax.local_device_count())
 
 
 def _executor(layout: Layout) -> Executor:

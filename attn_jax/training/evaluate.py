@@ -6,8 +6,7 @@ import numpy as np
 from jax import lax
 
 from attn_jax.tasks.base import Split
-from attn_jax.training.objective import Evaluation
-from attn_jax.training.step import Setup
+from attn_jax.training.objective import Evaluation, Objective
 from attn_jax.training.streams import stream_key
 from attn_jax.types import Array, Params
 
@@ -23,12 +22,12 @@ def spread_lengths(allowed: tuple[int, ...], num_batches: int) -> tuple[int, ...
 
 
 def evaluate(
-    setup: Setup, params: Params, seed: Array, lengths: tuple[int, ...], *, split: Split, batch_size: int
+    objective: Objective, params: Params, seed: Array, lengths: tuple[int, ...], *, split: Split, batch_size: int
 ) -> Evaluation:
     """Scores one run on a batch of each length; the same seed and split always see the same data.
 
     Args:
-      setup: what is learnt.
+      objective: what is learnt.
       params: the run's parameters.
       seed: int32, the run's seed.
       lengths: one a batch; all are padded to the longest.
@@ -44,7 +43,7 @@ def evaluate(
 
     def score(item: tuple[Array, Array]) -> Evaluation:
         index, length = item
-        batch = setup.objective.sample(jax.random.fold_in(key, index), batch_size, length, longest, split=split)
-        return setup.objective.score(params, batch, padded=padded)
+        batch = objective.sample(jax.random.fold_in(key, index), batch_size, length, longest, split=split)
+        return objective.score(params, batch, padded=padded)
 
     return lax.map(score, (jnp.arange(len(lengths)), jnp.array(lengths)))

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.objective import Evaluation
-from attn_jax.training.runs import Plan, advance_runs, init_runs, over_devices, test_runs
+from attn_jax.training.runs import advance_runs, final_scores, init_runs, over_devices
 from attn_jax.training.state import RunState
 from attn_jax.types import Array
 
@@ -35,16 +36,16 @@ class Chunk:
     seconds: float
 
 
-def start_runs(plan: Plan, seeds: Array, learning_rates: Array) -> RunState:
+def start_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState:
     """The block's runs before their first step."""
     return _compile(partial(init_runs, plan), seeds, learning_rates)(seeds, learning_rates)
 
 
-def compile_programs(plan: Plan, state: RunState, num_devices: int) -> Programs:
+def compile_programs(plan: BlockPlan, state: RunState, num_devices: int) -> Programs:
     """Compiles a chunk and the final test for states of this shape."""
     began = time.perf_counter()
     advance = over_devices(partial(advance_runs, plan), num_devices, num_shared=1)
-    test = over_devices(partial(test_runs, plan), num_devices)
+    test = over_devices(partial(final_scores, plan), num_devices)
     advance, test = _compile(advance, state, jnp.int32(0), donate=(0,)), _compile(test, state)
     return Programs(advance, test, time.perf_counter() - began)
 

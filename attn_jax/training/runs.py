@@ -1,7 +1,6 @@
 """Many runs in one compiled program: `vmap` over runs, `scan` over steps, the runs split over local devices."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -9,51 +8,33 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 
+from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.evaluate import evaluate
 from attn_jax.training.objective import Evaluation
 from attn_jax.training.state import RunState, init_run
-from attn_jax.training.step import Setup, train_step
+from attn_jax.training.step import train_step
 from attn_jax.types import Array
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The static sizes of a block's programs.
-
-    Args:
-      setup: what its runs share.
-      every: steps between evaluations, the length of a chunk.
-      batch_size: sequences an evaluation batch.
-      validation_lengths: one a batch, at every evaluation.
-      test_lengths: one a batch, at the end.
-    """
-
-    setup: Setup
-    every: int
-    batch_size: int
-    validation_lengths: tuple[int, ...]
-    test_lengths: tuple[int, ...]
-
-
-def init_runs(plan: Plan, seeds: Array, learning_rates: Array) -> RunState:
+def init_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState:
     """Runs before their first step, leaves [R, ...]."""
-    return jax.vmap(partial(init_run, plan.setup.objective, plan.setup.optimizer))(seeds, learning_rates)
+    return jax.vmap(partial(init_run, plan.objective, plan.optimizer))(seeds, learning_rates)
 
 
-def advance_runs(plan: Plan, state: RunState, start: Array) -> tuple[RunState, Array, Evaluation]:
+def advance_runs(plan: BlockPlan, state: RunState, start: Array) -> tuple[RunState, Array, Evaluation]:
     """A chunk: `every` steps from `start`, then validation. The mean training loss is [R], tallies are [R, M]."""
-    step = jax.vmap(partial(train_step, plan.setup), in_axes=(0, None))
+    step = jax.vmap(partial(train_step, plan), in_axes=(0, None))
     state, losses = lax.scan(step, state, start + jnp.arange(plan.every))
     return state, jnp.mean(losses, 0), _evaluate_runs(plan, state, plan.validation_lengths, "validation")
 
 
-def test_runs(plan: Plan, state: RunState) -> Evaluation:
+def final_scores(plan: BlockPlan, state: RunState) -> Evaluation:
     """Tallies [R, M] on test data."""
     return _evaluate_runs(plan, state, plan.test_lengths, "test")
 
 
-def _evaluate_runs(plan: Plan, state: RunState, lengths: tuple[int, ...], split) -> Evaluation:
-    score = partial(evaluate, plan.setup, lengths=lengths, split=split, batch_size=plan.batch_size)
+def _evaluate_runs(plan: BlockPlan, state: RunState, lengths: tuple[int, ...], split) -> Evaluation:
+    score = partial(evaluate, plan.objective, lengths=lengths, split=split, batch_size=plan.eval_batch_size)
     return jax.vmap(score)(state.params, state.seed)
 
 

@@ -12,7 +12,7 @@ import pytest
 from attn_jax.config.codec import from_dict, to_dict
 from attn_jax.config.file import load_study
 from attn_jax.lab.plan.facts import study_facts
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.models import ModelConfig
 from attn_jax.training.runs import advance_runs, init_runs
 
@@ -32,7 +32,7 @@ def test_it_goes_there_and_back_and_is_matched(path):
     study = load_study(path)
     assert study.name == path.stem
     assert from_dict(json.loads(json.dumps(to_dict(study)))) == study
-    facts = study_facts(Prepared(study))
+    facts = study_facts(StudyPlan(study))
     target = facts["models"][study.reference_name]["parameters_matched"]
     for model in facts["models"].values():
         assert model["match_note"] is None
@@ -67,7 +67,7 @@ def reduced(model):
 
 @pytest.mark.parametrize(("study", "name"), pairs())
 def test_it_trains_two_steps(study, name):
-    low = min(Prepared(study).train_lengths)
+    low = min(StudyPlan(study).train_lengths)
     study = replace(
         study,
         models={name: reduced(study.models[name])},
@@ -75,7 +75,7 @@ def test_it_trains_two_steps(study, name):
         evaluate=replace(study.evaluate, every=2, num_examples=2, lengths=(low,)),
         reference=None,
     )
-    plan = Prepared(study).plan(name)
+    plan = StudyPlan(study).block_plan(name)
     state = jax.jit(partial(init_runs, plan))(jnp.zeros(1, jnp.int32), jnp.full(1, 1e-3))
     state, loss, validation = jax.jit(partial(advance_runs, plan))(state, jnp.int32(0))
     assert not state.diverged.any()

@@ -2,24 +2,24 @@
 
 from tiny_study import get_config
 
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, write_json
 from attn_jax.lab.run.session import choose_layout, claimed
 
 
-def layout_of(prepared, **changes):
-    return choose_layout(prepared, **({"platform": "cpu", "workers": 2, "num_devices": 1} | changes))
+def layout_of(plan, **changes):
+    return choose_layout(plan, **({"platform": "cpu", "workers": 2, "num_devices": 1} | changes))
 
 
 def write_study(directory):
     """A study directory as workers leave it, with an accuracy of .5 + .1 * run at every place."""
-    prepared = Prepared(get_config())
-    with claimed(directory, prepared, layout_of(prepared)) as layout:
+    plan = StudyPlan(get_config())
+    with claimed(directory, plan, layout_of(plan)) as layout:
         write_json(directory / "environment.json", {"versions": {}})
-        study = prepared.study
-        runs = prepared.num_runs
-        plan = prepared.plan(study.reference_name)
-        validated, tested = len(plan.validation_lengths), len(plan.test_lengths)
+        study = plan.study
+        runs = plan.num_runs
+        blocks = plan.block_plan(study.reference_name)
+        validated, tested = len(blocks.validation_lengths), len(blocks.test_lengths)
         for name in study.models:
             for k in range(layout.blocks):
                 folder = directory / "blocks" / f"{name}-{k}"
@@ -33,4 +33,4 @@ def write_study(directory):
                     append_row(folder / "metrics.jsonl", chunk | {"diverged": diverged, "validation": row})
                 scores = [[0.5 + 0.1 * run] * tested for run in index]
                 append_row(folder / "metrics.jsonl", {"test": {"loss": scores, "metric": scores, "sequence": scores}})
-    return prepared
+    return plan

@@ -13,11 +13,11 @@ import optax
 from attn_jax.mixers import GRU, LSTM, MIXERS, MLSTM, Attention, GatedDeltaNet, LinearAttention, Mixer, MixerConfig
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer
 from attn_jax.tasks import Copy
+from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import compile_programs, run_chunks, start_runs
 from attn_jax.training.objective import answers, strings
-from attn_jax.training.runs import Plan, advance_runs, init_runs, over_devices
-from attn_jax.training.step import Setup
+from attn_jax.training.runs import advance_runs, init_runs, over_devices
 
 TASK = Copy().make()
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
@@ -60,8 +60,7 @@ def stack(mixers):
 
 def make_plan(objective):
     # no Adam: it turns the rounding of a gradient that is 0 into a step as long as any
-    setup = Setup(objective, optax.trace(0.9), 2, (2, 3))
-    return Plan(setup, every=2, batch_size=2, validation_lengths=(3,), test_lengths=(3,))
+    return BlockPlan(objective, optax.trace(0.9), 2, (2, 3), 2, 2, validation_lengths=(3,), test_lengths=(3,))
 
 
 def sequences(config):

@@ -11,11 +11,12 @@ from attn_jax.mixers import GRU, Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer, classic
 from attn_jax.models.base import EncoderDecoder
 from attn_jax.tasks import TASKS
+from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.losses import cross_entropy
 from attn_jax.training.objective import strings
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
-from attn_jax.training.runs import Plan, advance_runs, init_runs
-from attn_jax.training.step import Setup, batch_loss
+from attn_jax.training.runs import advance_runs, init_runs
+from attn_jax.training.step import batch_loss
 from attn_jax.types import IO, Batch, Pairs
 
 REVERSE = TASKS["reverse"].make()
@@ -136,8 +137,8 @@ def plan_of(config, task, lengths, steps=40):
     model = config.over_strings(IO(num_classes=size, vocab_size=size), pairs.source.shape[1], pairs.target.shape[1])
     schedule = learning_rate_schedule("constant", warmup_steps=5, steps=steps)
     optimizer = make_optimizer(schedule, weight_decay=0.0, clip=1.0, spared=model.spared)
-    setup = Setup(strings(model, task, label_smoothing=0.1), optimizer, 8, lengths)
-    return Plan(setup, every=steps, batch_size=8, validation_lengths=lengths[-2:], test_lengths=lengths[-2:])
+    objective, last = strings(model, task, label_smoothing=0.1), lengths[-2:]
+    return BlockPlan(objective, optimizer, 8, lengths, steps, 8, validation_lengths=last, test_lengths=last)
 
 
 def key_of():
@@ -160,9 +161,9 @@ def test_who_says_the_answer_is_right_and_the_gradient_reaches_every_weight(name
     task = TASKS[name].make()
     plan = plan_of(MODELS["additive"], task, task.spec.lengths(3, 5), steps=5)
     key_params, key_data = jax.random.split(jax.random.key(0))
-    params = jax.jit(plan.setup.objective.init)(key_params)
-    pairs = jax.jit(plan.setup.objective.sample, static_argnums=(1, 2, 3))(key_data, 8, 4, 5)
-    gradient = jax.jit(jax.grad(partial(batch_loss, plan.setup)))(params, pairs, None)
+    params = jax.jit(plan.objective.init)(key_params)
+    pairs = jax.jit(plan.objective.sample, static_argnums=(1, 2, 3))(key_data, 8, 4, 5)
+    gradient = jax.jit(jax.grad(partial(batch_loss, plan)))(params, pairs, None)
     assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
     right = strings(reciter(np.asarray(pairs.target), size=task.spec.pairs_vocab_size), task)
     assert [float(x) for x in right.score(jnp.zeros(()), pairs, padded=False).metric] == [8, 8]

@@ -14,12 +14,13 @@ from attn_jax.errors import MachineError
 from attn_jax.mixers import GRU, Attention
 from attn_jax.models import ModelConfig, classic
 from attn_jax.tasks import Parity
+from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.evaluate import evaluate, spread_lengths
 from attn_jax.training.objective import answers
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
-from attn_jax.training.runs import Plan, advance_runs, init_runs, test_runs
-from attn_jax.training.step import Setup, train_batch
+from attn_jax.training.runs import advance_runs, final_scores, init_runs
+from attn_jax.training.step import train_batch
 
 TASK = Parity().make()
 TRANSFORMER = ModelConfig(8, 1, (Attention(num_heads=2),), positions="sinusoidal")
@@ -29,8 +30,16 @@ def make_plan(config=TRANSFORMER, lengths=(2, 3, 4)):
     model = config.make(TASK.spec.io, TASK.spec.num_tokens(6))
     schedule = learning_rate_schedule("constant", warmup_steps=3, steps=40)
     optimizer = make_optimizer(schedule, weight_decay=0.01, clip=1.0, spared=model.spared)
-    setup = Setup(answers(model, TASK), optimizer, 4, lengths)
-    return Plan(setup, every=5, batch_size=4, validation_lengths=(2, 4), test_lengths=(2, 4, 6))
+    return BlockPlan(
+        objective=answers(model, TASK),
+        optimizer=optimizer,
+        train_batch_size=4,
+        train_lengths=lengths,
+        every=5,
+        eval_batch_size=4,
+        validation_lengths=(2, 4),
+        test_lengths=(2, 4, 6),
+    )
 
 
 def train(plan, seeds, rates, chunks=2):
@@ -44,15 +53,15 @@ def train(plan, seeds, rates, chunks=2):
 
 
 def test_data_depends_on_seed_and_step_and_not_on_the_model():
-    one, other = make_plan().setup, make_plan(classic(GRU(), d_model=8)).setup
+    one, other = make_plan(), make_plan(classic(GRU(), d_model=8))
     chex.assert_trees_all_equal(train_batch(one, 3, 7), train_batch(other, 3, 7))
     assert not np.array_equal(train_batch(one, 3, 7).inputs, train_batch(one, 3, 8).inputs)
     assert not np.array_equal(train_batch(one, 3, 7).inputs, train_batch(one, 4, 7).inputs)
 
 
 def test_training_draws_every_allowed_length():
-    setup = make_plan().setup
-    drawn = {int(batch.valid.sum(1)[0]) - 1 for batch in (train_batch(setup, 0, step) for step in range(30))}
+    plan = make_plan()
+    drawn = {int(batch.valid.sum(1)[0]) - 1 for batch in (train_batch(plan, 0, step) for step in range(30))}
     assert drawn == {2, 3, 4}
 
 
@@ -82,8 +91,7 @@ def test_one_diverging_run_is_frozen_and_the_others_keep_their_bits():
 def test_a_loss_ten_times_its_start_ends_a_run():
     plan = make_plan()
     uphill = optax.chain(optax.scale(-1.0))  # the caller subtracts: this climbs
-    setup = replace(plan.setup, optimizer=uphill)
-    state, _ = train(replace(plan, setup=setup), [0], [30.0], chunks=4)
+    state, _ = train(replace(plan, optimizer=uphill), [0], [30.0], chunks=4)
     assert state.diverged.tolist() == [True]
 
 
@@ -98,11 +106,11 @@ def test_a_model_learns():
 
 def test_evaluation_is_the_same_every_time_and_fresh():
     plan = make_plan()
-    params = plan.setup.objective.init(jax.random.key(0))
-    score = jax.jit(partial(evaluate, plan.setup, lengths=(2, 4, 6), split="validation", batch_size=4))
+    params = plan.objective.init(jax.random.key(0))
+    score = jax.jit(partial(evaluate, plan.objective, lengths=(2, 4, 6), split="validation", batch_size=4))
     chex.assert_trees_all_equal(score(params, 0), score(params, 0))
     assert not np.array_equal(score(params, 0).loss.total, score(params, 1).loss.total)
-    test = jax.jit(partial(evaluate, plan.setup, lengths=(2, 4, 6), split="test", batch_size=4))(params, 0)
+    test = jax.jit(partial(evaluate, plan.objective, lengths=(2, 4, 6), split="test", batch_size=4))(params, 0)
     assert not np.array_equal(score(params, 0).loss.total, test.loss.total)
     assert score(params, 0).metric.number.tolist() == [4, 4, 4]
 
@@ -110,8 +118,8 @@ def test_evaluation_is_the_same_every_time_and_fresh():
 def test_evaluation_by_length_equals_each_length_alone():
     config = classic(GRU(), d_model=8)
     plan = make_plan(config)
-    params = plan.setup.objective.init(jax.random.key(0))
-    together = evaluate(plan.setup, params, jnp.int32(0), (3, 6), split="test", batch_size=4)
+    params = plan.objective.init(jax.random.key(0))
+    together = evaluate(plan.objective, params, jnp.int32(0), (3, 6), split="test", batch_size=4)
     key = jax.random.fold_in(jax.random.clone(key_of("test", 0)), 0)
     batch = TASK.sample(key, 4, 3, 6, split="test")
     logits = config.make(TASK.spec.io, TASK.spec.num_tokens(6)).apply(params, batch.inputs[:, :4], None)
@@ -174,8 +182,5 @@ def test_nothing_readable_is_an_error_and_nothing_saved_is_none(tmp_path):
 def test_scores_at_the_end_are_by_length():
     plan = make_plan()
     state, _ = train(plan, [0, 1], [1e-3, 1e-3], chunks=1)
-    tallies = jax.jit(partial(test_runs, plan))(state)
+    tallies = jax.jit(partial(final_scores, plan))(state)
     assert tallies.metric.total.shape == (2, 3)
-
-
-test_runs.__test__ = False  # the program, not a test

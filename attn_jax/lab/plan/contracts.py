@@ -10,13 +10,13 @@ from attn_jax.blame import breach
 from attn_jax.config.codec import own_class
 from attn_jax.config.own_code import file_of
 from attn_jax.errors import UserError
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.mixers.base import MixerConfig
 from attn_jax.models import AnyModelConfig
 from attn_jax.testing.check_quickly import check_encoder_decoder_quickly, check_mixer_quickly, check_model_quickly
 
 
-def check_contracts(prepared: Prepared, models: Sequence[str]) -> None:
+def check_contracts(plan: StudyPlan, models: Sequence[str]) -> None:
     """Checks, in a second or two each, the mixers and models among these that are not the package's own.
 
     Raises:
@@ -24,23 +24,23 @@ def check_contracts(prepared: Prepared, models: Sequence[str]) -> None:
     """
     checked = []
     for name in models:
-        config = prepared.study.models[name]  # not matched: that would trace it, and raise in jax's words
+        config = plan.study.models[name]  # not matched: that would trace it, and raise in jax's words
         for path, mixer in _own_mixers(config, f"models.{name}"):
             mixer = mixer if mixer.d_model is not None else replace(mixer, d_model=config.d_model)
             if mixer not in checked:
-                _check(path, mixer, partial(check_mixer_quickly, mixer, max_length=prepared.max_tokens))
+                _check(path, mixer, partial(check_mixer_quickly, mixer, max_length=plan.max_tokens))
                 checked.append(mixer)
         if own_class(config) is not None:
-            _check(f"models.{name}", config, partial(_check_model, prepared, config))
+            _check(f"models.{name}", config, partial(_check_model, plan, config))
 
 
-def _check_model(prepared: Prepared, config: AnyModelConfig) -> None:
-    model, io = prepared.make(config), prepared.spec.io
-    if prepared.study.pairs:
-        source, target = prepared.pair_places(prepared.longest)
+def _check_model(plan: StudyPlan, config: AnyModelConfig) -> None:
+    model, io = plan.make(config), plan.spec.io
+    if plan.study.pairs:
+        source, target = plan.pair_places(plan.longest)
         check_encoder_decoder_quickly(model, io, source_tokens=source, target_tokens=target)
     else:
-        check_model_quickly(model, io, max_length=prepared.max_tokens)
+        check_model_quickly(model, io, max_length=plan.max_tokens)
 
 
 def _check(path: str, config: Any, check: Callable[[], None]) -> None:

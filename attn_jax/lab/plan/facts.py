@@ -12,18 +12,18 @@ from attn_jax.config.codec import fingerprint, to_dict
 from attn_jax.lab.cost.program import count_flops, depth_growth
 from attn_jax.lab.cost.sizes import count_parameters, floating_bytes
 from attn_jax.lab.plan.newton_trips import newton_trips
-from attn_jax.lab.plan.prepared import Prepared
 from attn_jax.lab.plan.sources import hashed_sources
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.schema import STUDY_SCHEMA
 from attn_jax.models import AnyModelConfig
 from attn_jax.training.step import batch_loss, train_batch
 
 
-def study_facts(prepared: Prepared) -> dict[str, Any]:
+def study_facts(plan: StudyPlan) -> dict[str, Any]:
     """The content of study.json, less how its runs fall into blocks."""
-    prepared.check_batches()
-    study, spec = prepared.study, prepared.spec
-    lengths = sorted({*prepared.curve_lengths, *prepared.train_lengths})
+    plan.check_batches()
+    study, spec = plan.study, plan.spec
+    lengths = sorted({*plan.curve_lengths, *plan.train_lengths})
     return {
         "schema": STUDY_SCHEMA,
         "fingerprint": fingerprint(study),
@@ -31,48 +31,48 @@ def study_facts(prepared: Prepared) -> dict[str, Any]:
         "task": {
             "metric": spec.metric,
             "chance": spec.chance,
-            "best": {str(length): float(spec.best_metric(prepared.floors(length))) for length in lengths},
+            "best": {str(length): float(spec.best_metric(plan.floors(length))) for length in lengths},
             "loss_places": spec.loss_places,
             "threshold": spec.threshold,
             "length_unit": spec.length_unit,
-            "train_lengths": [min(prepared.train_lengths), max(prepared.train_lengths)],
-            "lengths": list(prepared.curve_lengths),
-            "validation_lengths": list(prepared.plan(study.reference_name).validation_lengths),
-            "floors": {str(length): _floors(prepared, length) for length in lengths},
+            "train_lengths": [min(plan.train_lengths), max(plan.train_lengths)],
+            "lengths": list(plan.curve_lengths),
+            "validation_lengths": list(plan.block_plan(study.reference_name).validation_lengths),
+            "floors": {str(length): _floors(plan, length) for length in lengths},
             "source": spec.source,
         },
-        "models": {name: _model_facts(prepared, name) for name in study.models},
+        "models": {name: _model_facts(plan, name) for name in study.models},
         "sources": {name: hashed_sources(study, name) for name in study.models},
     }
 
 
-def _floors(prepared: Prepared, length: int) -> dict[str, dict[str, float | None]]:
-    floors = prepared.floors(length)
+def _floors(plan: StudyPlan, length: int) -> dict[str, dict[str, float | None]]:
+    floors = plan.floors(length)
     number = lambda value: None if value is None else float(value)  # noqa: E731 -- NumPy's too
     return {name: {"metric": number(floor.metric), "loss": number(floor.loss)} for name, floor in floors.items()}
 
 
-def _model_facts(prepared: Prepared, name: str) -> dict[str, Any]:
-    config, note = prepared.models[name]
-    parameters = count_parameters(prepared.make(config))
+def _model_facts(plan: StudyPlan, name: str) -> dict[str, Any]:
+    config, note = plan.models[name]
+    parameters = count_parameters(plan.make(config))
     return {
         "config": to_dict(config),
         "description": config.describe(),
         "parameters": parameters.total,
         "parameters_matched": parameters.matched,
         "match_note": note,
-        "state_bytes": _state_bytes(prepared, config),
-        "train_flops_per_step": _counted(_train_flops, prepared, name),
-        "depth": _counted(_depth, prepared, config.countable) or "unknown",
+        "state_bytes": _state_bytes(plan, config),
+        "train_flops_per_step": _counted(_train_flops, plan, name),
+        "depth": _counted(_depth, plan, config.countable) or "unknown",
     }
 
 
-def _state_bytes(prepared: Prepared, config: AnyModelConfig) -> int:
+def _state_bytes(plan: StudyPlan, config: AnyModelConfig) -> int:
     """Bytes of floating state of one sequence of the longest training length, float32; over strings, after a source."""
-    longest = max(prepared.train_lengths)
-    model = prepared.make(config)
-    if prepared.study.pairs:
-        source_tokens, target_tokens = prepared.pair_places(longest)
+    longest = max(plan.train_lengths)
+    model = plan.make(config)
+    if plan.study.pairs:
+        source_tokens, target_tokens = plan.pair_places(longest)
         source = jnp.zeros((1, source_tokens), jnp.int32)
 
         def start(key):
@@ -82,7 +82,7 @@ def _state_bytes(prepared: Prepared, config: AnyModelConfig) -> int:
     else:
 
         def start(key):
-            return model.init_state(model.init(key), 1, prepared.spec.num_tokens(longest))
+            return model.init_state(model.init(key), 1, plan.spec.num_tokens(longest))
 
     return floating_bytes(jax.eval_shape(start, jax.random.key(0)))
 
@@ -95,32 +95,32 @@ def _counted(count: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def _train_flops(prepared: Prepared, name: str) -> float:
+def _train_flops(plan: StudyPlan, name: str) -> float:
     """FLOPs of one run's loss and gradient on one batch, what is computed twice included, from the jaxpr."""
-    config = prepared.models[name][0].countable
-    setup = replace(prepared.plan(name).setup, objective=prepared.objective(config))
-    params = jax.eval_shape(setup.objective.init, jax.random.key(0))
-    batch = jax.eval_shape(partial(train_batch, setup), 0, 0)
-    gradient = jax.value_and_grad(partial(batch_loss, setup))
-    longest = max(prepared.train_lengths)
-    tokens = sum(prepared.pair_places(longest)) if prepared.study.pairs else prepared.spec.num_tokens(longest)
-    return count_flops(gradient, params, batch, None, trips=newton_trips(prepared, config, tokens))
+    config = plan.models[name][0].countable
+    block_plan = replace(plan.block_plan(name), objective=plan.objective(config))
+    params = jax.eval_shape(block_plan.objective.init, jax.random.key(0))
+    batch = jax.eval_shape(partial(train_batch, block_plan), 0, 0)
+    gradient = jax.value_and_grad(partial(batch_loss, block_plan))
+    longest = max(plan.train_lengths)
+    tokens = sum(plan.pair_places(longest)) if plan.study.pairs else plan.spec.num_tokens(longest)
+    return count_flops(gradient, params, batch, None, trips=newton_trips(plan, config, tokens))
 
 
-def _depth(prepared: Prepared, config: AnyModelConfig) -> str:
+def _depth(plan: StudyPlan, config: AnyModelConfig) -> str:
     """How the sequential depth of the forward pass grows with T; over strings, with T letters read and T said."""
-    strings = 2 if prepared.study.pairs else 1
+    strings = 2 if plan.study.pairs else 1
     return depth_growth(
-        partial(_forward, prepared, config), trips=lambda length: newton_trips(prepared, config, strings * length)
+        partial(_forward, plan, config), trips=lambda length: newton_trips(plan, config, strings * length)
     )
 
 
-def _forward(prepared: Prepared, config: AnyModelConfig, length: int) -> tuple[Any, list[Any]]:
-    if prepared.study.pairs:
-        model = config.over_strings(prepared.spec.io, length, length)
+def _forward(plan: StudyPlan, config: AnyModelConfig, length: int) -> tuple[Any, list[Any]]:
+    if plan.study.pairs:
+        model = config.over_strings(plan.spec.io, length, length)
         tokens = jax.ShapeDtypeStruct((1, length), jnp.int32)
         args = [tokens, jax.ShapeDtypeStruct((1, length), bool), tokens]
         return model.apply, [jax.eval_shape(model.init, jax.random.key(0)), *args]
-    model: Any = config.make(prepared.spec.io, length)
+    model: Any = config.make(plan.spec.io, length)
     x = jax.ShapeDtypeStruct((1, length, config.d_model), jnp.float32)
     return model.apply_embedded, [jax.eval_shape(model.init, jax.random.key(0)), x]

@@ -3,17 +3,17 @@
 import jax
 import jax.numpy as jnp
 
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.models import AnyModelConfig
 from attn_jax.models.base import Model
 
 
-def newton_trips(prepared: Prepared, config: AnyModelConfig, tokens: int) -> int | None:
+def newton_trips(plan: StudyPlan, config: AnyModelConfig, tokens: int) -> int | None:
     """The most iterations that any layer takes for one random sequence of so many tokens, at initialisation.
 
     Measured, by running the model once: with other weights it may be more. None where no mixer says that it iterates.
     """
-    io = prepared.spec.io
+    io = plan.spec.io
     model = config.make(io, tokens)
     if not isinstance(model, Model) or model.trips is None:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from attn_jax.config import Study
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.version import __version__
 
 # Raised with every change of this package that moves the numbers of a study, be it by a bit: between releases, too,
@@ -53,12 +53,12 @@ _FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
 
 
 @contextlib.contextmanager
-def prepare(load: Callable[[], Study]) -> Iterator[Prepared]:
+def planned(load: Callable[[], Study]) -> Iterator[StudyPlan]:
     """A study, loaded and worked on where nothing but itself decides its numbers."""
     with pinned():
         study = load()
         with jax.default_matmul_precision(study.train.matmul_precision):
-            yield Prepared(study)
+            yield StudyPlan(study)
 
 
 @contextlib.contextmanager

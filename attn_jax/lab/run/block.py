@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.config.codec import from_json
-from attn_jax.lab.plan.numerics import prepare
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.sources import hashed_sources, refuse_changed
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
@@ -49,8 +49,8 @@ def run_block(job: Job, should_stop: Any) -> bool:
     folder = block_directory(Path(job.directory), job.model, job.block)
     folder.mkdir(parents=True, exist_ok=True)
     _keep_compiled(Path(job.directory))
-    with locked(folder, wait_seconds=_HANDOVER_SECONDS), prepare(partial(from_json, job.study)) as prepared:
-        return is_done(folder) or (not should_stop() and _train(job, prepared, should_stop))
+    with locked(folder, wait_seconds=_HANDOVER_SECONDS), planned(partial(from_json, job.study)) as plan:
+        return is_done(folder) or (not should_stop() and _train(job, plan, should_stop))
 
 
 def _keep_compiled(directory: Path) -> None:
@@ -64,20 +64,20 @@ def _keep_compiled(directory: Path) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def _train(job: Job, prepared: Prepared, should_stop: Any) -> bool:
-    plan, train = prepared.plan(job.model), prepared.study.train
-    seeds, rates = zip(*prepared.block(job.block, job.width), strict=True)
-    state = start_runs(plan, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
+def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
+    block_plan, train = plan.block_plan(job.model), plan.study.train
+    seeds, rates = zip(*plan.block(job.block, job.width), strict=True)
+    state = start_runs(block_plan, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
     try:
         start, state = checkpoints.restore(state) or (0, state)
         append_row(_metrics(job), {"compiling": True})  # for whoever watches
-        programs = compile_programs(plan, state, job.num_devices)
+        programs = compile_programs(block_plan, state, job.num_devices)
         before = json.loads(job.sources)
-        refuse_changed(job.model, before, hashed_sources(prepared.study, job.model, known=before))  # all is traced
+        refuse_changed(job.model, before, hashed_sources(plan.study, job.model, known=before))  # all is traced
         append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
         after = partial(_after_chunk, job, checkpoints, should_stop)
-        state = run_chunks(programs, state, start=start, steps=train.steps, every=plan.every, after=after)
+        state = run_chunks(programs, state, start=start, steps=train.steps, every=block_plan.every, after=after)
         if state is None:
             return False
         append_row(_metrics(job), {"test": _table(jax.device_get(programs.test(state)))})

@@ -20,8 +20,8 @@ from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
 from attn_jax.files import read_json
 from attn_jax.lab.plan.facts import study_facts
-from attn_jax.lab.plan.prepared import Prepared, block_width
 from attn_jax.lab.plan.sources import keep_sources, refuse_changed
+from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.record.directory import block_directory, locked, read_rows, write_json
 from attn_jax.lab.record.schema import damaged, read_study
 from attn_jax.lab.run.block import Job, is_done, run_block
@@ -43,9 +43,9 @@ class Layout:
     num_devices: int
 
 
-def choose_layout(prepared: Prepared, *, platform: str, workers: int, num_devices: int) -> Layout:
+def choose_layout(plan: StudyPlan, *, platform: str, workers: int, num_devices: int) -> Layout:
     """On a CPU enough blocks for all workers; on accelerators one block, its runs split over the devices."""
-    runs, models = prepared.num_runs, len(prepared.study.models)
+    runs, models = plan.num_runs, len(plan.study.models)
     width = block_width(runs, models, workers) if platform == "cpu" else -(-runs // num_devices) * num_devices
     return Layout(width, -(-runs // width), workers, platform, num_devices)
 
@@ -53,7 +53,7 @@ def choose_layout(prepared: Prepared, *, platform: str, workers: int, num_device
 @contextlib.contextmanager
 def claimed(
     directory: Path,
-    prepared: Prepared,
+    plan: StudyPlan,
     layout: Layout,
     *,
     models: Sequence[str] | None = None,
@@ -63,7 +63,7 @@ def claimed(
 
     Args:
       directory: where it lives.
-      prepared: the study.
+      plan: the study.
       layout: its blocks, should it begin now.
       models: what is to be trained, all by default; asked about, once, before what takes long begins.
       confirmed: whether that is meant, however long it takes.
@@ -78,8 +78,8 @@ def claimed(
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
     _refuse_strangers(directory)
-    facts = study_facts(prepared)  # before anything is written: it finds what is wrong with the config
-    models = list(prepared.study.models if models is None else models)
+    facts = study_facts(plan)  # before anything is written: it finds what is wrong with the config
+    models = list(plan.study.models if models is None else models)
     if not (directory / "study.json").exists():
         ask(directory, facts, vars(layout), models, confirmed=confirmed)
     directory.mkdir(parents=True, exist_ok=True)
@@ -91,15 +91,15 @@ def claimed(
             layout = _same_study(directory, begun, facts, layout)
             ask(directory, facts, vars(layout), unfinished(directory, models), confirmed=confirmed)
             if begun["sources"] != facts["sources"]:
-                _begin(directory, prepared, facts, layout)  # another source, of models that have not begun
+                _begin(directory, plan, facts, layout)  # another source, of models that have not begun
         else:
-            _begin(directory, prepared, facts, layout)
+            _begin(directory, plan, facts, layout)
         keep_confirmed(directory, models)
         yield layout
 
 
-def _begin(directory: Path, prepared: Prepared, facts: dict[str, Any], layout: Layout) -> None:
-    keep_sources(prepared.study, directory / "sources")
+def _begin(directory: Path, plan: StudyPlan, facts: dict[str, Any], layout: Layout) -> None:
+    keep_sources(plan.study, directory / "sources")
     write_json(directory / "study.json", facts | vars(layout))
 
 
@@ -172,9 +172,9 @@ def _option(platform: str) -> str:
     return "cuda" if platform == "gpu" else platform
 
 
-def jobs_of(prepared: Prepared, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
+def jobs_of(plan: StudyPlan, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
     """The blocks of these models that are not done, every model's first ones first: equal programs compile once."""
-    study, sources = to_json(prepared.study), read_study(directory)["sources"]
+    study, sources = to_json(plan.study), read_study(directory)["sources"]
     jobs = [
         Job(study, json.dumps(sources[name]), str(directory.absolute()), name, k, layout.width, layout.num_devices)
         for k in range(layout.blocks)

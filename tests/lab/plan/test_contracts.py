@@ -12,7 +12,7 @@ from attn_jax.errors import ConfigError, UserError
 from attn_jax.lab import compare, comparison
 from attn_jax.lab.plan import contracts
 from attn_jax.lab.plan.contracts import check_contracts
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory
 from attn_jax.lab.run.session import claimed
 
@@ -103,12 +103,12 @@ def own(body="return x", *, causal="True", which="tokens", study=MIXER):
 )
 def test_what_is_refused_before_training(text, said, tmp_path):
     (tmp_path / "own.py").write_text(text)
-    prepared = Prepared(load_study(tmp_path / "own.py"))
+    plan = StudyPlan(load_study(tmp_path / "own.py"))
     if said is None:
-        check_contracts(prepared, ["own"])
+        check_contracts(plan, ["own"])
         return
     with pytest.raises(UserError, match=rf"^models\.own.*: own\.py:\w+ breaks its contract: .*({said})") as caught:
-        check_contracts(prepared, ["own"])
+        check_contracts(plan, ["own"])
     assert caught.value.exit_code == 1
     assert "\n" not in str(caught.value)
 
@@ -116,7 +116,7 @@ def test_what_is_refused_before_training(text, said, tmp_path):
 def test_registered_mixers_cost_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(contracts, "_check", lambda *args: pytest.fail("checked"))
     gru = FILES["config.py"].replace('"mine": Mine(), "other": Other(), ', "")
-    check_contracts(Prepared(load_study(write(tmp_path, {"config.py": gru}))), ["gru"])
+    check_contracts(StudyPlan(load_study(write(tmp_path, {"config.py": gru}))), ["gru"])
 
 
 def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeypatch):
@@ -124,8 +124,8 @@ def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeyp
     config, study = tmp_path / "own.py", tmp_path / "study"
     config.write_text(own(study=MIXER.replace("num_layers=1)}", "num_layers=1), 'gru': classic(GRU())}, match=None")))
     config.write_text(config.read_text().replace("import Mixer,", "import GRU, Mixer,"))
-    prepared = Prepared(load_study(config))
-    with claimed(study, prepared, layout_of(prepared)) as layout:
+    plan = StudyPlan(load_study(config))
+    with claimed(study, plan, layout_of(plan)) as layout:
         for model, k in ((model, k) for model in ("own", "gru") for k in range(layout.blocks)):
             block_directory(study, model, k).mkdir(parents=True)
             append_row(block_directory(study, model, k) / "metrics.jsonl", {"test": {}})

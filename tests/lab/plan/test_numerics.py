@@ -16,7 +16,7 @@ from attn_jax.config.file import load_study
 from attn_jax.errors import MachineError
 from attn_jax.files import read_json
 from attn_jax.lab.plan import numerics
-from attn_jax.lab.plan.numerics import pinned, prepare, recorded
+from attn_jax.lab.plan.numerics import pinned, planned, recorded
 from attn_jax.lab.record.directory import read_rows
 from attn_jax.lab.run.block import Job, run_block
 from attn_jax.lab.run.session import record_environment
@@ -67,7 +67,7 @@ def test_nothing_that_is_pinned_is_left_to_chance():
 
 def test_the_studys_own_precision_holds(tmp_path):
     config = write(tmp_path, {"config.py": GRU_ALONE.replace("warmup_steps=5", 'matmul_precision="tensorfloat32"')})
-    with prepare(lambda: load_study(config)):
+    with planned(lambda: load_study(config)):
         assert jax.config.jax_default_matmul_precision == "tensorfloat32"
 
 

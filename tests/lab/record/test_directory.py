@@ -16,7 +16,7 @@ from attn_jax.files import read_json
 from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.limits import Demand
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
 from attn_jax.lab.run.executor import WorkerDiedError
 from attn_jax.lab.run.session import claimed, jobs_of, record_environment, run_jobs
@@ -53,8 +53,8 @@ def test_a_second_holder_is_named(tmp_path):
 
 
 def claim(directory, study, **changes):
-    prepared = Prepared(study)
-    with claimed(directory, prepared, layout_of(prepared, **changes)) as layout:
+    plan = StudyPlan(study)
+    with claimed(directory, plan, layout_of(plan, **changes)) as layout:
         return layout
 
 
@@ -63,12 +63,12 @@ def test_what_takes_long_is_asked_about_once_for_each_model(tmp_path, monkeypatc
     seconds = {"gru": 60.0, "transformer": 3e6}
     asked = lambda facts, layout, models: Demand(sum(seconds[name] for name in models), 1.0, 1.0)  # noqa: E731
     monkeypatch.setattr("attn_jax.lab.run.confirmed.demand", asked)
-    prepared = Prepared(get_config())
-    facts = study_facts(prepared)
-    monkeypatch.setattr("attn_jax.lab.run.session.study_facts", lambda prepared: facts)
+    plan = StudyPlan(get_config())
+    facts = study_facts(plan)
+    monkeypatch.setattr("attn_jax.lab.run.session.study_facts", lambda plan: facts)
 
     def go(models, *, yes=False):
-        with claimed(tmp_path, prepared, layout_of(prepared), models=models, confirmed=yes) as layout:
+        with claimed(tmp_path, plan, layout_of(plan), models=models, confirmed=yes) as layout:
             return layout
 
     layout = go(["gru"])
@@ -151,7 +151,7 @@ def test_the_layout_of_the_beginning_stays(tmp_path):
     first = claim(tmp_path / "s", get_config(), workers=2)
     again = claim(tmp_path / "s", get_config(), workers=16)
     assert again == first
-    assert layout_of(Prepared(get_config()), workers=16) != first
+    assert layout_of(StudyPlan(get_config()), workers=16) != first
 
 
 def test_another_kind_of_machine_is_refused(tmp_path):
@@ -161,7 +161,7 @@ def test_another_kind_of_machine_is_refused(tmp_path):
 
 
 def test_runs_split_evenly_over_devices():
-    layout = layout_of(Prepared(get_config()), platform="gpu", num_devices=3)
+    layout = layout_of(StudyPlan(get_config()), platform="gpu", num_devices=3)
     assert (layout.width, layout.blocks) == (6, 1)
 
 
@@ -187,9 +187,9 @@ class Fails:
 
 
 def some_jobs(directory):
-    prepared = Prepared(get_config())
-    with claimed(directory, prepared, layout_of(prepared)) as layout:
-        return jobs_of(prepared, directory, layout, ["transformer", "gru"])
+    plan = StudyPlan(get_config())
+    with claimed(directory, plan, layout_of(plan)) as layout:
+        return jobs_of(plan, directory, layout, ["transformer", "gru"])
 
 
 def test_a_worker_that_dies_twice_ends_the_study_and_is_named(tmp_path):

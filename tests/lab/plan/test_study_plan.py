@@ -14,7 +14,7 @@ from attn_jax.lab.plan import matching
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.matching import match_parameters
 from attn_jax.lab.plan.newton_trips import newton_trips
-from attn_jax.lab.plan.prepared import Prepared, block_width
+from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.plan.yardstick import yardstick
 from attn_jax.mixers import GRU, LSTM, RNN, Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer, classic
@@ -82,22 +82,22 @@ def test_two_percent_is_two_percent(monkeypatch):
 
 
 def test_only_the_others_are_resized():
-    prepared = Prepared(study())
-    assert prepared.models["transformer"] == (REFERENCE, None)
-    assert prepared.models["lstm"][0].d_model == 28
-    as_they_are = Prepared(study(match=None)).models
+    plan = StudyPlan(study())
+    assert plan.models["transformer"] == (REFERENCE, None)
+    assert plan.models["lstm"][0].d_model == 28
+    as_they_are = StudyPlan(study(match=None)).models
     assert as_they_are["lstm"][0].d_model == 32
 
 
 def test_the_reference_can_be_named():
-    prepared = Prepared(study(reference="lstm"))
-    assert prepared.models["lstm"][0].d_model == 32
-    assert prepared.models["transformer"][0] != REFERENCE
+    plan = StudyPlan(study(reference="lstm"))
+    assert plan.models["lstm"][0].d_model == 32
+    assert plan.models["transformer"][0] != REFERENCE
 
 
 def test_blocks_cover_every_run_once_and_repeat_the_last():
-    prepared = Prepared(study(train=TrainConfig(seeds=3, learning_rates=(1e-3, 1e-2))))
-    blocks = [prepared.block(k, 4) for k in range(2)]
+    plan = StudyPlan(study(train=TrainConfig(seeds=3, learning_rates=(1e-3, 1e-2))))
+    blocks = [plan.block(k, 4) for k in range(2)]
     every = [(seed, rate) for seed in range(3) for rate in (1e-3, 1e-2)]
     assert [run for block in blocks for run in block][:6] == every
     assert blocks[1] == (every[4], every[5], every[5], every[5])
@@ -111,9 +111,9 @@ def test_width():
 
 
 def test_positions_reach_the_longest_evaluation():
-    prepared = Prepared(study())
-    assert prepared.max_tokens == 3 * 16
-    params = jax.eval_shape(prepared.plan("transformer").setup.objective.init, jax.random.key(0))
+    plan = StudyPlan(study())
+    assert plan.max_tokens == 3 * 16
+    params = jax.eval_shape(plan.block_plan("transformer").objective.init, jax.random.key(0))
     assert params["positions"]["table"].shape[0] == 48
 
 
@@ -126,28 +126,28 @@ def test_positions_reach_the_longest_evaluation():
     ],
 )
 def test_lengths_the_task_does_not_have_are_refused(changes, sentence):
-    prepared = Prepared(study(**changes))
+    plan = StudyPlan(study(**changes))
     with pytest.raises(ConfigError, match=sentence):
-        _ = (prepared.train_lengths, prepared.curve_lengths)
+        _ = (plan.train_lengths, plan.curve_lengths)
 
 
 def test_a_task_that_cannot_be_made_or_drawn_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"^task: Text: path is '.*nowhere\.txt': No such file"):
-        study_facts(Prepared(study(task=Text(str(tmp_path / "nowhere.txt")))))
+        study_facts(StudyPlan(study(task=Text(str(tmp_path / "nowhere.txt")))))
     short = tmp_path / "short.txt"
     short.write_text("to be or not to be " * 20)
     train = TrainConfig(200, batch_size=512, lengths=(20, 20))
     with pytest.raises(ConfigError, match=r"^train\.batch_size, train\.lengths: batch_size: got 512, but a tenth of"):
-        study_facts(Prepared(study(task=Text(str(short)), train=train, evaluate=EvaluateConfig(lengths=(20,)))))
+        study_facts(StudyPlan(study(task=Text(str(short)), train=train, evaluate=EvaluateConfig(lengths=(20,)))))
 
 
 def test_facts_of_a_study():
-    facts = study_facts(Prepared(study(task=Parity(), models={"t": REFERENCE, "gru": classic(GRU())})))
+    facts = study_facts(StudyPlan(study(task=Parity(), models={"t": REFERENCE, "gru": classic(GRU())})))
     assert facts["models"]["t"]["depth"] == "constant"
     assert facts["models"]["gru"]["depth"] == "linear"
     tokens = Parity().make().spec.num_tokens(20)
     assert facts["models"]["t"]["state_bytes"] == 2 * 2 * tokens * 32 * 4  # layers x (keys, values) x T x D x 4 bytes
-    gru = Prepared(study(task=Parity(), models={"t": REFERENCE, "gru": classic(GRU())})).models["gru"][0]
+    gru = StudyPlan(study(task=Parity(), models={"t": REFERENCE, "gru": classic(GRU())})).models["gru"][0]
     assert facts["models"]["gru"]["state_bytes"] == 2 * 4 * (gru.mixers[0].d_inner or gru.d_model)
     assert facts["task"]["floors"]["20"]["uniform"]["metric"] == 0.5
 
@@ -165,8 +165,8 @@ def strings_study(**changes):
 
 
 def test_models_of_strings_are_matched_and_described():
-    prepared = Prepared(strings_study(evaluate=EvaluateConfig(lengths=(10, 12))))
-    facts = study_facts(prepared)
+    plan = StudyPlan(strings_study(evaluate=EvaluateConfig(lengths=(10, 12))))
+    facts = study_facts(plan)
     target = facts["models"]["additive"]["parameters_matched"]
     for model in facts["models"].values():
         assert model["match_note"] is None
@@ -182,14 +182,14 @@ def test_models_of_strings_are_matched_and_described():
     assert facts["task"]["metric"] == "exact_match"
     assert facts["task"]["floors"]["10"] == {"endless": {"metric": 0.0, "loss": None}}
     assert facts["models"]["none"]["description"].startswith("GRU encoder-decoder, no attention, both ways")
-    params = jax.eval_shape(prepared.plan("decoder_only").setup.objective.init, jax.random.key(0))
+    params = jax.eval_shape(plan.block_plan("decoder_only").objective.init, jax.random.key(0))
     assert params["positions"]["table"].shape[0] == 12 + 13  # source, BOS and target of the longest evaluation
 
 
 def test_state_of_strings_by_hand():
     """After a source of 10 letters: a cell's states alone; with attention also keys and values of 10 places."""
     none, additive = RecurrentEncoderDecoder(attention="none"), RecurrentEncoderDecoder()
-    facts = study_facts(Prepared(strings_study(models={"none": none, "additive": additive}, match=None)))
+    facts = study_facts(StudyPlan(strings_study(models={"none": none, "additive": additive}, match=None)))
     assert facts["models"]["none"]["state_bytes"] == 4 * 2 * 32
     assert facts["models"]["additive"]["state_bytes"] == 4 * (2 * 32 + 2 * 10 * 32)
 
@@ -212,24 +212,24 @@ def test_the_floor_of_strings_is_what_its_predictor_scores(name):
 
 def test_strings_of_what_has_none_are_refused():
     with pytest.raises(ConfigError, match=r"^pairs: got True for a task that gives none"):
-        study_facts(Prepared(strings_study(task=Parity(), train=TrainConfig())))
+        study_facts(StudyPlan(strings_study(task=Parity(), train=TrainConfig())))
     with pytest.raises(ConfigError, match=r"^models\.t: got a Transformer, which writes strings; wanted a ModelConfig"):
         study(models={"t": Transformer()})
     both_ways = ModelConfig(mixers=(Attention(causal=False),))
     with pytest.raises(ConfigError, match=r"^models\.t: model: got one without extend, wanted causal mixers"):
-        study_facts(Prepared(strings_study(models={"t": both_ways})))
+        study_facts(StudyPlan(strings_study(models={"t": both_ways})))
 
 
 def test_real_answers_have_no_labels_to_smooth():
     smooth = study(task=TASKS["adding"], train=TrainConfig(label_smoothing=0.1))
     with pytest.raises(ConfigError, match=r"^train\.label_smoothing: got 0\.1 for answers that are real numbers"):
-        study_facts(Prepared(smooth))
+        study_facts(StudyPlan(smooth))
 
 
 def test_newton_is_counted_by_its_measured_iterations():
     def facts(form):
         rnn = ModelConfig(d_model=8, num_layers=1, mixers=(RNN(form=form),), d_ff=0)
-        return study_facts(Prepared(study(task=Parity(), models={"rnn": rnn})))["models"]["rnn"]
+        return study_facts(StudyPlan(study(task=Parity(), models={"rnn": rnn})))["models"]["rnn"]
 
     scanned, solved = facts("scan"), facts("newton")
     assert (scanned["depth"], solved["depth"]) == ("linear", "log T")
@@ -238,34 +238,34 @@ def test_newton_is_counted_by_its_measured_iterations():
 
 def test_iterations_are_those_of_the_weights():
     """A contracting network needs few, one that expands many; without Newton's method there are none to count."""
-    prepared = Prepared(study(task=Parity()))
-    assert newton_trips(prepared, classic(RNN()), 16) is None
+    plan = StudyPlan(study(task=Parity()))
+    assert newton_trips(plan, classic(RNN()), 16) is None
     models = [classic(RNN(form="newton", spectral_radius=radius), num_layers=1) for radius in (0.1, 3.0)]
-    few, many = (newton_trips(prepared, model, 16) for model in models)
+    few, many = (newton_trips(plan, model, 16) for model in models)
     assert 2 <= few < many <= 17
 
 
 def test_iterations_are_counted_at_the_places_of_the_longest_sequence(monkeypatch):
     asked = []
-    monkeypatch.setattr(lab_facts, "newton_trips", lambda prepared, config, tokens: asked.append(tokens) or 3)
+    monkeypatch.setattr(lab_facts, "newton_trips", lambda plan, config, tokens: asked.append(tokens) or 3)
     rnn = classic(RNN(form="newton"), d_model=8, num_layers=1)
     facts = study_facts(
-        Prepared(study(task=AssociativeRecall(), models={"rnn": rnn}, train=TrainConfig(lengths=(2, 5))))
+        StudyPlan(study(task=AssociativeRecall(), models={"rnn": rnn}, train=TrainConfig(lengths=(2, 5))))
     )
     assert asked == [15, 64, 256, 1024]  # three tokens a pair
     assert facts["models"]["rnn"]["train_flops_per_step"] > 0
     asked.clear()
-    study_facts(Prepared(strings_study(models={"rnn": rnn})))
+    study_facts(StudyPlan(strings_study(models={"rnn": rnn})))
     assert asked == [10 + 11, 128, 512, 2048]  # source, BOS and target
 
 
 def test_random_positions_that_run_out_are_refused_before_training():
     short = ModelConfig(mixers=(Attention(positions="randomised", eval_length=15),))
     with pytest.raises(ConfigError, match=r"^models\.m: T: got 21, wanted at most eval_length=15"):
-        study_facts(Prepared(study(task=Parity(), models={"m": short}, evaluate=EvaluateConfig(lengths=(20,)))))
+        study_facts(StudyPlan(study(task=Parity(), models={"m": short}, evaluate=EvaluateConfig(lengths=(20,)))))
     enough = ModelConfig(mixers=(Attention(positions="randomised", eval_length=64),))
-    prepared = Prepared(study(task=Parity(), models={"m": enough}, evaluate=EvaluateConfig(lengths=(20,))))
-    assert study_facts(prepared)["models"]["m"]["depth"] == "constant"
+    plan = StudyPlan(study(task=Parity(), models={"m": enough}, evaluate=EvaluateConfig(lengths=(20,))))
+    assert study_facts(plan)["models"]["m"]["depth"] == "constant"
 
 
 def test_an_embedding_width_of_ones_own_is_kept_where_width_alone_matches():
@@ -273,6 +273,6 @@ def test_an_embedding_width_of_ones_own_is_kept_where_width_alone_matches():
     assert given.resized(40).d_embedding == 7
     assert replace(given, d_embedding=None).resized(40).embedding_width == 40
     models = {"given": given, "transformer": Transformer(num_heads=2)}
-    facts = study_facts(Prepared(strings_study(models=models)))
+    facts = study_facts(StudyPlan(strings_study(models=models)))
     assert facts["models"]["given"]["description"].endswith("2 + 2 layers, width 32, embedded in 7")
     assert facts["models"]["given"]["depth"] == "linear"

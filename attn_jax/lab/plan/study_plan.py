@@ -18,18 +18,17 @@ from attn_jax.lab.plan.task_contract import check_floors, check_lengths, check_p
 from attn_jax.lab.plan.yardstick import Yardstick, yardstick
 from attn_jax.models import AnyModelConfig
 from attn_jax.tasks import Floor, Task, TaskSpec
+from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.evaluate import spread_lengths
 from attn_jax.training.objective import Objective, answers, strings
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
-from attn_jax.training.runs import Plan
-from attn_jax.training.step import Setup
 
 _FEWEST_BATCHES = 4  # a validation score of a range of lengths
 _WIDEST = 12  # runs a block on a CPU; wider blocks fall out of the cache
 
 
 @dataclass(frozen=True)
-class Prepared:
+class StudyPlan:
     """A study with everything that follows from it."""
 
     study: Study
@@ -187,24 +186,27 @@ class Prepared:
         first, last = index * width, self.num_runs - 1
         return tuple(self.run(min(place, last)) for place in range(first, first + width))
 
-    def plan(self, name: str) -> Plan:
-        """The static sizes of one model's programs."""
+    def block_plan(self, name: str) -> BlockPlan:
+        """What the blocks of one model are made of."""
         train, evaluate = self.study.train, self.study.evaluate
         schedule = learning_rate_schedule(train.schedule, warmup_steps=train.warmup_steps, steps=train.steps)
         objective = self.objective(self.models[name][0])
-        setup = Setup(
-            objective=objective,
-            optimizer=make_optimizer(
-                schedule, weight_decay=train.weight_decay, clip=train.clip, spared=objective.spared
-            ),
-            batch_size=train.batch_size,
-            lengths=self.train_lengths,
-        )
         # batches no larger than in training, and enough of them for several of the lengths trained on
         batches = max(-(-evaluate.num_examples // train.batch_size), min(len(self.train_lengths), _FEWEST_BATCHES))
         validation = spread_lengths(self.train_lengths, batches)
         curve = tuple(length for length in self.curve_lengths for _ in range(batches))
-        return Plan(setup, evaluate.every, -(-evaluate.num_examples // batches), validation, validation + curve)
+        return BlockPlan(
+            objective=objective,
+            optimizer=make_optimizer(
+                schedule, weight_decay=train.weight_decay, clip=train.clip, spared=objective.spared
+            ),
+            train_batch_size=train.batch_size,
+            train_lengths=self.train_lengths,
+            every=evaluate.every,
+            eval_batch_size=-(-evaluate.num_examples // batches),
+            validation_lengths=validation,
+            test_lengths=validation + curve,
+        )
 
 
 def block_width(num_runs: int, num_models: int, num_workers: int, *, widest: int = _WIDEST) -> int:
