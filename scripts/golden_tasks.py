@@ -73,7 +73,7 @@ def _digests(task: Task, draws: dict[str, Any]) -> dict[str, Any]:
 def _floors(task: Task, length: int, batch: Any) -> dict[str, Any]:
     """[metric, loss, checksum of the predictor's answers] by name."""
     return {
-        name: [floor.metric, floor.loss, checksum(floor.predict(batch.inputs, batch.valid))]
+        name: [floor.value, floor.loss, checksum(floor.predict(batch.inputs, batch.valid))]
         for name, floor in task.floors(length).items()
     }
 

@@ -149,8 +149,8 @@ def _scores(task: Task, lengths: tuple[int, ...], evaluation: Any) -> np.ndarray
     """[R] (metric - chance) / (best - chance), each length by its own floors, averaged."""
     metric = np.asarray(evaluation.metric.total) / np.asarray(evaluation.metric.number)
     floors = [task.floors(length) for length in lengths]
-    chance = np.array([found[task.spec.chance].metric for found in floors])
-    best = np.array([task.spec.best_metric(found) for found in floors])
+    chance = np.array([found[task.spec.chance].value for found in floors])
+    best = np.array([task.spec.best_value(found) for found in floors])
     return ((metric - chance) / (best - chance)).mean(axis=-1)
 
 
@@ -180,7 +180,7 @@ floor's predictor. It says that a task can be learnt here, not which model is be
 def _floor(task: str) -> str:
     made = TASKS[task].make()
     name = made.spec.chance
-    return f"{name} {made.floors(made.spec.train_lengths[1])[name].metric:.3g}"
+    return f"{name} {made.floors(made.spec.train_lengths[1])[name].value:.3g}"
 
 
 def _cells(row: dict[str, Any] | None) -> tuple[str, str]:

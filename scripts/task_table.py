@@ -35,25 +35,26 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "task": f"`{row['name']}`<br>`{row['config']}`",
         "asked": row["about"],
         "source": re.sub(r"(sha256 \w{12})\w*", r"\1", row["source"]),
-        "metric": row["metric"] + _best(row["best"]),
+        "metric": row["metric"] + _best(row),
         "solved at": "" if row["threshold"] is None else f"{row['threshold']:g}",
         "loss at": row["loss_places"],
         "trained on": f"{trained} {row['length_unit']}",
         "tested on": ", ".join(map(str, row["test_lengths"])),
         "tokens": f"{inputs} &rarr; {outputs}",
-        "floors": "<br>".join(_floor(name, floor["metric"], row) for name, floor in row["floors"].items()),
+        "floors": "<br>".join(_floor(name, floor["value"], row) for name, floor in row["floors"].items()),
         "pairs": "yes" if row["pairs"] else "",
     }
 
 
-def _best(best: float | str) -> str:
+def _best(row: dict[str, Any]) -> str:
     """Where it is not 1."""
-    return "" if best == 1 else f", best {best if isinstance(best, str) else format(best, 'g')}"
+    best = row["best_floor"] or f"{row['best']:g}"
+    return "" if best == "1" else f", best {best}"
 
 
-def _floor(name: str, metric: float, row: dict[str, Any]) -> str:
+def _floor(name: str, value: float, row: dict[str, Any]) -> str:
     """A floor; the one that is normalised score 0 in bold."""
-    return f"**{name} {metric:.3g}**" if name == row["chance"] else f"{name} {metric:.3g}"
+    return f"**{name} {value:.3g}**" if name == row["chance"] else f"{name} {value:.3g}"
 
 
 def with_table(page: str, table: str) -> str:

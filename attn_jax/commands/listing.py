@@ -95,9 +95,10 @@ def _task_row(name: str, config: TaskConfig) -> dict[str, Any]:
         "test_lengths": list(spec.test_lengths),
         "length_unit": spec.length_unit,
         "loss_places": spec.loss_places,
-        "floors": {floor: {"metric": _rounded(f.metric), "loss": _rounded(f.loss)} for floor, f in floors.items()},
+        "floors": {floor: {"value": _rounded(f.value), "loss": _rounded(f.loss)} for floor, f in floors.items()},
         "chance": spec.chance,
-        "best": spec.best,
+        "best": spec.best if spec.best_floor is None else None,
+        "best_floor": spec.best_floor,
         "pairs": task.pairs is not None,
         "missing": missing,  # what must be installed before it has floors
     }
@@ -158,10 +159,10 @@ def show_task(name: str, length: int | None, key: int) -> None:
     console.print(title, markup=False, highlight=False, soft_wrap=True)
     for line in _example_lines(batch, _token_names(TASKS[name]), console.width):
         console.print(line, soft_wrap=True)
-    for floor, (metric, loss, _) in task.floors(length).items():
+    for floor, (value, loss, _) in task.floors(length).items():
         loss = "no loss" if loss is None else f"loss {loss:.4g}"
         chance = ", chance" if floor == spec.chance else ""
-        console.print(f"  floor {floor}: {spec.metric} {metric:.4g}, {loss}{chance}", markup=False, highlight=False)
+        console.print(f"  floor {floor}: {spec.metric} {value:.4g}, {loss}{chance}", markup=False, highlight=False)
 
 
 def _nearest_lengths(spec: TaskSpec, length: int) -> str:

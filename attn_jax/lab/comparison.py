@@ -23,7 +23,7 @@ from attn_jax.lab.record.directory import write_json
 from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.lab.run.pace import Extent
 from attn_jax.lab.run.progress import Watch
-from attn_jax.lab.run.session import Layout, choose_layout, claimed, jobs_of, record_environment, run_jobs, unfinished
+from attn_jax.lab.run.session import Layout, choose_layout, jobs_of, opened, record_environment, run_jobs, unfinished
 from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, cpu_cores, environment, select_platform, where_studies_run
 from attn_jax.terminal import Terminal
@@ -89,7 +89,7 @@ def trained(
         backend = select_platform(platform)
         check_contracts(plan, unfinished(directory, models))
         layout = _layout(plan, backend)
-        with claimed(directory, plan, layout, models=models, confirmed=yes) as layout:
+        with opened(directory, plan, layout, models=models, confirmed=yes) as layout:
             _train(plan, directory, layout, models, console or Terminal())
             yield directory
 

@@ -45,9 +45,9 @@ def length_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     return _over_lengths(results, summary, "lengths", "normalised score")
 
 
-def sequence_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
+def whole_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """The share of test sequences with every answer right, at every length, the training range shaded."""
-    return _over_lengths(results, summary, "length_sequences", "share of sequences all right")
+    return _over_lengths(results, summary, "lengths_whole", "share of sequences all right")
 
 
 def _over_lengths(results: Results, summary: Mapping[str, Any], field: str, ylabel: str) -> Markup:
@@ -83,12 +83,12 @@ def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], name
     low = min(-0.13, *(float(reading.middle_half(array)[0].min()) - 0.04 for array in arrays))
     axes.set(xlim=(0, results.budget), ylim=(low, 1.06), xlabel="step", ylabel="normalised score")
     axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
-    _reference(axes, 0.0, f"floor: {results.chance} ({reading.floor_metric(results, results.chance)})", below=True)
+    _reference(axes, 0.0, f"floor: {results.chance} ({reading.floor_value(results, results.chance)})", below=True)
     for name, height in reading.floors_above_zero(results):
-        _reference(axes, height, f"{name} ({reading.floor_metric(results, name)})")
+        _reference(axes, height, f"{name} ({reading.floor_value(results, name)})")
     if results.threshold is not None:
         _reference(axes, results.threshold, f"solved: {words.decimal(results.threshold)}", left=True)
-    _curves(axes, results.steps, arrays)
+    _curves(axes, results.evaluated_at, arrays)
     _count_ticks(axes.xaxis)
 
 
@@ -96,7 +96,7 @@ def _plot_loss(axes: Any, results: Results, summary: Mapping[str, Any], names: S
     """As the learning curves; zero is where the axis begins."""
     arrays = [reading.at_chosen_rate(results, summary, name, "loss", np.inf) for name in names]
     axes.set(xlim=(0, results.budget), xlabel="step", ylabel=f"loss ({results.loss_unit} a weighted place)")
-    _curves(axes, results.steps, arrays)
+    _curves(axes, results.evaluated_at, arrays)
     _count_ticks(axes.xaxis)
     _count_ticks(axes.yaxis)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))

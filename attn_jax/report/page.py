@@ -109,8 +109,7 @@ def _terms(results: Results, summary: dict[str, Any]) -> str:
     terms += f"{counted(results.budget, 'step')} each, {results.schedule} rate after warm-up."
     match = results.config.get("match")  # absent where nothing is matched
     if match is not None and len(summary["models"]) > 1:
-        by = {"state": "state size", "flops": "training FLOPs"}.get(match, match)
-        terms += f" Sizes are matched by {by} to {results.reference}; every model sees the same data."
+        terms += f" Sizes are matched by {match} to {results.reference}; every model sees the same data."
     return terms
 
 
@@ -142,7 +141,7 @@ def _plots(results: Results, summary: dict[str, Any]) -> dict[str, list[Markup]]
     if results.threshold is not None:
         plots["time"] = [figures.times_to_solve(results, summary, axis) for axis in ("steps", "seconds")]
     if len(results.lengths) > 1:
-        plots["length"] = [figures.length_curves(results, summary), figures.sequence_curves(results, summary)]
+        plots["length"] = [figures.length_curves(results, summary), figures.whole_curves(results, summary)]
     return plots
 
 
@@ -179,9 +178,9 @@ def _floor_rows(results: Results, lengths: Sequence[int]) -> list[dict[str, Any]
 
 def _floor_cell(floor: Mapping[str, float | None] | None, unit: str) -> tuple[str, str]:
     """A floor's metric and loss; it may be missing at a length, and its loss where it puts no mass on an answer."""
-    if floor is None or floor["metric"] is None:
+    if floor is None or floor["value"] is None:
         return ("–", "")
-    return (words.decimal(floor["metric"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} {unit}")
+    return (words.decimal(floor["value"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} {unit}")
 
 
 def _comparison(row: Mapping[str, Any]) -> dict[str, str]:

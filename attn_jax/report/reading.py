@@ -38,7 +38,7 @@ def _kept(array: np.ndarray) -> np.ndarray:
 def steps_to_solve(summary: Mapping[str, Any], name: str) -> list[int | None]:
     """One a seed, at its cross-fitted rate; None where it did not solve the task."""
     model = summary["models"][name]
-    by_run = {(run["seed"], run["learning_rate"]): run["steps_to_threshold"] for run in model["runs"]}
+    by_run = {(run["seed"], run["learning_rate"]): run["steps_to_solve"] for run in model["runs"]}
     seeds = sorted({run["seed"] for run in model["runs"]})
     return [by_run[seed, rate] for seed, rate in zip(seeds, model["chosen_learning_rates"], strict=True)]
 
@@ -55,9 +55,9 @@ def unit(summary: Mapping[str, Any], name: str, axis: str) -> float:
     return 1.0 if axis == "steps" else summary["timing"][name]["seconds_per_step"]
 
 
-def floor_metric(results: Results, floor: str) -> str:
+def floor_value(results: Results, floor: str) -> str:
     """A floor in the task's metric, at the longest training length."""
-    return f"{words.plain(results.metric)} {words.decimal(_floors(results)[floor]['metric'], 3)}"
+    return f"{words.plain(results.metric)} {words.decimal(_floors(results)[floor]['value'], 3)}"
 
 
 def _floors(results: Results) -> Mapping[str, Any]:
@@ -68,6 +68,6 @@ def _floors(results: Results) -> Mapping[str, Any]:
 def floors_above_zero(results: Results) -> list[tuple[str, float]]:
     """Floors clearly above the one that is zero, as normalised scores."""
     floors = _floors(results)
-    chance, best = floors[results.chance]["metric"], results.best[results.train_lengths[1]]
-    heights = {name: (floor["metric"] - chance) / (best - chance) for name, floor in floors.items()}
+    chance, best = floors[results.chance]["value"], results.best[results.train_lengths[1]]
+    heights = {name: (floor["value"] - chance) / (best - chance) for name, floor in floors.items()}
     return sorted((name, height) for name, height in heights.items() if 0.04 < height < 1)

@@ -17,7 +17,7 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 class Floor(NamedTuple):
     """What a trivial predictor scores, exactly, and that predictor, so that the claim can be measured."""
 
-    metric: float  # the expected score of answers drawn from its probabilities, in the task's metric
+    value: float  # the expected score of answers drawn from its probabilities, in the task's metric
     loss: float | None  # its expected loss per unit of weight; None where it puts no mass on some answer
     predict: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (inputs, valid) -> probabilities [B, T, V] or values
 
@@ -31,8 +31,9 @@ class TaskSpec:
       metric: what is scored. "accuracy": the share of scored places answered right; "exact_match": the share of
         sequences with every scored place right. Better when lower: "cross_entropy", nats per unit of weight;
         "bits_per_token", the same over ln 2; "mse", the mean squared error of real answers.
-      chance: the name of the floor whose metric is normalised score 0.
-      best: the metric that is normalised score 1, or, where that depends on the length, the floor it is taken from.
+      chance: the name of the floor whose value is normalised score 0.
+      best: the score in the metric that is normalised score 1.
+      best_floor: the floor whose value stands for `best` where that depends on the length; None: it does not.
       threshold: the normalised score that counts as solved; None where no score does.
       train_lengths: the shortest and the longest length trained on by default, in `length_unit`s.
       test_lengths: the lengths of the length curve by default.
@@ -48,7 +49,8 @@ class TaskSpec:
     io: IO
     metric: Metric = "accuracy"
     chance: str
-    best: float | str = 1.0
+    best: float = 1.0
+    best_floor: str | None = None
     threshold: float | None = 0.95
     train_lengths: tuple[int, int]
     test_lengths: tuple[int, ...]
@@ -60,9 +62,9 @@ class TaskSpec:
     loss_places: LossPlaces = "scored"
     pairs_vocab_size: int | None = None
 
-    def best_metric(self, floors: dict[str, Floor]) -> float:
-        """The metric that is normalised score 1 at the length of these floors."""
-        return floors[self.best].metric if isinstance(self.best, str) else self.best
+    def best_value(self, floors: dict[str, Floor]) -> float:
+        """The score that is normalised score 1 at the length of these floors."""
+        return self.best if self.best_floor is None else floors[self.best_floor].value
 
 
 class Sample(Protocol):

@@ -99,7 +99,7 @@ def commonest_floor(num_draws: int, num_values: int) -> Floor:
       `commonest_share`, with the predictor that says the commonest at every place, ties alike. No loss, for the other
       classes get no mass.
 
-    >>> commonest_floor(2, 2).metric
+    >>> commonest_floor(2, 2).value
     0.75
     """
     return Floor(commonest_share(num_draws, num_values), None, partial(_say_commonest, num_values))

@@ -17,7 +17,7 @@ def uniform_floor(num_classes: int) -> Floor:
     Returns:
       The floor, with its predictor.
 
-    >>> uniform_floor(4).metric
+    >>> uniform_floor(4).value
     0.25
     """
     return Floor(1 / num_classes, math.log(num_classes), partial(constant, np.full(num_classes, 1 / num_classes)))
@@ -52,7 +52,7 @@ def guess_floor(table: np.ndarray, start: int) -> Floor:
       The floor; classes that are equally likely are guessed alike, and other places are guessed uniformly. No loss,
       for the other classes get no mass.
 
-    >>> guess_floor(np.array([[0.75, 0.25], [0.5, 0.5]]), 3).metric
+    >>> guess_floor(np.array([[0.75, 0.25], [0.5, 0.5]]), 3).value
     0.625
     """
     likeliest = np.isclose(table, table.max(axis=1, keepdims=True), rtol=1e-12, atol=0)
@@ -72,7 +72,7 @@ def first_token_floor(num_classes: int, length: int) -> Floor:
       The best floor without memory where answers are running products of uniform elements of a group: the first is the
       first token, every later one is independent of its own.
 
-    >>> first_token_floor(2, 4).metric
+    >>> first_token_floor(2, 4).value
     0.625
     """
     metric, loss = (1 + (length - 1) / num_classes) / length, (1 - 1 / length) * math.log(num_classes)

@@ -25,7 +25,8 @@ class Described(TypedDict, total=False):
 
     metric: Metric
     chance: Required[str]
-    best: float | str
+    best: float
+    best_floor: str | None
     threshold: float | None
     train_lengths: Required[tuple[int, int]]
     test_lengths: Required[tuple[int, ...]]

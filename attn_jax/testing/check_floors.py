@@ -31,17 +31,17 @@ def check_floors(draws: Draws, length: int) -> None:
             sums[name].append(_row_sums(f"length {length}: floor {name!r}", floor, used, spec))
     for name, floor in floors.items():
         score, scored, loss, weight = np.concatenate(sums[name]).T
-        _check_claim(f"length {length}: metric of floor {name!r}", floor.metric, score, scored)
+        _check_claim(f"length {length}: value of floor {name!r}", floor.value, score, scored)
         if floor.loss is not None:
             _check_claim(f"length {length}: loss of floor {name!r}", floor.loss, loss, weight)
 
 
 def _check_scale(spec: TaskSpec, floors: dict[str, Floor], length: int) -> None:
     """0 and 1 of the normalised score are two different numbers in the right order."""
-    for role, name in (("chance", spec.chance), ("best", spec.best)):
-        known = not isinstance(name, str) or name in floors
+    for role, name in (("chance", spec.chance), ("best_floor", spec.best_floor)):
+        known = name in floors or (role == "best_floor" and name is None)
         require(known, f"spec.{role} is {name!r}, the floors are {', '.join(floors)}")
-    chance, best = floors[spec.chance].metric, spec.best_metric(floors)
+    chance, best = floors[spec.chance].value, spec.best_value(floors)
     below = chance < best if spec.metric in ("accuracy", "exact_match") else chance > best
     require(below, f"length {length}: chance {spec.chance!r} is as good as the best, scores cannot be normalised")
 

@@ -73,7 +73,7 @@ def _check_spec(spec: TaskSpec) -> tuple[int, ...]:
     """The default lengths are allowed ones; gives four of them, ascending, the extremes among them."""
     require(spec.metric in get_args(Metric), f"spec.metric is {spec.metric!r}, wanted one of {get_args(Metric)}")
     require(spec.loss_places in get_args(LossPlaces), f"spec.loss_places is {spec.loss_places!r}, wanted scored or all")
-    if spec.metric in ("accuracy", "exact_match") and not isinstance(spec.best, str):
+    if spec.metric in ("accuracy", "exact_match") and spec.best_floor is None:
         require(0 < spec.best <= 1, f"spec.best is {spec.best}, wanted a share, at most 1")
     threshold = spec.threshold
     require(threshold is None or 0 < threshold <= 1, f"spec.threshold is {threshold}, wanted None or a share of 1")

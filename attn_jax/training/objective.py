@@ -22,7 +22,7 @@ class Evaluation(NamedTuple):
 
     loss: Tally
     metric: Tally
-    sequence: Tally
+    whole: Tally  # sequences whose every answer is right
 
 
 class SampleFn(Protocol):

@@ -13,7 +13,7 @@ from attn_jax.commands.arguments import parse
 from attn_jax.config.file import load_study
 from attn_jax.config.shipped import shipped_configs
 from attn_jax.lab.plan.study_plan import StudyPlan
-from attn_jax.lab.run.session import choose_layout, claimed
+from attn_jax.lab.run.session import choose_layout, opened
 from attn_jax.mixers import MIXERS
 from attn_jax.tasks import TASKS
 from attn_jax.version import __version__
@@ -138,7 +138,7 @@ def test_a_home_is_meant_wherever_a_path_is_taken(words, capsys, tmp_path, monke
 def test_a_second_process_on_a_directory_is_told_who_holds_it(capsys, tmp_path):
     plan = StudyPlan(load_study(TINY))
     layout = choose_layout(plan, platform="cpu", workers=2, num_devices=1)
-    with claimed(tmp_path, plan, layout):
+    with opened(tmp_path, plan, layout):
         code, _, err = run(capsys, "compare", f"--config={TINY}", f"--workdir={tmp_path}", "--platform=cpu")
     assert code == 4
     assert f"is in use by process {os.getpid()}" in err

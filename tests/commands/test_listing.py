@@ -60,8 +60,8 @@ def test_list_holds_every_task_as_it_is(rows):
         assert row["chance"] in row["floors"]
         assert row["about"].endswith((".", "?", ":"))
     recall = rows["associative_recall"]
-    assert recall["floors"]["most_frequent_value"] == {"metric": 0.287877, "loss": None}
-    assert recall["floors"]["uniform"] == {"metric": 0.0625, "loss": pytest.approx(np.log(16), abs=1e-6)}
+    assert recall["floors"]["most_frequent_value"] == {"value": 0.287877, "loss": None}
+    assert recall["floors"]["uniform"] == {"value": 0.0625, "loss": pytest.approx(np.log(16), abs=1e-6)}
     json.dumps(rows, allow_nan=False)
 
 

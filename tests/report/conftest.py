@@ -8,7 +8,7 @@ from attn_jax.lab.outcome.results import ModelResult, Results
 RATES = (1e-3, 3e-3, 1e-2)
 STEPS = np.arange(50, 801, 50)
 LENGTHS = (6, 8, 12, 16, 24)
-FLOORS = {"uniform": {"metric": 0.125, "loss": 2.0794}, "seen_value": {"metric": 0.288, "loss": None}}
+FLOORS = {"uniform": {"value": 0.125, "loss": 2.0794}, "seen_value": {"value": 0.288, "loss": None}}
 
 
 def make_model(
@@ -42,7 +42,7 @@ def make_model(
             "diverged": np.zeros(shape[:2], bool),
             "final": final,
             "length_score": final[..., None] * decay,
-            "length_sequence": np.clip(final, 0, 1)[..., None] * decay**4,
+            "length_whole": np.clip(final, 0, 1)[..., None] * decay**4,
             "seconds": 34.56,
             "compile_seconds": 4.1,
             **changes,
@@ -66,7 +66,7 @@ def make_results(models: list[ModelResult], **changes) -> Results:
             "train_lengths": (6, 12),
             "lengths": LENGTHS,
             "floors": dict.fromkeys(LENGTHS, FLOORS),
-            "steps": STEPS,
+            "evaluated_at": STEPS,
             "budget": 800,
             "schedule": "constant",
             "workers": 2,
@@ -104,7 +104,7 @@ def digits() -> Results:
         lengths=(64,),
         train_lengths=(64, 64),
         best={64: 1.0},
-        floors={64: {"seen_value": {"metric": 0.101, "loss": 2.3026}}},
+        floors={64: {"seen_value": {"value": 0.101, "loss": 2.3026}}},
         length_unit="pixels",
     )
 
@@ -117,7 +117,7 @@ def diverged() -> Results:
         model = make_model(name, [None] * 4)
         for array in (model.score, model.loss):
             array[:, :, 5:] = np.nan
-        for array in (model.final, model.length_score, model.length_sequence):
+        for array in (model.final, model.length_score, model.length_whole):
             array[:] = np.nan
         model.diverged[:] = True
         models.append(model)

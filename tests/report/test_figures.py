@@ -14,7 +14,7 @@ DRAWN = (
     figures.loss_curves,
     figures.solved_curves,
     figures.length_curves,
-    figures.sequence_curves,
+    figures.whole_curves,
 )
 STUDIES = ("quickstart", "diverged", "alone", "hostile")
 
@@ -105,7 +105,7 @@ def test_an_unsolved_seed_is_counted_beside_the_budget(hostile):
 
 
 def test_floors_above_the_one_that_is_zero_are_drawn(quickstart):
-    floors = {12: {"seen_value": {"metric": 0.2, "loss": None}, "copy_last": {"metric": 0.6, "loss": None}}}
+    floors = {12: {"seen_value": {"value": 0.2, "loss": None}, "copy_last": {"value": 0.6, "loss": None}}}
     object.__setattr__(quickstart, "floors", quickstart.floors | floors)
     plot = figures.learning_curves(quickstart, summarize(quickstart))
     assert "copy_last (accuracy .600)" in plot

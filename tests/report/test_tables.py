@@ -20,7 +20,7 @@ def by_hand(name, **changes):
         "parameters": 27_104,
         "state_bytes": 9_216,
         "train_flops_per_step": 93.4e6,
-        "runs": [{"seed": 0, "learning_rate": 0.001, "steps_to_threshold": 200}],
+        "runs": [{"seed": 0, "learning_rate": 0.001, "steps_to_solve": 200}],
         "chosen_learning_rates": [0.001],
         "solved_fraction": {"value": 1.0, "low": 0.6306, "high": 1.0, "n": 8},
         "restricted_mean_steps": {"value": 287.5, "low": 250.0, "high": 331.25},
@@ -37,7 +37,7 @@ def small():
         "solved_fraction": {"value": 0.0, "low": 0.0, "high": 0.3694, "n": 8},
         "restricted_mean_steps": {"value": 800.0, "low": 800.0, "high": 800.0},
         "final": {"value": 0.0371, "low": 0.0294, "high": 0.0461},
-        "runs": [{"seed": 0, "learning_rate": 0.001, "steps_to_threshold": None}],
+        "runs": [{"seed": 0, "learning_rate": 0.001, "steps_to_solve": None}],
         "state_bytes": 448,
         "flags": ["the rate lies on the edge of the grid"],
     }
@@ -137,7 +137,7 @@ def test_a_flip_between_steps_and_seconds_is_said(quickstart):
     lstm = summary["models"]["lstm"]
     lstm["restricted_mean_steps"] = {"value": 700.0, "low": 600.0, "high": 800.0}
     for run in lstm["runs"]:
-        run["steps_to_threshold"] = 700
+        run["steps_to_solve"] = 700
     assert "By seconds" not in printed(summary, 120)
     summary["timing"]["transformer"]["seconds_per_step"] *= 100
     summary["timing"]["transformer"]["seconds"] *= 100

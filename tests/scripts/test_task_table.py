@@ -18,6 +18,7 @@ ROW = {
     "source": "a book of Python 3.1.4, sha256 " + "a" * 64,
     "metric": "bits_per_token",
     "best": 0.0,
+    "best_floor": None,
     "threshold": None,
     "loss_places": "all",
     "train_lengths": [3, 3],
@@ -27,7 +28,7 @@ ROW = {
     "channels": 2,
     "classes": None,
     "out_channels": 1,
-    "floors": {"uniform": {"metric": 0.123456, "loss": 1.0}, "bigram": {"metric": 2.0, "loss": None}},
+    "floors": {"uniform": {"value": 0.123456, "loss": 1.0}, "bigram": {"value": 2.0, "loss": None}},
     "chance": "uniform",
     "pairs": True,
     "missing": None,
@@ -60,7 +61,14 @@ def test_a_row(script):
         r"| `one`<br>`One(side='a\|b')` | One: what is it? | a book of Python 3.1.4, sha256 aaaaaaaaaaaa | "
         r"bits_per_token, best 0 |  | all | 3 bits | 2, 3 | 2 ch. &rarr; 1 ch. | **uniform 0.123**<br>bigram 2 | yes |"
     )
-    plain = ROW | {"best": "bayes", "threshold": 0.95, "train_lengths": [1, 3], "vocabulary": 5, "classes": 4}
+    plain = ROW | {
+        "best": None,
+        "best_floor": "bayes",
+        "threshold": 0.95,
+        "train_lengths": [1, 3],
+        "vocabulary": 5,
+        "classes": 4,
+    }
     cells = [cell.strip() for cell in script.table_of([plain]).splitlines()[2].split(" | ")]
     assert cells[3:5] == ["bits_per_token, best bayes", "0.95"]
     assert cells[6] == "1 to 3 bits"

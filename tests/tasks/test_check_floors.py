@@ -37,7 +37,7 @@ class Scored(TaskConfig):
     def floors(self, length):
         uniform = RUNNING.make().floors(length)["uniform"]
         metric = {"exact_match": 0.5**length, "cross_entropy": math.log(2), "bits_per_token": 1.0}[self.metric]
-        return {"uniform": uniform._replace(metric=self.factor * metric)}
+        return {"uniform": uniform._replace(value=self.factor * metric)}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Uniform(TaskConfig):
 @pytest.mark.parametrize(("metric", "best"), [("exact_match", 1.0), ("cross_entropy", 0.0), ("bits_per_token", 0.0)])
 def test_each_metric_is_measured(metric, best):
     check_task(Scored(metric, best), num_samples=64, floor_samples=64)
-    with pytest.raises(AssertionError, match=r"metric of floor 'uniform': .* is claimed"):
+    with pytest.raises(AssertionError, match=r"value of floor 'uniform': .* is claimed"):
         check_task(Scored(metric, best, factor=1.1), num_samples=64, floor_samples=64)
     with pytest.raises(AssertionError, match="is as good as the best"):
         check_task(Scored(metric, 1e-9 if best else 2.0), num_samples=64, floor_samples=64)
@@ -85,7 +85,7 @@ def test_each_metric_is_measured(metric, best):
 
 def test_real_answers_are_measured():
     check_task(Uniform(), num_samples=64, floor_samples=4096)
-    with pytest.raises(AssertionError, match=r"metric of floor 'mean': 0\.1"):
+    with pytest.raises(AssertionError, match=r"value of floor 'mean': 0\.1"):
         check_task(Uniform(metric_claimed=0.1), num_samples=64, floor_samples=4096)
     with pytest.raises(AssertionError, match=r"loss of floor 'mean': 0\.1"):
         check_task(Uniform(loss_claimed=0.1), num_samples=64, floor_samples=4096)
@@ -103,7 +103,7 @@ def test_constant_floor():
 def test_guess_floor_counts_scored_places_and_shares_ties():
     table = np.array([[0.6, 0.4], [0.25, 0.25]])  # the second place is scored half of the time
     floor = guess_floor(table, 2)
-    assert floor.metric == pytest.approx((0.6 + 0.25) / 1.5)
+    assert floor.value == pytest.approx((0.6 + 0.25) / 1.5)
     guessed = floor.predict(np.zeros((1, 5)), np.ones((1, 5), bool))
     assert guessed.tolist() == [[[0.5, 0.5]] * 2 + [[1, 0], [0.5, 0.5]] + [[0.5, 0.5]]]
     assert floor.predict(np.zeros((1, 3)), np.ones((1, 3), bool)).shape == (1, 3, 2)

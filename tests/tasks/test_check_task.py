@@ -102,7 +102,7 @@ def in_other_split(key, batch_size, length, max_length, split):
 
 
 def no_floor_of_some_answer(task):
-    return claim(task, metric=0.5, loss=0.7, predict=lambda x, v: np.eye(2)[np.zeros(x.shape, int)])
+    return claim(task, value=0.5, loss=0.7, predict=lambda x, v: np.eye(2)[np.zeros(x.shape, int)])
 
 
 FAULTS = {
@@ -116,7 +116,7 @@ FAULTS = {
     ),
     "later inputs": (future, "length 2: the target at place 0 depends on later inputs"),
     "shape of solve": (lambda t: t._replace(solve=lambda x, v: x[:, :1]), "solve gives shape"),
-    "wrong floor": (partial(claim, metric=0.6), "metric of floor 'uniform': 0.60000 is claimed"),
+    "wrong floor": (partial(claim, value=0.6), "value of floor 'uniform': 0.60000 is claimed"),
     "wrong loss": (partial(claim, loss=0.6), "loss of floor 'uniform': 0.60000 is claimed"),
     "loss without mass": (no_floor_of_some_answer, "its predictor gives some answer no mass"),
     "no probabilities": (
@@ -159,8 +159,8 @@ FAULTS = {
     ),
     "said to be trained elsewhere": (partial(respec, loss_places="all"), "weights contradict spec.loss_places, 'all'"),
     "unknown loss places": (partial(respec, loss_places="some"), "spec.loss_places is 'some'"),
-    "unknown best": (partial(respec, best="bayes"), "spec.best is 'bayes', the floors are uniform, memoryless"),
-    "best as low as chance": (partial(respec, best="memoryless"), "as good as the best"),
+    "unknown best": (partial(respec, best_floor="bayes"), "spec.best_floor is 'bayes', the floors are uniform"),
+    "best as low as chance": (partial(respec, best_floor="memoryless"), "as good as the best"),
     "unknown metric": (partial(respec, metric="luck"), "spec.metric is 'luck'"),
     "best above 1": (partial(respec, best=2.0), "spec.best is 2.0"),
     "threshold above 1": (partial(respec, threshold=7.0), "spec.threshold is 7.0"),

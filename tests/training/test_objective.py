@@ -55,7 +55,7 @@ def test_a_string_is_right_as_a_whole_or_not_at_all():
     said[2, 3] = 0  # a letter where it should have ended
     score = strings(reciter(said), REVERSE).score(jnp.zeros(()), pairs, padded=False)
     assert [float(x) for x in score.metric] == [2, 4]
-    assert [float(x) for x in score.sequence] == [2, 4]
+    assert [float(x) for x in score.whole] == [2, 4]
 
 
 def test_an_answer_that_fills_its_room_must_end_too():

@@ -42,7 +42,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         train_lengths=tuple(task["train_lengths"]),
         lengths=tuple(task["lengths"]),
         floors={int(length): floors for length, floors in task["floors"].items()},
-        steps=np.arange(every, steps + 1, every),
+        evaluated_at=np.arange(every, steps + 1, every),
         budget=steps,
         schedule=config["train"]["schedule"],
         workers=facts["workers"],
@@ -68,7 +68,7 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
     metric = _runs([_over_steps(rows, "metric") for rows in chunks], grid)
     loss = _runs([_over_steps(rows, "loss") for rows in chunks], grid)
     test_metric = _runs([test["metric"] for test in tests], grid)
-    sequence = _runs([test["sequence"] for test in tests], grid)
+    whole = _runs([test["whole"] for test in tests], grid)
     score = _normalised(metric, trained, facts).mean(-1)
     lost = _runs([_over_steps(rows, None) for rows in chunks], grid).astype(bool)  # [S, A, E], from where it diverged
     final = _normalised(test_metric[..., : len(trained)], trained, facts)
@@ -84,7 +84,7 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
         final=np.where(diverged, np.nan, final.mean(-1)),
         final_batches=np.where(diverged[..., None], np.nan, final),
         length_score=_normalised(test_metric[..., len(trained) :], tested, facts).reshape(by_length).mean(-1),
-        length_sequence=sequence[..., len(trained) :].reshape(by_length).mean(-1),
+        length_whole=whole[..., len(trained) :].reshape(by_length).mean(-1),
         seconds=sum(row["seconds"] for rows in chunks for row in rows),
         compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "start" in row),
     )
@@ -143,6 +143,6 @@ def _runs(blocks: list[Any], grid: tuple[int, int]) -> np.ndarray:
 def _normalised(metric: np.ndarray, lengths: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
     """(metric - chance) / (best - chance), each length by its own floor."""
     task = facts["task"]
-    chance = np.array([task["floors"][str(length)][task["chance"]]["metric"] for length in lengths])
+    chance = np.array([task["floors"][str(length)][task["chance"]]["value"] for length in lengths])
     best = np.array([task["best"][str(length)] for length in lengths])
     return (metric - chance) / (best - chance)

@@ -27,7 +27,7 @@ class ModelResult:
     diverged: np.ndarray  # [S, A] bool
     final: np.ndarray  # [S, A] normalised test score at the training lengths
     length_score: np.ndarray  # [S, A, M] normalised test score of single answers
-    length_sequence: np.ndarray  # [S, A, M] share of test sequences with every answer right
+    length_whole: np.ndarray  # [S, A, M] share of test sequences with every answer right
     seconds: float  # device seconds of training and evaluation, all runs, compiling left out
     compile_seconds: float
     final_batches: np.ndarray | None = None  # [S, A, N] what `final` is the mean of: N batches of fresh data a run
@@ -43,15 +43,15 @@ class Results:
     metric: str  # "accuracy" ...
     loss_places: str  # "scored" or "all": where the loss was taken
     chance: str  # the floor that is normalised score 0
-    best: dict[int, float]  # length -> the metric that is normalised score 1
+    best: dict[int, float]  # length -> the score that is normalised score 1
     threshold: float | None
     length_unit: str
     train_lengths: tuple[int, int]
     lengths: tuple[int, ...]  # [M]
     floors: dict[
         int, dict[str, dict[str, float | None]]
-    ]  # length -> name -> {"metric", "loss"}; every length of `lengths` and the longest training length
-    steps: np.ndarray  # [E] the step of each evaluation
+    ]  # length -> name -> {"value", "loss"}; every length of `lengths` and the longest training length
+    evaluated_at: np.ndarray  # [E] the step of each evaluation
     budget: int  # train.steps
     schedule: str  # "constant" or "cosine"
     workers: int  # processes (or devices) that shared the blocks

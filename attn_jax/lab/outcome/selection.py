@@ -14,17 +14,17 @@ class Solving(NamedTuple):
 
     solved: np.ndarray  # bool: crossed the threshold and held it
     unconfirmed: np.ndarray  # bool: not solved, but above the threshold since one of the last two evaluations
-    steps: np.ndarray  # float: the step of the first of the held evaluations, inf where not solved
+    steps_to_solve: np.ndarray  # float: the step of the first of the held evaluations, inf where not solved
 
 
-class Choice(NamedTuple):
+class ChosenRates(NamedTuple):
     """The learning rate at which each seed is reported."""
 
     places: np.ndarray  # [S] int, into the ascending rates
     cross_fitted: bool  # False with one seed: it chose its own
 
 
-def solved_and_held(score: np.ndarray, threshold: float, steps: np.ndarray) -> Solving:
+def solved_and_held(score: np.ndarray, threshold: float, evaluated_at: np.ndarray) -> Solving:
     """Runs whose score reaches the threshold at an evaluation and holds it at the next two.
 
     solved = some e with score[e], score[e + 1], score[e + 2] >= threshold; its step is that of the first such e. A
@@ -34,32 +34,34 @@ def solved_and_held(score: np.ndarray, threshold: float, steps: np.ndarray) -> S
     Args:
       score: [..., E] normalised validation scores.
       threshold: the score that counts as solved.
-      steps: [E] the step of each evaluation, ascending.
+      evaluated_at: [E] the step of each evaluation, ascending.
 
     Returns:
-      solved, unconfirmed and steps, each [...].
+      solved, unconfirmed and steps to solve, each [...].
 
     Raises:
-      ValueError: steps and score that disagree on E, or no evaluation.
+      ValueError: evaluated_at and score that disagree on E, or no evaluation.
 
     >>> solved_and_held(np.array([[0, 1, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1]]), 0.95, np.arange(50, 350, 50))
-    Solving(solved=array([ True, False]), unconfirmed=array([False,  True]), steps=array([200.,  inf]))
+    Solving(solved=array([ True, False]), unconfirmed=array([False,  True]), steps_to_solve=array([200.,  inf]))
     """
-    score, steps = np.asarray(score), np.asarray(steps)
-    if steps.ndim != 1 or not steps.size or score.shape[-1:] != steps.shape:
-        raise ValueError(f"score: got shape {score.shape} with steps {steps.shape}, wanted [..., E] and [E], E >= 1")
+    score, evaluated_at = np.asarray(score), np.asarray(evaluated_at)
+    if evaluated_at.ndim != 1 or not evaluated_at.size or score.shape[-1:] != evaluated_at.shape:
+        raise ValueError(
+            f"score: got shape {score.shape} with evaluated_at {evaluated_at.shape}, wanted [..., E] and [E], E >= 1"
+        )
     alive = np.asarray(np.isfinite(score).all(axis=-1))
     above = np.logical_and(score >= threshold - _ROUNDING, alive[..., None])
-    count = max(len(steps) - HELD, 0)
+    count = max(len(evaluated_at) - HELD, 0)
     held = np.ones((*above.shape[:-1], count), bool)
     for shift in range(HELD + 1):
         held &= above[..., shift : shift + count]
     solved = np.asarray(held.any(axis=-1))
-    first = steps[held.argmax(axis=-1)] if count else np.full(solved.shape, np.inf)
+    first = evaluated_at[held.argmax(axis=-1)] if count else np.full(solved.shape, np.inf)
     return Solving(solved, above[..., -1] & ~solved, np.where(solved, first, np.inf))
 
 
-def cross_fitted_rates(solved: np.ndarray, steps: np.ndarray, loss: np.ndarray, budget: float) -> Choice:
+def cross_fitted_rates(solved: np.ndarray, steps_to_solve: np.ndarray, loss: np.ndarray, budget: float) -> ChosenRates:
     """The rate of each seed that is best on the other seeds' validation data: no best-of-N in disguise.
 
     Best: most seeds solved, then the smallest restricted mean steps, then the smallest mean loss, then the smallest
@@ -68,7 +70,7 @@ def cross_fitted_rates(solved: np.ndarray, steps: np.ndarray, loss: np.ndarray, 
 
     Args:
       solved: [S, A] bool.
-      steps: [S, A] steps to solve, inf where not solved.
+      steps_to_solve: [S, A], inf where not solved.
       loss: [S, A] final validation loss; what is not finite counts as inf.
       budget: the horizon of the restricted mean.
 
@@ -82,16 +84,16 @@ def cross_fitted_rates(solved: np.ndarray, steps: np.ndarray, loss: np.ndarray, 
     >>> cross_fitted_rates(solved, np.where(solved, 100.0, np.inf), np.zeros((3, 2)), 500).places.tolist()
     [1, 1, 0]
     """
-    solved, steps, loss = np.asarray(solved), np.asarray(steps), np.asarray(loss)
+    solved, steps, loss = np.asarray(solved), np.asarray(steps_to_solve), np.asarray(loss)
     if solved.ndim != 2 or not solved.size or not solved.shape == steps.shape == loss.shape:
         raise ValueError(
-            f"solved, steps, loss: got shapes {solved.shape}, {steps.shape}, {loss.shape}, wanted [S, A] thrice"
+            f"solved, steps_to_solve, loss: got shapes {solved.shape}, {steps.shape}, {loss.shape}, wanted [S, A] thrice"
         )
     restricted, loss = np.minimum(steps, budget), np.where(np.isfinite(loss), loss, np.inf)
     seeds = np.arange(len(solved))
     if len(seeds) == 1:
-        return Choice(np.array([_best(solved, restricted, loss)]), False)
-    return Choice(
+        return ChosenRates(np.array([_best(solved, restricted, loss)]), False)
+    return ChosenRates(
         np.array([_best(solved[seeds != s], restricted[seeds != s], loss[seeds != s]) for s in seeds]),
         True,
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import Choice, Solving, cross_fitted_rates, solved_and_held
+from attn_jax.lab.outcome.selection import ChosenRates, Solving, cross_fitted_rates, solved_and_held
 from attn_jax.lab.outcome.statistics import (
     Interval,
     clopper_pearson,
@@ -17,7 +17,7 @@ from attn_jax.lab.outcome.statistics import (
 )
 from attn_jax.lab.outcome.verdict import flags, verdict
 
-SCHEMA = 1
+SUMMARY_SCHEMA = 2
 
 
 def summarize(results: Results) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def summarize(results: Results) -> dict[str, Any]:
       The keys schema, study, reference, verdict, floors, comparisons, models and timing, models in the study's order.
       Beside the documented keys a model has `description`, `cross_fitted`, `median_steps` (None where half were never
       solved), `solved_curve` (Kaplan-Meier), `final_maximum` (to compare with papers that print maxima),
-      `length_sequences`, `rates` (what each learning rate came to), `sequential_depth` and `flags`, sentences.
+      `lengths_whole`, `rates` (what each learning rate came to), `sequential_depth` and `flags`, sentences.
 
     Raises:
       ValueError: a reference that is no model, or a run without a score that is not marked diverged.
@@ -48,7 +48,7 @@ def summarize(results: Results) -> dict[str, Any]:
     models = {name: _model_summary(results, judged) for name, judged in runs.items()}
     comparisons = _comparisons(results, runs)
     return {
-        "schema": SCHEMA,
+        "schema": SUMMARY_SCHEMA,
         "study": results.study,
         "reference": results.reference,
         "verdict": verdict(results, models, comparisons),
@@ -97,7 +97,7 @@ def _flip(summary: dict[str, Any], fewer: str, more: str) -> str | None:
 def _seconds_to_solve(summary: dict[str, Any], name: str) -> np.ndarray:
     """[S] seconds to solve at each seed's rate, inf where not solved."""
     model = summary["models"][name]
-    steps = {(run["seed"], run["learning_rate"]): run["steps_to_threshold"] for run in model["runs"]}
+    steps = {(run["seed"], run["learning_rate"]): run["steps_to_solve"] for run in model["runs"]}
     chosen = [steps[seed, rate] for seed, rate in enumerate(model["chosen_learning_rates"])]
     return np.array([np.inf if s is None else s for s in chosen]) * summary["timing"][name]["seconds_per_step"]
 
@@ -107,7 +107,7 @@ class _Runs(NamedTuple):
 
     model: ModelResult
     solving: Solving  # [S, A] each
-    choice: Choice
+    choice: ChosenRates
     final: np.ndarray  # [S, A], 0 where diverged
 
     def chosen(self, array: np.ndarray) -> np.ndarray:
@@ -119,9 +119,9 @@ def _judge(results: Results, model: ModelResult) -> _Runs:
     """Decides who solved the task, and at which rate each seed is reported."""
     score = np.where(model.diverged[..., None], np.nan, model.score)
     threshold = np.inf if results.threshold is None else results.threshold
-    solving = solved_and_held(score, threshold, results.steps)
+    solving = solved_and_held(score, threshold, results.evaluated_at)
     loss = np.where(model.diverged, np.inf, model.loss[..., -1])
-    choice = cross_fitted_rates(solving.solved, solving.steps, loss, results.budget)
+    choice = cross_fitted_rates(solving.solved, solving.steps_to_solve, loss, results.budget)
     return _Runs(model, solving, choice, _zero_where_diverged(model, "final"))
 
 
@@ -135,7 +135,7 @@ def _zero_where_diverged(model: ModelResult, field: str) -> np.ndarray:
 
 
 def _model_summary(results: Results, runs: _Runs) -> dict[str, Any]:
-    """M of LAB.md section 3, and what the page shows beside it."""
+    """One model's entry in the summary."""
     model, rates = runs.model, np.asarray(runs.model.learning_rates, np.float64)
     final = runs.chosen(runs.final)
     summary = {
@@ -153,7 +153,7 @@ def _model_summary(results: Results, runs: _Runs) -> dict[str, Any]:
         "final": _interval(interquartile_mean(final)),
         "final_maximum": float(final.max()),
         "lengths": _by_length(results, runs, "length_score"),
-        "length_sequences": _by_length(results, runs, "length_sequence"),
+        "lengths_whole": _by_length(results, runs, "length_whole"),
     }
     return summary | {"flags": flags(model, runs.choice, summary)}
 
@@ -162,7 +162,7 @@ def _solving_summary(results: Results, runs: _Runs) -> dict[str, Any]:
     """How many seeds solved the task, and when."""
     if results.threshold is None:
         return dict.fromkeys(["solved_fraction", "restricted_mean_steps", "median_steps", "solved_curve"])
-    solved, steps = runs.chosen(runs.solving.solved), runs.chosen(runs.solving.steps)
+    solved, steps = runs.chosen(runs.solving.solved), runs.chosen(runs.solving.steps_to_solve)
     curve = kaplan_meier(np.minimum(steps, results.budget), solved, results.budget)
     return {
         "solved_fraction": _interval(clopper_pearson(int(solved.sum()), len(solved))) | {"n": len(solved)},
@@ -174,13 +174,13 @@ def _solving_summary(results: Results, runs: _Runs) -> dict[str, Any]:
 
 def _run_rows(results: Results, runs: _Runs) -> list[dict[str, Any]]:
     """Every seed x learning rate."""
-    known = results.threshold is not None
+    steps, known = runs.solving.steps_to_solve, results.threshold is not None
     return [
         {
             "seed": seed,
             "learning_rate": float(rate),
             "solved": bool(runs.solving.solved[seed, place]) if known else None,
-            "steps_to_threshold": int(runs.solving.steps[seed, place]) if runs.solving.solved[seed, place] else None,
+            "steps_to_solve": int(steps[seed, place]) if runs.solving.solved[seed, place] else None,
             "unconfirmed": bool(runs.solving.unconfirmed[seed, place]) if known else None,
             "diverged": bool(runs.model.diverged[seed, place]),
             "final": float(runs.final[seed, place]),
@@ -201,7 +201,7 @@ def _rate_row(results: Results, runs: _Runs, place: int) -> dict[str, Any]:
         "unconfirmed": int(runs.solving.unconfirmed[:, place].sum()) if known else None,
         "diverged": int(runs.model.diverged[:, place].sum()),
         "restricted_mean_steps": (
-            float(np.minimum(runs.solving.steps[:, place], results.budget).mean()) if known else None
+            float(np.minimum(runs.solving.steps_to_solve[:, place], results.budget).mean()) if known else None
         ),
         "final": interquartile_mean(runs.final[:, place]).value,
     }
@@ -241,7 +241,7 @@ def _differences(results: Results, a: _Runs, b: _Runs) -> dict[str, Difference]:
     final = {"final": paired_difference(a.chosen(a.final), b.chosen(b.final))}
     if results.threshold is None:
         return final
-    steps_a, steps_b = (np.minimum(runs.chosen(runs.solving.steps), results.budget) for runs in (a, b))
+    steps_a, steps_b = (np.minimum(runs.chosen(runs.solving.steps_to_solve), results.budget) for runs in (a, b))
     return {
         "solved": paired_solved(a.chosen(a.solving.solved), b.chosen(b.solving.solved)),
         "steps": paired_difference(steps_a, steps_b),

@@ -10,7 +10,7 @@ import numpy as np
 
 from attn_jax.lab.outcome.paired import fewest_seeds
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import Choice
+from attn_jax.lab.outcome.selection import ChosenRates
 from attn_jax.names import counted
 
 LEVEL = 0.05
@@ -43,7 +43,7 @@ def verdict(results: Results, models: Mapping[str, Any], comparisons: Sequence[M
     return " ".join(sentences)
 
 
-def flags(model: ModelResult, choice: Choice, summary: Mapping[str, Any]) -> list[str]:
+def flags(model: ModelResult, choice: ChosenRates, summary: Mapping[str, Any]) -> list[str]:
     """Sentences that qualify one model's numbers.
 
     Args:
@@ -124,7 +124,7 @@ def _by_phrase(comparisons: Sequence[Mapping[str, Any]], *, decided: bool) -> di
     return phrases
 
 
-def _above_best_flag(model: ModelResult, choice: Choice, summary: Mapping[str, Any]) -> str | None:
+def _above_best_flag(model: ModelResult, choice: ChosenRates, summary: Mapping[str, Any]) -> str | None:
     """Where a model scores better than the best possible by more than the noise of its data.
 
     Every batch that a final score is the mean of is fresh data, of each seed its own, so no batch of a model that sees
@@ -150,7 +150,7 @@ def _above_best_flag(model: ModelResult, choice: Choice, summary: Mapping[str, A
     )
 
 
-def _rate_flags(model: ModelResult, choice: Choice) -> list[str]:
+def _rate_flags(model: ModelResult, choice: ChosenRates) -> list[str]:
     """What to know of the choice of the learning rate."""
     rates, seeds = model.learning_rates, len(choice.places)
     if len(rates) == 1:
@@ -184,7 +184,7 @@ def _spread_flag(summary: Mapping[str, Any]) -> str | None:
         return "one seed: every interval but the solved fraction's is a point and says nothing of other seeds"
     chosen = summary["chosen_learning_rates"]
     runs = [run for run in summary["runs"] if run["learning_rate"] == chosen[run["seed"]]]
-    measures = {"steps": "steps_to_threshold", "final score": "final"}
+    measures = {"steps": "steps_to_solve", "final score": "final"}
     timed = summary["solved_fraction"] is not None
     agreed = [
         name for name, key in measures.items() if (timed or key == "final") and len({run[key] for run in runs}) == 1

@@ -31,7 +31,7 @@ def study_facts(plan: StudyPlan) -> dict[str, Any]:
         "task": {
             "metric": spec.metric,
             "chance": spec.chance,
-            "best": {str(length): float(spec.best_metric(plan.floors(length))) for length in lengths},
+            "best": {str(length): float(spec.best_value(plan.floors(length))) for length in lengths},
             "loss_places": spec.loss_places,
             "threshold": spec.threshold,
             "length_unit": spec.length_unit,
@@ -49,7 +49,7 @@ def study_facts(plan: StudyPlan) -> dict[str, Any]:
 def _floors(plan: StudyPlan, length: int) -> dict[str, dict[str, float | None]]:
     floors = plan.floors(length)
     number = lambda value: None if value is None else float(value)  # noqa: E731 -- NumPy's too
-    return {name: {"metric": number(floor.metric), "loss": number(floor.loss)} for name, floor in floors.items()}
+    return {name: {"value": number(floor.value), "loss": number(floor.loss)} for name, floor in floors.items()}
 
 
 def _model_facts(plan: StudyPlan, name: str) -> dict[str, Any]:

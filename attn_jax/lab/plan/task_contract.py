@@ -33,7 +33,8 @@ def made(task: Any) -> Task:
         ("io", isinstance(spec.io, IO), "an attn_jax.types.IO"),
         ("metric", spec.metric in METRICS, f"one of {', '.join(METRICS)}"),
         ("chance", isinstance(spec.chance, str), "the name of a floor"),
-        ("best", isinstance(spec.best, str) or _is_number(spec.best), "a number or the name of a floor"),
+        ("best", _is_number(spec.best), "a number"),
+        ("best_floor", isinstance(spec.best_floor, str | None), "the name of a floor or None"),
         ("threshold", spec.threshold is None or _is_number(spec.threshold), "a number or None"),
         ("train_lengths", _are_lengths(spec.train_lengths) and len(spec.train_lengths) == 2, "two integers"),
         ("test_lengths", _are_lengths(spec.test_lengths) and len(spec.test_lengths) > 0, "integers"),
@@ -107,10 +108,10 @@ def check_floors(spec: TaskSpec, floors: Any, length: int) -> None:
     """
     where = f"length {length}: floors"
     _require(isinstance(floors, dict), f"{where} gives a {type(floors).__name__}, wanted floors by name")
-    for name in (spec.chance, *([spec.best] if isinstance(spec.best, str) else [])):
+    for name in (spec.chance, *([] if spec.best_floor is None else [spec.best_floor])):
         _require(name in floors, f"{where} gives {', '.join(map(str, floors)) or 'none'}, wanted {name!r} among them")
     for name, floor in floors.items():
-        right = isinstance(floor, Floor) and _is_number(floor.metric) and (floor.loss is None or _is_number(floor.loss))
+        right = isinstance(floor, Floor) and _is_number(floor.value) and (floor.loss is None or _is_number(floor.loss))
         _require(right, f"{where}: {name} is {floor!s:.60}, wanted a Floor of finite numbers")
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 
-STUDY_SCHEMA = 3  # of study.json; another number is another version's
+STUDY_SCHEMA = 4  # of study.json; another number is another version's
 _NUMBER = (int, float)
 _TABLE = [[(*_NUMBER, type(None))]]  # [R][M], null where not finite
-_FLOOR = {"metric": _NUMBER, "loss": (*_NUMBER, type(None))}
+_FLOOR = {"value": _NUMBER, "loss": (*_NUMBER, type(None))}
 MODEL = {
     "config": {},
     "description": str,
@@ -54,7 +54,7 @@ _STUDY = {
     },
     "models": {...: MODEL},
 }
-_SCORES = {"loss": _TABLE, "metric": _TABLE, "sequence": _TABLE}
+_SCORES = {"loss": _TABLE, "metric": _TABLE, "whole": _TABLE}
 _ROWS = {
     "start": {"start": int, "compile_seconds": _NUMBER},
     "step": {"step": int, "seconds": _NUMBER, "diverged": [bool], "validation": _SCORES},

@@ -1,4 +1,4 @@
-"""A study from start to end: claims its directory, hands its blocks to an executor, watches them, gathers the results.
+"""A study from start to end: opens its directory, hands its blocks to an executor, watches them, gathers the results.
 
 Workers write only their block's folder; this process alone writes the study's own files and shows progress.
 """
@@ -51,7 +51,7 @@ def choose_layout(plan: StudyPlan, *, platform: str, workers: int, num_devices: 
 
 
 @contextlib.contextmanager
-def claimed(
+def opened(
     directory: Path,
     plan: StudyPlan,
     layout: Layout,
@@ -184,7 +184,7 @@ def jobs_of(plan: StudyPlan, directory: Path, layout: Layout, models: Sequence[s
 
 
 def unfinished(directory: Path, models: Sequence[str]) -> list[str]:
-    """Those of the models that `jobs_of` will have jobs of, before the study is claimed or begun."""
+    """Those of the models that `jobs_of` will have jobs of, before the study is opened or begun."""
     if not (directory / "study.json").exists():
         return list(models)
     blocks = range(read_study(directory)["blocks"])

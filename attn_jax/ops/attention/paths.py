@@ -15,7 +15,7 @@ _SHORT = 192 * 192  # T x S up to which dense attention is faster
 _FEW = 16  # queries, or keys, for which all scores are linear in length anyway
 
 
-class Path(NamedTuple):
+class AttentionPath(NamedTuple):
     """One way to compute attention."""
 
     run: Callable[[Inputs], Result]
@@ -46,15 +46,15 @@ def _splash_why_not(x: Inputs) -> str | None:
 
 # A new path is one row here.
 PATHS = {
-    "dense": Path(short_attention, dense.why_not),
-    "blockwise": Path(blockwise.blockwise_attention, blockwise.why_not),
-    "cudnn": Path(_cudnn, cudnn.why_not, "gpu"),
-    "splash": Path(_splash, _splash_why_not, "tpu"),
+    "dense": AttentionPath(short_attention, dense.why_not),
+    "blockwise": AttentionPath(blockwise.blockwise_attention, blockwise.why_not),
+    "cudnn": AttentionPath(_cudnn, cudnn.why_not, "gpu"),
+    "splash": AttentionPath(_splash, _splash_why_not, "tpu"),
 }
 IMPLEMENTATIONS = (*PATHS, "xla")  # what `implementation` may name
 
 
-def choose(x: Inputs, implementation: str | Sequence[str] | None) -> Path:
+def choose(x: Inputs, implementation: str | Sequence[str] | None) -> AttentionPath:
     """The path asked for, the first of several that can, or a ValueError that says what hinders each.
 
     One name alone is not held against this machine's backend: it may be lowered for another, and raises there if not.

@@ -101,7 +101,7 @@ def _load(order: Order) -> tuple[np.ndarray, np.ndarray]:
 def floors(config: Digits, length: int) -> dict[str, Floor]:
     """uniform: 1 / 10. majority: the commonest digit of the training split, counted in the test split.
 
-    >>> floors(Digits(), 64)["uniform"].metric
+    >>> floors(Digits(), 64)["uniform"].value
     0.1
     """
     _, labels = _load(config.order)

@@ -79,7 +79,7 @@ def floors(config: BinaryAddition, length: int) -> dict[str, Floor]:
     what is left of P(n >= j). position_and_length: sum_j max_v P(place j is v) / (E[n] + 1), .5001 in the mean over
     L = 41 .. 500; it has no loss. uniform: 1 / 3.
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(BinaryAddition(), 4).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(BinaryAddition(), 4).items()}
     {'uniform': 0.3333, 'position_and_length': 0.7}
     """
     return {"uniform": uniform_floor(3), "position_and_length": guess_floor(_table(length), length)}

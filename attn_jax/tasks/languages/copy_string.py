@@ -95,7 +95,7 @@ def floors(config: Copy, length: int) -> dict[str, Floor]:
     uniform: 1 / alphabet, and place and length add nothing to it. most_frequent_letter, ties alike: E[max c] / L, c_v
     of the L letters v; no loss.
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(Copy(), 5).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(Copy(), 5).items()}
     {'uniform': 0.5, 'most_frequent_letter': 0.6875}
     """
     return {"uniform": uniform_floor(config.alphabet), "most_frequent_letter": commonest_floor(length, config.alphabet)}

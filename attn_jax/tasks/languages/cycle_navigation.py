@@ -86,7 +86,7 @@ def floors(config: CycleNavigation, length: int) -> dict[str, Floor]:
     uniform: 1 / n. position_and_length: max_v P(v), from the eigenvalues of a step on the ring of n places:
     P(v) = 1/n sum_k ((1 + 2 cos(2 pi k / n)) / 3)^L cos(2 pi k v / n).
 
-    >>> [round(floors(CycleNavigation(), length)["position_and_length"].metric, 4) for length in (1, 2, 9, 41)]
+    >>> [round(floors(CycleNavigation(), length)["position_and_length"].value, 4) for length in (1, 2, 9, 41)]
     [0.3333, 0.3333, 0.2015, 0.2]
     """
     angles = 2 * math.pi * np.arange(config.num_positions) / config.num_positions

@@ -68,7 +68,7 @@ def answer(config: EvenPairs, question: list[int]) -> list[int]:
 def floors(config: EvenPairs, length: int) -> dict[str, Floor]:
     """A coin: accuracy 1 / 2, loss ln 2; length, place and all bits but one say no more.
 
-    >>> floors(EvenPairs(), 20)["uniform"].metric
+    >>> floors(EvenPairs(), 20)["uniform"].value
     0.5
     """
     return {"uniform": uniform_floor(2)}

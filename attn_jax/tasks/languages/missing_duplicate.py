@@ -84,7 +84,7 @@ def floors(config: MissingDuplicate, length: int) -> dict[str, Floor]:
     uniform: accuracy 1 / 2, loss ln 2. majority_bit: of the h - 1 other bits of w, h = L / 2, s equal the hidden one,
     s ~ Binomial(h - 1, 1/2), so that 1 + 2s of the 2h - 1 bits seen do: accuracy P(1 + 2s >= h); no loss.
 
-    >>> {length: floors(MissingDuplicate(), length)["majority_bit"].metric for length in (4, 6, 8, 10)}
+    >>> {length: floors(MissingDuplicate(), length)["majority_bit"].value for length in (4, 6, 8, 10)}
     {4: 0.5, 6: 0.75, 8: 0.5, 10: 0.6875}
     """
     others = length // 2 - 1

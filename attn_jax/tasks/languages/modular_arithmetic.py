@@ -117,7 +117,7 @@ def floors(config: ModularArithmetic, length: int) -> dict[str, Floor]:
     uniform: 1 / m. position_and_length: max_v P(v), P by a dynamic programme over the joint law of the sum so far and
     the term under way: + and - close the term (2/3) and begin a uniform one, x multiplies it by a uniform digit (1/3).
 
-    >>> [round(floors(ModularArithmetic(), length)["position_and_length"].metric, 4) for length in (1, 3, 41)]
+    >>> [round(floors(ModularArithmetic(), length)["position_and_length"].value, 4) for length in (1, 3, 41)]
     [0.2, 0.2533, 0.2]
     """
     table = _value_distribution(config.modulus, length // 2)[None]

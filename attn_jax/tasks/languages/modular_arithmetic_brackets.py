@@ -85,7 +85,7 @@ def floors(config: ModularArithmeticBrackets, length: int) -> dict[str, Floor]:
     uniform: 1 / m. position_and_length: max_v P_n(v), where P_n is uniform for n <= 4, and else the law of a op b, op
     uniform, a of P_l and b of P_(n - 3 - l), averaged over l = 1 .. n - 4.
 
-    >>> [round(floors(ModularArithmeticBrackets(), length)["position_and_length"].metric, 4) for length in (5, 41, 500)]
+    >>> [round(floors(ModularArithmeticBrackets(), length)["position_and_length"].value, 4) for length in (5, 41, 500)]
     [0.2533, 0.292, 0.316]
     """
     # Laws are made by the power of 2, so that a curve over hundreds of lengths makes few tables.

@@ -94,7 +94,7 @@ def floors(config: Parity, length: int) -> dict[str, Floor]:
 
     uniform: accuracy 1 / 2, loss ln 2. memoryless: accuracy (1 + (L - 1) / 2) / L, loss (L - 1) ln(2) / L.
 
-    >>> {name: floor.metric for name, floor in floors(Parity(labels="running"), 4).items()}
+    >>> {name: floor.value for name, floor in floors(Parity(labels="running"), 4).items()}
     {'uniform': 0.5, 'memoryless': 0.625}
     """
     found = {"uniform": uniform_floor(2)}

@@ -116,7 +116,7 @@ def _solutions(config: SolveEquation, expression: list[str], value: int) -> list
 def floors(config: SolveEquation, length: int) -> dict[str, Floor]:
     """Any digit: accuracy 1 / m, loss ln m; the hidden digit is independent of length, place and all else but v.
 
-    >>> floors(SolveEquation(), 20)["uniform"].metric
+    >>> floors(SolveEquation(), 20)["uniform"].value
     0.2
     """
     return {"uniform": uniform_floor(config.modulus)}

@@ -91,7 +91,7 @@ def floors(config: Sort, length: int) -> dict[str, Floor]:
     P(class <= v at y) = sum_{j > y} C(L, j) p^j (1 - p)^(L - j). position_and_length: the mean over y of the largest
     difference of two such neighbours; it has no loss. uniform: 1 / V.
 
-    >>> [round(floors(Sort(), length)["position_and_length"].metric, 4) for length in (1, 41, 500)]
+    >>> [round(floors(Sort(), length)["position_and_length"].value, 4) for length in (1, 41, 500)]
     [0.2, 0.7796, 0.9365]
     """
     return {

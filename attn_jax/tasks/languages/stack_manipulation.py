@@ -101,7 +101,7 @@ def floors(config: StackManipulation, length: int) -> dict[str, Floor]:
     are, and the end with P(H = y). position_and_length: sum_y max(P(H > y) / 2, P(H = y)) / (E[H] + 1); it has no loss.
     uniform: 1 / 3.
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(StackManipulation(), 1).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(StackManipulation(), 1).items()}
     {'uniform': 0.3333, 'position_and_length': 0.75}
     """
     at = _heights(length)

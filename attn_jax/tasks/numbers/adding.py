@@ -87,7 +87,7 @@ def floors(config: Adding, length: int) -> dict[str, Floor]:
     best_constant: always 1, 2 / 12 = 1 / 6. memoryless: the number at the last place is known where it is marked, which
     it is once in ceil(L / 2): (2 - 1 / ceil(L / 2)) / 12. first_number: it and 1 / 2, 1 / 12. Loss and metric are one.
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(Adding(), 40).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(Adding(), 40).items()}
     {'best_constant': 0.1667, 'memoryless': 0.1625, 'first_number': 0.0833}
 
     Reference: Arjovsky et al. 2015, arXiv 1511.06464, section 5 (.167).

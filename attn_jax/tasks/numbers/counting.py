@@ -116,7 +116,7 @@ def floors(config: Counting, length: int) -> dict[str, Floor]:
     (1 + sum_{c < C} P(max of L - c draws from V - 1 symbols <= c)) / (C + 1). rarest_count, the smallest count of
     any: sum_c P(min of L - c draws from V - 1 symbols >= c) / (C + 1). No losses: the other counts get no mass.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(Counting(), 20).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(Counting(), 20).items()}
     {'uniform': 0.167, 'commonest_count': 0.495, 'rarest_count': 0.167}
     """
     others, classes = config.num_symbols - 1, config.max_count + 1

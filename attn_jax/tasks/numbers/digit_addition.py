@@ -137,7 +137,7 @@ def floors(config: DigitAddition, length: int) -> dict[str, Floor]:
     carry (`sum_digits.answer_table`). position_and_length: sum_y max_v P(place y is v) / (E[n] + 1), n
     the number of digits of the sum; it has no loss. uniform: 1 / (base + 1).
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(DigitAddition(), 3).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(DigitAddition(), 3).items()}
     {'uniform': 0.0909, 'position_and_length': 0.449}
     """
     return {

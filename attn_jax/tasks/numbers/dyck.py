@@ -173,7 +173,7 @@ def floors(config: Dyck, length: int) -> dict[str, Floor]:
     uniform: 1 / k, ln k. memoryless, with p the share of closing brackets that follow an opening one: accuracy
     p + (1 - p) / k, loss (1 - p) ln k.
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(Dyck(), 4).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(Dyck(), 4).items()}
     {'uniform': 0.125, 'memoryless': 0.7812}
     """
     share = float(adjacent_share(config.max_depth, length))

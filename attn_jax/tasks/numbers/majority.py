@@ -107,7 +107,7 @@ def floors(config: Majority, length: int) -> dict[str, Floor]:
 
     uniform: 1 / V. one_symbol: the winner's expected count over L; no loss, for the other symbols get no mass.
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(Majority(), 5).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(Majority(), 5).items()}
     {'uniform': 0.5, 'one_symbol': 0.6875}
     """
     share = expected_winning_count(length, config.num_symbols) / length

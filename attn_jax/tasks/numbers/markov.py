@@ -80,7 +80,7 @@ class MarkovChain(TaskConfig):
             lengths={"smallest": 4},
             metric="cross_entropy",
             chance="unigram" if self.num_states < 4 else "uniform",
-            best="bayes",
+            best_floor="bayes",
             threshold=None,
             train_lengths=self.train_lengths,
             test_lengths=self.test_lengths,
@@ -132,7 +132,7 @@ def floors(config: MarkovChain, length: int) -> dict[str, Floor]:
 
     uniform: ln k. unigram: the states read, (n_j + 1) / (t + k). bayes: the transitions read, (n_ij + 1) / (n_i + k).
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(MarkovChain(), 40).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(MarkovChain(), 40).items()}
     {'uniform': 0.6931, 'unigram': 0.5877, 'bayes': 0.5345}
 
     Reference: Edelman et al. 2024, arXiv 2402.11004, section 2.

@@ -132,7 +132,7 @@ def floors(config: Multiset, length: int) -> dict[str, Floor]:
     same_set: always right on equal halves, which have equal sets, and on unequal ones whose sets differ: accuracy
     1 - P(same set | unequal) / 2. No loss, for the other answer gets no mass.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(Multiset(), 8).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(Multiset(), 8).items()}
     {'uniform': 0.5, 'same_set': 0.77}
     """
     accuracy = 1 - probability_of_same_set(length, config.num_symbols) / 2

@@ -130,7 +130,7 @@ def floors(config: AssociativeRecall, length: int) -> dict[str, Floor]:
     has c = 1 + Binomial(D - 1, 1 / V), accuracy E[c] / D = 1 / D + (1 - 1 / D) / V, loss -E[ln(c / D)].
     most_frequent_value, the commonest so far, ties alike: E[max c] / D; no loss, for the other values get no mass.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(AssociativeRecall(), 6).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(AssociativeRecall(), 6).items()}
     {'uniform': 0.062, 'value_in_context': 0.219, 'most_frequent_value': 0.288}
     """
     share = 1 / config.num_values

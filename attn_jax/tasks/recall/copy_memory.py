@@ -112,7 +112,7 @@ def floors(config: CopyMemory, length: int) -> dict[str, Floor]:
 
     >>> round(floors(CopyMemory(), 50)["memoryless"].loss, 4)
     0.2971
-    >>> {name: round(floor.metric, 3) for name, floor in floors(CopyMemory(), 50).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(CopyMemory(), 50).items()}
     {'uniform': 0.111, 'memoryless': 0.125, 'most_frequent_letter': 0.302}
     """
     loss = config.num_copied * math.log(config.num_letters) / (length + 2 * config.num_copied)

@@ -131,7 +131,7 @@ def floors(config: H3Recall, length: int) -> dict[str, Floor]:
     a key that was seen. The last three say all classes alike before the last place, which with loss="all" makes
     (T - 1) ln(vocab_size) + loss over T places.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(H3Recall(), 10).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(H3Recall(), 10).items()}
     {'uniform': 0.1, 'memoryless': 0.25, 'value_in_context': 0.452, 'most_frequent_value': 0.505}
     """
     share, loss, commonest = _count_scores(config.num_keys, config.num_values, length)

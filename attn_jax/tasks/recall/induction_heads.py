@@ -141,7 +141,7 @@ def floors(config: InductionHeads, length: int) -> dict[str, Floor]:
     1 / N + (1 - 1 / N) / V, loss -E[ln(c / N)]. most_frequent_symbol, ties alike: E[max c] / N; no loss. The last three
     say all classes alike before the last place, which with loss="all" is (L ln(vocab_size) + loss) / (L + 1) a place.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(InductionHeads.h3(), 30).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(InductionHeads.h3(), 30).items()}
     {'uniform': 0.05, 'symbols': 0.056, 'value_in_context': 0.088, 'most_frequent_symbol': 0.147}
     """
     metric, loss = drawn_share(length - 1, config.num_symbols)

@@ -147,13 +147,13 @@ def floors(config: Lookup, length: int) -> dict[str, Floor]:
     k ln(V) / (k + 1): a letter is right in 1 / V and costs ln V, 3.258 for 26. Whole answers are right with
     (V + 1)^-(k + 1) and V^-k, whatever they are: each is guessed as often as any other.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(Lookup(), 20).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(Lookup(), 20).items()}
     {'uniform': 0.037, 'position_and_length': 0.231}
     """
     num_letters, answered = config.num_letters, config.num_answered
     uniform = uniform_floor(num_letters + 1)
     stop = stop_in_time(num_letters, answered, config.num_tokens(length) - answered - 1)
     if config.metric == "exact_match":
-        uniform = uniform._replace(metric=(num_letters + 1.0) ** -(answered + 1))
-        stop = stop._replace(metric=float(num_letters) ** -answered)
+        uniform = uniform._replace(value=(num_letters + 1.0) ** -(answered + 1))
+        stop = stop._replace(value=float(num_letters) ** -answered)
     return {"uniform": uniform, "position_and_length": stop}

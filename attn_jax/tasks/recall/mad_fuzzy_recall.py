@@ -202,7 +202,7 @@ def floors(config: MADFuzzyRecall, length: int) -> dict[str, Floor]:
     at its first, second and third token. value_in_context: the same, but for the first token that of a value drawn
     uniformly from those read; its loss is left out, for there is no formula.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(MADFuzzyRecall(), 48).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(MADFuzzyRecall(), 48).items()}
     {'uniform': 0.125, 'memoryless': 0.138, 'value_in_context': 0.209}
     """
     asked, first_right = fuzzy_law(config.num_keys, config.num_values, length - 2 * _MOTIF)

@@ -166,7 +166,7 @@ def floors(config: MADRecall, length: int) -> dict[str, Floor]:
     uniform: 1 / V, ln V. value_in_context: each value read by its share of those read. most_frequent_value: the
     commonest value read so far, ties alike; no loss, for the other values get no mass.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(MADRecall(), 40).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(MADRecall(), 40).items()}
     {'uniform': 0.125, 'value_in_context': 0.29, 'most_frequent_value': 0.346}
     """
     values = config.num_keys + np.arange(config.num_values)

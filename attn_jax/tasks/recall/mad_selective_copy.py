@@ -122,7 +122,7 @@ def floors(config: MADSelectiveCopy, length: int) -> dict[str, Floor]:
     1 / k + (1 - 1 / k) / V, loss -E[ln(c / k)]. most_frequent_letter, ties alike: E[max c] / k; no loss, for the others
     get no mass.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(MADSelectiveCopy.published(), 256).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(MADSelectiveCopy.published(), 256).items()}
     {'uniform': 0.071, 'value_in_context': 0.129, 'most_frequent_letter': 0.204}
     """
     share, loss = drawn_share(config.num_copied, config.num_letters)

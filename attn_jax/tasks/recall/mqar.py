@@ -184,7 +184,7 @@ def floors(config: MQAR, length: int) -> dict[str, Floor]:
     distinct. likeliest_pair: in each slot the value of the pair whose key most often chooses it,
     sum_i max_j P(key j takes slot i) / D; no loss.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(MQAR(), 6).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(MQAR(), 6).items()}
     {'uniform': 0.016, 'value_half': 0.031, 'value_in_context': 0.167, 'likeliest_pair': 0.227}
     """
     half = np.arange(config.vocab_size) >= config.vocab_size // 2

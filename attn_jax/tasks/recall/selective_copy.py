@@ -115,7 +115,7 @@ def floors(config: SelectiveCopy, length: int) -> dict[str, Floor]:
     of the k: accuracy 1 / k + (1 - 1 / k) / V, loss -E[ln(c / k)]. most_frequent_symbol, ties alike: E[max c] / k; no
     loss.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(SelectiveCopy.published(), 4096).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(SelectiveCopy.published(), 4096).items()}
     {'uniform': 0.062, 'memoryless': 0.071, 'value_in_context': 0.129, 'most_frequent_symbol': 0.204}
     """
     share, loss = drawn_share(config.num_copied, config.num_symbols)

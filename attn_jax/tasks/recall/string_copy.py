@@ -137,7 +137,7 @@ def floors(config: StringCopy, length: int) -> dict[str, Floor]:
     `counts.drawn_share` for m = L .. 1, and 1 for the end. most_frequent_remaining, ties alike: E[max c] / m likewise;
     no loss. Whole strings are right with (V + 1)^-(L + 1), V^-L, and (number of multisets) / V^L.
 
-    >>> {name: round(floor.metric, 3) for name, floor in floors(StringCopy(), 16).items()}
+    >>> {name: round(floor.value, 3) for name, floor in floors(StringCopy(), 16).items()}
     {'uniform': 0.037, 'position_and_length': 0.095, 'remaining_letters': 0.286, 'most_frequent_remaining': 0.331}
     """
     num_letters, left = config.num_letters, range(1, length + 1)
@@ -151,9 +151,9 @@ def floors(config: StringCopy, length: int) -> dict[str, Floor]:
     if config.metric == "exact_match":
         multisets = math.comb(length + num_letters - 1, length) / num_letters**length
         return {
-            "uniform": uniform._replace(metric=(num_letters + 1.0) ** -(length + 1)),
-            "position_and_length": stop._replace(metric=float(num_letters) ** -length),
-            "remaining_letters": remaining._replace(metric=multisets),
+            "uniform": uniform._replace(value=(num_letters + 1.0) ** -(length + 1)),
+            "position_and_length": stop._replace(value=float(num_letters) ** -length),
+            "remaining_letters": remaining._replace(value=multisets),
         }
     commonest = (sum(commonest_share(m, num_letters) for m in left) + 1) / (length + 1)
     return {
@@ -175,7 +175,7 @@ def stop_in_time(num_letters: int, answer_length: int, start: int) -> Floor:
     Returns:
       The floor of who sees place and length only.
 
-    >>> stop_in_time(4, 3, 5).metric
+    >>> stop_in_time(4, 3, 5).value
     0.4375
     """
     guesses = np.full((answer_length + 1, num_letters + 1), 1 / num_letters)

@@ -109,14 +109,14 @@ def floors(config: GroupWord, length: int) -> dict[str, Floor]:
     the first token, every later one is independent of its own token; loss (L - 1) ln(|G|) / L, exact match
     |G|^-(L - 1), accuracy (1 + (L - 1) / |G|) / L.
 
-    >>> {name: round(floor.metric, 4) for name, floor in floors(GroupWord("s3"), 2).items()}
+    >>> {name: round(floor.value, 4) for name, floor in floors(GroupWord("s3"), 2).items()}
     {'uniform': 0.0278, 'memoryless': 0.1667}
-    >>> round(floors(GroupWord("a5", metric="accuracy"), 5)["memoryless"].metric, 4)
+    >>> round(floors(GroupWord("a5", metric="accuracy"), 5)["memoryless"].value, 4)
     0.2133
     """
     order = len(permutations(config.group))
     uniform, memoryless = uniform_floor(order), first_token_floor(order, length)
     if config.metric == "exact_match":
-        uniform = uniform._replace(metric=float(order) ** -length)
-        memoryless = memoryless._replace(metric=float(order) ** (1 - length))
+        uniform = uniform._replace(value=float(order) ** -length)
+        memoryless = memoryless._replace(value=float(order) ** (1 - length))
     return {"uniform": uniform, "memoryless": memoryless}

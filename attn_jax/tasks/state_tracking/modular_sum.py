@@ -131,7 +131,7 @@ def floors(config: ModularSum, length: int) -> dict[str, Floor]:
 
     uniform: accuracy 1 / m, loss ln m. memoryless: accuracy (1 + (L - 1) / m) / L, loss (L - 1) ln(m) / L.
 
-    >>> {name: floor.metric for name, floor in floors(ModularSum(labels="steps"), 4).items()}
+    >>> {name: floor.value for name, floor in floors(ModularSum(labels="steps"), 4).items()}
     {'uniform': 0.2, 'memoryless': 0.4}
     """
     found = {"uniform": uniform_floor(config.modulus)}

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from attn_jax.lab.outcome.selection import Choice
+from attn_jax.lab.outcome.selection import ChosenRates
 from attn_jax.lab.outcome.verdict import _above_best_flag
 
 
 def flag(batches):
     """Of batch scores [S, N], one learning rate."""
     model = SimpleNamespace(final_batches=np.asarray(batches, float)[:, None])
-    choice = Choice(np.zeros(len(batches), int), True)
+    choice = ChosenRates(np.zeros(len(batches), int), True)
     return _above_best_flag(model, choice, {"final": {"value": float(np.nan_to_num(batches).mean())}})
 
 

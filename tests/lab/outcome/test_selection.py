@@ -32,7 +32,7 @@ RUNS = {
 def test_solved_means_held(name):
     score, solved, unconfirmed, step = RUNS[name]
     result = solved_and_held(np.array(score), 0.95, STEPS)
-    assert (bool(result.solved), bool(result.unconfirmed), float(result.steps)) == (solved, unconfirmed, step)
+    assert (bool(result.solved), bool(result.unconfirmed), float(result.steps_to_solve)) == (solved, unconfirmed, step)
 
 
 @pytest.mark.parametrize("chance", [Fraction(0), Fraction(1, 3), Fraction(1, 10), Fraction(7, 17)])
@@ -47,8 +47,8 @@ def test_a_share_that_is_exactly_the_threshold_reaches_it(chance):
 def test_runs_are_judged_alone():
     scores = np.array([run[0] for run in RUNS.values()]).reshape(1, len(RUNS), 8)
     result = solved_and_held(scores, 0.95, STEPS)
-    assert result.steps.shape == (1, len(RUNS))
-    assert result.steps[0].tolist() == [run[3] for run in RUNS.values()]
+    assert result.steps_to_solve.shape == (1, len(RUNS))
+    assert result.steps_to_solve[0].tolist() == [run[3] for run in RUNS.values()]
 
 
 def test_best_so_far_is_refused_by_the_flickering_run():

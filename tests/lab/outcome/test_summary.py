@@ -40,7 +40,7 @@ def model(name, firsts, final=None, **changes) -> ModelResult:
         "diverged": np.zeros(runs, bool),
         "final": ends.copy(),
         "length_score": np.stack([ends, ends / 2], axis=-1),
-        "length_sequence": np.stack([ends, ends / 4], axis=-1),
+        "length_whole": np.stack([ends, ends / 4], axis=-1),
         "seconds": 24.0,
         "compile_seconds": 3.0,
     }
@@ -62,7 +62,7 @@ def study(*models: ModelResult, **changes) -> Results:
         "train_lengths": (6, 6),
         "lengths": (6, 12),
         "floors": floors,
-        "steps": STEPS,
+        "evaluated_at": STEPS,
         "budget": 800,
         "schedule": "constant",
         "workers": 2,
@@ -92,7 +92,7 @@ def test_the_keys_are_those_of_the_specification():
     m = summary["models"]["transformer"]
     wanted = "parameters parameters_matched state_bytes train_flops_per_step runs chosen_learning_rates solved_fraction"
     assert m.keys() >= {*wanted.split(), "restricted_mean_steps", "final", "lengths", "flags", "rates"}
-    run = {"seed", "learning_rate", "solved", "steps_to_threshold", "unconfirmed", "diverged", "final"}
+    run = {"seed", "learning_rate", "solved", "steps_to_solve", "unconfirmed", "diverged", "final"}
     assert [row.keys() for row in m["runs"]] == [run] * 24
     assert m["solved_fraction"].keys() == {"value", "low", "high", "n"}
     assert m["lengths"].keys() == {"6", "12"}
@@ -112,7 +112,7 @@ def test_all_against_none():
     assert (transformer["median_steps"], lstm["median_steps"]) == (250, None)
     assert transformer["final"] == {"value": 1, "low": 1, "high": 1}
     assert transformer["lengths"]["12"]["value"] == 0.5
-    assert transformer["length_sequences"]["12"]["value"] == 0.25
+    assert transformer["lengths_whole"]["12"]["value"] == 0.25
     assert lstm["solved_fraction"]["high"] == pytest.approx(0.369, abs=5e-4)
     assert lstm["restricted_mean_steps"] == {"value": 800, "low": 800, "high": 800}
     assert lstm["solved_curve"] == {"steps": [0, 800], "solved": [0, 0]}
@@ -172,7 +172,7 @@ def test_a_diverged_run_never_solves_and_scores_chance():
     summary = summarize(study(dataclasses.replace(good, diverged=diverged, **broken)))["models"]["transformer"]
     assert summary["solved_fraction"]["value"] == 7 / 8
     rows = [row for row in summary["runs"] if row["seed"] == 2]
-    assert [(row["solved"], row["diverged"], row["final"], row["steps_to_threshold"]) for row in rows] == [
+    assert [(row["solved"], row["diverged"], row["final"], row["steps_to_solve"]) for row in rows] == [
         (False, True, 0, None)
     ] * 3
     assert "3 of 24 runs diverged: kept, unsolved to the budget, final score 0" in summary["flags"]
@@ -243,7 +243,7 @@ def test_no_threshold():
     summary = summarize(study(a, b, threshold=None))
     m = summary["models"]["a"]
     assert [m[key] for key in ("solved_fraction", "restricted_mean_steps", "median_steps")] == [None] * 3
-    assert {run["solved"] for run in m["runs"]} == {run["steps_to_threshold"] for run in m["runs"]} == {None}
+    assert {run["solved"] for run in m["runs"]} == {run["steps_to_solve"] for run in m["runs"]} == {None}
     assert [row["measure"] for row in summary["comparisons"]] == ["final"]
     assert summary["timing"]["a"]["restricted_mean_seconds"] is None
     assert summary["verdict"].startswith(

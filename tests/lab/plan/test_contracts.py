@@ -14,7 +14,7 @@ from attn_jax.lab.plan import contracts
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory
-from attn_jax.lab.run.session import claimed
+from attn_jax.lab.run.session import opened
 
 OWN = """
 import jax
@@ -125,7 +125,7 @@ def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeyp
     config.write_text(own(study=MIXER.replace("num_layers=1)}", "num_layers=1), 'gru': classic(GRU())}, match=None")))
     config.write_text(config.read_text().replace("import Mixer,", "import GRU, Mixer,"))
     plan = StudyPlan(load_study(config))
-    with claimed(study, plan, layout_of(plan)) as layout:
+    with opened(study, plan, layout_of(plan)) as layout:
         for model, k in ((model, k) for model in ("own", "gru") for k in range(layout.blocks)):
             block_directory(study, model, k).mkdir(parents=True)
             append_row(block_directory(study, model, k) / "metrics.jsonl", {"test": {}})

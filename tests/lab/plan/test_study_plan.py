@@ -207,7 +207,7 @@ def test_the_floor_of_strings_is_what_its_predictor_scores(name):
     said = floor.predict(np.asarray(pairs.source), np.asarray(pairs.source_valid)).argmax(-1)
     longest = pairs.target.shape[1]
     padded = np.pad(said, ((0, 0), (0, longest)))[:, :longest]
-    assert (padded == np.asarray(pairs.target)).all(1).mean() == floor.metric == 0
+    assert (padded == np.asarray(pairs.target)).all(1).mean() == floor.value == 0
 
 
 def test_strings_of_what_has_none_are_refused():

@@ -19,7 +19,7 @@ from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
 from attn_jax.lab.run.executor import WorkerDiedError
-from attn_jax.lab.run.session import claimed, jobs_of, record_environment, run_jobs
+from attn_jax.lab.run.session import jobs_of, opened, record_environment, run_jobs
 
 
 def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
@@ -52,9 +52,9 @@ def test_a_second_holder_is_named(tmp_path):
         pass
 
 
-def claim(directory, study, **changes):
+def open_study(directory, study, **changes):
     plan = StudyPlan(study)
-    with claimed(directory, plan, layout_of(plan, **changes)) as layout:
+    with opened(directory, plan, layout_of(plan, **changes)) as layout:
         return layout
 
 
@@ -68,7 +68,7 @@ def test_what_takes_long_is_asked_about_once_for_each_model(tmp_path, monkeypatc
     monkeypatch.setattr("attn_jax.lab.run.session.study_facts", lambda plan: facts)
 
     def go(models, *, yes=False):
-        with claimed(tmp_path, plan, layout_of(plan), models=models, confirmed=yes) as layout:
+        with opened(tmp_path, plan, layout_of(plan), models=models, confirmed=yes) as layout:
             return layout
 
     layout = go(["gru"])
@@ -89,10 +89,10 @@ def test_what_takes_long_is_asked_about_once_for_each_model(tmp_path, monkeypatc
 
 
 def test_another_config_is_refused_with_the_difference(tmp_path):
-    claim(tmp_path / "s", get_config())
+    open_study(tmp_path / "s", get_config())
     before = (tmp_path / "s" / "study.json").read_bytes()
     with pytest.raises(ConfigError, match=r"belongs to another config of study 'tiny' \(train.steps: 200 -> 100\)"):
-        claim(tmp_path / "s", changed(steps=100))
+        open_study(tmp_path / "s", changed(steps=100))
     assert (tmp_path / "s" / "study.json").read_bytes() == before
 
 
@@ -105,7 +105,7 @@ def test_a_wrong_config_leaves_no_trace(tmp_path):
     study = get_config()
     wrong = replace(study, evaluate=replace(study.evaluate, lengths=(0,)))
     with pytest.raises(ConfigError, match=r"evaluate\.lengths"):
-        claim(tmp_path / "s", wrong)
+        open_study(tmp_path / "s", wrong)
     assert not (tmp_path / "s").exists()
 
 
@@ -119,7 +119,7 @@ def test_where_it_ran_first_is_kept_and_what_is_new_is_added(tmp_path):
 def test_a_study_of_another_version_is_refused(tmp_path):
     (tmp_path / "study.json").write_text("{}")
     with pytest.raises(ConfigError, match="not of this version"):
-        claim(tmp_path, get_config())
+        open_study(tmp_path, get_config())
 
 
 def test_no_worker_trains_on_for_a_command_that_cannot_go_on(tmp_path):
@@ -136,28 +136,28 @@ def test_no_worker_trains_on_for_a_command_that_cannot_go_on(tmp_path):
 def test_a_directory_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("!")
     with pytest.raises(ConfigError, match=r"holds thesis.tex and no study"):
-        claim(tmp_path, get_config())
+        open_study(tmp_path, get_config())
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_file_is_no_directory(tmp_path):
     (tmp_path / "s").write_text("!")
     with pytest.raises(ConfigError, match="is a file"):
-        claim(tmp_path / "s", get_config())
+        open_study(tmp_path / "s", get_config())
 
 
 def test_the_layout_of_the_beginning_stays(tmp_path):
     """A study begun on two cores keeps its block width on sixteen: bits depend on it."""
-    first = claim(tmp_path / "s", get_config(), workers=2)
-    again = claim(tmp_path / "s", get_config(), workers=16)
+    first = open_study(tmp_path / "s", get_config(), workers=2)
+    again = open_study(tmp_path / "s", get_config(), workers=16)
     assert again == first
     assert layout_of(StudyPlan(get_config()), workers=16) != first
 
 
 def test_another_kind_of_machine_is_refused(tmp_path):
-    claim(tmp_path / "s", get_config())
+    open_study(tmp_path / "s", get_config())
     with pytest.raises(MachineError, match="was begun on 1 cpu"):
-        claim(tmp_path / "s", get_config(), platform="gpu", num_devices=4)
+        open_study(tmp_path / "s", get_config(), platform="gpu", num_devices=4)
 
 
 def test_runs_split_evenly_over_devices():
@@ -188,7 +188,7 @@ class Fails:
 
 def some_jobs(directory):
     plan = StudyPlan(get_config())
-    with claimed(directory, plan, layout_of(plan)) as layout:
+    with opened(directory, plan, layout_of(plan)) as layout:
         return jobs_of(plan, directory, layout, ["transformer", "gru"])
 
 

@@ -315,7 +315,7 @@ def test_a_field_of_study_json_is_not_what_was_written(name, attempt, tmp_path, 
     attempt(["report", "study"], 2, "study/study.json: is damaged: ")
 
 
-SCORES = ("loss", "metric", "sequence")
+SCORES = ("loss", "metric", "whole")
 LINES = {
     "torn in the middle": (lambda lines: lines.__setitem__(4, lines[4][:30]), "line 5: is damaged"),
     "not UTF-8": (lambda lines: lines.__setitem__(4, b"\xff" + lines[4]), "line 5: is damaged"),

@@ -21,7 +21,7 @@ def write(directory, model, block, *rows):
         append_row(folder / "metrics.jsonl", row)
 
 
-SCORES = {"loss": [[1.0]], "metric": [[0.5]], "sequence": [[0.5]]}
+SCORES = {"loss": [[1.0]], "metric": [[0.5]], "whole": [[0.5]]}
 
 
 def chunk(step, seconds=2.0):

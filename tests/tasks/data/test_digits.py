@@ -35,7 +35,7 @@ def test_rows_are_the_same_images_eight_pixels_a_place():
     assert (np.asarray(rows.targets)[:, -1] == targets[:, -1]).all()
     assert (np.asarray(rows.scored) == (np.arange(8) == 7)).all()
     assert ROWS.make().spec.lengths(1, 64) == (8,)
-    assert floors(ROWS, 8)["majority"].metric == floors(Digits(), 64)["majority"].metric
+    assert floors(ROWS, 8)["majority"].value == floors(Digits(), 64)["majority"].value
 
 
 def test_every_image_lies_in_one_split_with_its_label():
@@ -76,9 +76,9 @@ def test_majority_is_found_in_train_and_counted_in_test():
     commonest = Counter(labels[:1077].tolist()).most_common(1)[0][0]
     share = sum(label == commonest for label in labels[1437:]) / 360
     found = floors(Digits(), 64)
-    assert found["majority"].metric == pytest.approx(share)
+    assert found["majority"].value == pytest.approx(share)
     assert found["majority"].predict(np.zeros((1, 64, 1)), np.ones((1, 64), bool))[0, 5].argmax() == commonest
-    assert found["uniform"].metric == 0.1
+    assert found["uniform"].value == 0.1
 
 
 def test_images_enter_a_program_once():

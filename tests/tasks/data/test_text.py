@@ -81,7 +81,7 @@ def test_the_alphabet_is_that_of_the_whole_file(written):
     config = written("ab" * 45 + "ba" * 4 + "éß")  # the last two stand in the test split only
     assert load(config.path).alphabet == "abßé"
     assert config.make().spec.io.vocab_size == config.make().spec.io.num_classes == 4
-    assert all(math.isfinite(floor.metric) for floor in floors(config, 3).values())
+    assert all(math.isfinite(floor.value) for floor in floors(config, 3).values())
 
 
 def test_floors_are_sums_over_every_window(written):
@@ -98,7 +98,7 @@ def test_floors_are_sums_over_every_window(written):
         found = floors(config, length)
         for name, nats in (("uniform", math.log(size)), ("unigram", unigram), ("bigram", bigram)):
             assert found[name].loss == pytest.approx(nats, rel=1e-12)
-            assert found[name].metric == pytest.approx(nats / math.log(2), rel=1e-12)
+            assert found[name].value == pytest.approx(nats / math.log(2), rel=1e-12)
 
 
 def test_default_text_is_the_language_reference_once():
@@ -111,7 +111,7 @@ def test_default_text_is_the_language_reference_once():
     assert text.startswith('The "assert" statement\n')
     assert hashlib.sha256(text.encode()).hexdigest() in Text().make().spec.source
     held = floors(Text(), 40)
-    assert 1 < held["bigram"].metric < held["unigram"].metric < held["uniform"].metric < 8
+    assert 1 < held["bigram"].value < held["unigram"].value < held["uniform"].value < 8
 
 
 def test_splits_of_the_default_text_share_no_long_window():

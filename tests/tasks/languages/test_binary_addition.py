@@ -72,12 +72,12 @@ def enumerate_best(length, operation):
 @pytest.mark.parametrize("length", [4, 5, 6, 7, 10, 11])
 def test_floor_by_enumerating_every_question(length):
     best = enumerate_best(length, int.__add__)
-    assert floors(BinaryAddition(), length)["position_and_length"].metric == pytest.approx(best, rel=1e-12)
+    assert floors(BinaryAddition(), length)["position_and_length"].value == pytest.approx(best, rel=1e-12)
     assert floors(BinaryAddition(), length)["uniform"][:2] == (1 / 3, np.log(3))
 
 
 def test_floor_of_the_published_lengths():
-    found = [floors(BinaryAddition(), length)["position_and_length"].metric for length in range(41, 501)]
+    found = [floors(BinaryAddition(), length)["position_and_length"].value for length in range(41, 501)]
     assert np.mean(found) == pytest.approx(0.5001, abs=6e-5)
 
 

@@ -69,7 +69,7 @@ def test_table_by_enumerating_every_question(length):
     counted = np.array([[counts[letter] for letter in range(3)] for counts in places])
     np.testing.assert_allclose(answer_table(length), counted, rtol=1e-12, atol=1e-15)
     if length > 3:
-        found = floors(BinaryMultiplication(), length)["position_and_length"].metric
+        found = floors(BinaryMultiplication(), length)["position_and_length"].value
         assert found == pytest.approx(metric(counted), rel=1e-12)
     else:
         assert metric(counted) == 1  # why lengths start at 4
@@ -98,7 +98,7 @@ def test_table_of_long_operands_is_what_samples_say(length):
 
 def test_floor_of_the_published_lengths():
     some = [*range(41, 59, 3), *range(59, 501, 21), 500]  # smooth between: the mean over all 460 is .50317
-    found = [floors(BinaryMultiplication(), length)["position_and_length"].metric for length in some]
+    found = [floors(BinaryMultiplication(), length)["position_and_length"].value for length in some]
     assert np.interp(range(41, 501), some, found).mean() == pytest.approx(0.50317, abs=3e-5)
 
 

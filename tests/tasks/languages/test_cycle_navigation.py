@@ -47,14 +47,14 @@ def test_floor_by_walking_every_way(num_positions, length):
     for steps in itertools.product((-1, 0, 1), repeat=length):
         counts[sum(steps) % num_positions] += 1
     floor = floors(CycleNavigation(num_positions), length)["position_and_length"]
-    assert floor.metric == pytest.approx(counts.max() / 3**length, rel=1e-12)
+    assert floor.value == pytest.approx(counts.max() / 3**length, rel=1e-12)
     said = floor.predict(np.zeros((1, length + 1), int), np.ones((1, length + 1), bool))[0, -1]
     likeliest = counts == counts.max()
     assert said == pytest.approx(likeliest / likeliest.sum())
 
 
 def test_floor_of_the_published_lengths():
-    metrics = [floors(CycleNavigation(), length)["position_and_length"].metric for length in range(41, 501)]
+    metrics = [floors(CycleNavigation(), length)["position_and_length"].value for length in range(41, 501)]
     assert metrics == pytest.approx([0.2] * 460, abs=1e-10)
 
 

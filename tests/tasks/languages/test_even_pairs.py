@@ -43,7 +43,7 @@ def test_one_bit_short_of_both_ends_nothing_helps():
         for bits, answer in zip(np.delete(strings, hidden, axis=1).tolist(), answers, strict=True):
             counts[tuple(bits)][answer] += 1
         assert all(count == [1, 1] for count in counts.values())
-    assert floors(EvenPairs(), length)["uniform"].metric == answers.mean() == 0.5
+    assert floors(EvenPairs(), length)["uniform"].value == answers.mean() == 0.5
 
 
 def test_bits_and_answers_are_balanced():

@@ -112,9 +112,9 @@ def test_chance_is_the_best_that_has_lost_the_places(config, alphabet, length):
 @EACH
 def test_floors_where_scores_are_published(config):
     floors = replace(config, alphabet=2).make().floors
-    found = {length: floors(length)["most_frequent_letter"].metric for length in (2, 5, 20, 50)}
+    found = {length: floors(length)["most_frequent_letter"].value for length in (2, 5, 20, 50)}
     assert found == pytest.approx({2: 0.75, 5: 0.6875, 20: 0.588, 50: 0.556}, abs=5e-4)
-    unseen = [floors(length)["most_frequent_letter"].metric for length in range(41, 501, 9)]
+    unseen = [floors(length)["most_frequent_letter"].value for length in range(41, 501, 9)]
     assert np.mean(unseen) == pytest.approx(0.528, abs=5e-4)
     assert config.make().floors(7)["uniform"][:2] == (1 / 6, math.log(6))
 

@@ -60,8 +60,8 @@ def test_floors_by_enumerating_every_question(length):
     valid = np.ones(questions.shape, bool)
     majority = (questions == 1).sum(axis=1) > (questions == 0).sum(axis=1)
     found = floors(MissingDuplicate(), length)
-    assert found["uniform"].metric == answers.mean() == 0.5
-    assert found["majority_bit"].metric == (majority == answers).mean()
+    assert found["uniform"].value == answers.mean() == 0.5
+    assert found["majority_bit"].value == (majority == answers).mean()
     assert (found["majority_bit"].predict(questions, valid)[:, -1, 1] == majority).all()
     assert (solve(MissingDuplicate(), questions, valid)[:, -1] == answers).all()
 
@@ -72,7 +72,7 @@ def test_the_parity_of_the_ones_seen_is_the_answer():
 
 
 def test_floor_of_the_published_lengths():
-    metrics = [floors(MissingDuplicate(), length)["majority_bit"].metric for length in range(42, 501, 2)]
+    metrics = [floors(MissingDuplicate(), length)["majority_bit"].value for length in range(42, 501, 2)]
     assert np.mean(metrics) == pytest.approx(0.5197, abs=5e-5)
     assert metrics[1::2] == [0.5] * 115
 

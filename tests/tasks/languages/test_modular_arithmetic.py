@@ -64,15 +64,15 @@ def test_floor_by_enumerating_every_expression(modulus, length):
     choices = [range(modulus) if place % 2 == 0 else range(modulus, modulus + 3) for place in range(length)]
     values = [value(tokens, modulus) for tokens in itertools.product(*choices)]
     counts = np.bincount(values, minlength=modulus)
-    assert floor(length, modulus).metric == pytest.approx(counts.max() / len(values), rel=1e-12)
+    assert floor(length, modulus).value == pytest.approx(counts.max() / len(values), rel=1e-12)
     predicted = floor(length, modulus).predict(np.zeros((1, length + 1), int), np.ones((1, length + 1), bool))[0, -1]
     likeliest = counts == counts.max()
     assert predicted == pytest.approx(likeliest / likeliest.sum())
 
 
 def test_floors_of_the_published_lengths():
-    assert np.mean([floor(length).metric for length in range(1, 40, 2)]) == pytest.approx(0.2060, abs=5e-5)
-    assert np.mean([floor(length).metric for length in range(41, 500, 46)]) == pytest.approx(0.2, abs=5e-5)
+    assert np.mean([floor(length).value for length in range(1, 40, 2)]) == pytest.approx(0.2060, abs=5e-5)
+    assert np.mean([floor(length).value for length in range(41, 500, 46)]) == pytest.approx(0.2, abs=5e-5)
 
 
 def test_lengths_are_odd():

@@ -66,14 +66,14 @@ def test_floor_by_enumerating_every_expression(modulus, longest):
         for text, probability in expressions(length, modulus):
             law[eval(text) % modulus] += probability
         assert law.sum() == pytest.approx(1)
-        assert floor(length, modulus).metric == pytest.approx(law.max(), rel=1e-12)
+        assert floor(length, modulus).value == pytest.approx(law.max(), rel=1e-12)
         said = floor(length, modulus).predict(np.zeros((1, length + 1), int), np.ones((1, length + 1), bool))[0, -1]
         likeliest = np.isclose(law, law.max(), rtol=1e-9)
         assert said == pytest.approx(likeliest / likeliest.sum())
 
 
 def test_floors_of_the_published_lengths():
-    metrics = [floor(length).metric for length in range(41, 501)]
+    metrics = [floor(length).value for length in range(41, 501)]
     assert np.mean(metrics) == pytest.approx(0.3101, abs=5e-5)
     assert metrics[0] == pytest.approx(0.2920, abs=5e-5)
     assert metrics[-1] == pytest.approx(0.3160, abs=5e-5)

@@ -63,7 +63,7 @@ def test_memoryless_floor_is_the_best_of_all_that_see_one_token_and_its_place(le
     best = sum(max(counts) for counts in seen.values()) / total
     loss = -sum(n * math.log(n / sum(counts)) for counts in seen.values() for n in counts if n) / total
     floor = floors(RUNNING, length)["memoryless"]
-    assert floor.metric == pytest.approx(best)
+    assert floor.value == pytest.approx(best)
     assert floor.loss == pytest.approx(loss)
     assert best == (1 + (length - 1) / 2) / length
 

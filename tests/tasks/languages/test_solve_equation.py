@@ -64,7 +64,7 @@ def test_the_answer_is_uniform_and_the_value_says_nothing_of_it():
     counts = np.bincount(answers * 5 + values, minlength=25)
     assert len(counts) == 25
     assert (abs(counts - 1000) < 5 * np.sqrt(1000)).all()
-    assert floors(SolveEquation(), 12)["uniform"].metric == 0.2
+    assert floors(SolveEquation(), 12)["uniform"].value == 0.2
 
 
 @pytest.mark.parametrize(("length", "sign"), [(3, 1), (4, -1), (5, 1), (6, -1)])

@@ -15,7 +15,7 @@ from attn_jax.testing.check_task import check_task
 
 
 def position_and_length(length, alphabet=5):
-    return floors(Sort(alphabet), length)["position_and_length"].metric
+    return floors(Sort(alphabet), length)["position_and_length"].value
 
 
 @pytest.mark.parametrize("alphabet", [5, 20])

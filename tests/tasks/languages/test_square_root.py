@@ -72,13 +72,13 @@ def test_floor_by_enumerating_every_number(length):
         for place, bit in enumerate(bits(math.isqrt(n), num_roots)):
             counts[place][bit] += 1
     best = sum(max(count.values()) for count in counts) / num_roots / (2**length - 1)
-    assert floors(SquareRoot(), length)["position_and_length"].metric == pytest.approx(best, rel=1e-12)
+    assert floors(SquareRoot(), length)["position_and_length"].value == pytest.approx(best, rel=1e-12)
     assert best < 1
     assert floors(SquareRoot(), length)["uniform"][:2] == (0.5, math.log(2))
 
 
 def test_floor_of_the_published_lengths():
-    found = [floors(SquareRoot(), length)["position_and_length"].metric for length in range(41, 501)]
+    found = [floors(SquareRoot(), length)["position_and_length"].value for length in range(41, 501)]
     assert np.mean(found) == pytest.approx(0.5037, abs=6e-5)
 
 

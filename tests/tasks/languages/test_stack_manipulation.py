@@ -29,7 +29,7 @@ def from_the_top(tokens):
 
 
 def position_and_length(length):
-    return floors(CONFIG, length)["position_and_length"].metric
+    return floors(CONFIG, length)["position_and_length"].value
 
 
 def test_contract():

@@ -63,13 +63,13 @@ def test_floors_are_the_integrals(length):
     to_integral = 1 / (1 - Fraction(1, n**2))
     found = floors(Adding(), length)
     for name, error in (("best_constant", constant), ("memoryless", memoryless), ("first_number", one_known)):
-        assert found[name].metric == found[name].loss == pytest.approx(float(error * to_integral), rel=1e-12)
+        assert found[name].value == found[name].loss == pytest.approx(float(error * to_integral), rel=1e-12)
 
 
 def test_floors_of_the_table():
-    assert floors(Adding(), 40)["best_constant"].metric == pytest.approx(1 / 6)
-    assert floors(Adding(), 40)["first_number"].metric == pytest.approx(1 / 12)
-    assert floors(Adding(), 2)["memoryless"].metric == pytest.approx(1 / 12)  # the last place is always marked
+    assert floors(Adding(), 40)["best_constant"].value == pytest.approx(1 / 6)
+    assert floors(Adding(), 40)["first_number"].value == pytest.approx(1 / 12)
+    assert floors(Adding(), 2)["memoryless"].value == pytest.approx(1 / 12)  # the last place is always marked
 
 
 def test_no_constant_is_better_than_1():

@@ -78,21 +78,21 @@ def test_floors_without_the_query_by_enumerating_every_sequence(num_symbols, max
                 commonest += (min(max(counts), max_count) == count) / ways
                 rarest += (min(counts) == count) / ways
     found = floors(Counting(num_symbols, max_count), length)
-    assert found["commonest_count"].metric == pytest.approx(commonest, rel=1e-12)
-    assert found["rarest_count"].metric == pytest.approx(rarest, rel=1e-12)
+    assert found["commonest_count"].value == pytest.approx(commonest, rel=1e-12)
+    assert found["rarest_count"].value == pytest.approx(rarest, rel=1e-12)
 
 
 def test_chance_is_below_best_and_near_it_at_short_lengths_only():
     spec = Counting().make().spec
     assert spec.chance == "commonest_count"
     # The largest count of a symbol ignores the query and is right far more often than 1 / 8 = "uniform".
-    found = [floors(Counting(16, 7), length)["commonest_count"].metric for length in (7, 14, 21, 35, 49)]
+    found = [floors(Counting(16, 7), length)["commonest_count"].value for length in (7, 14, 21, 35, 49)]
     assert found == pytest.approx([0.784, 0.675, 0.573, 0.396, 0.244], abs=1e-3)
     for config in (Counting(2, 1), Counting(2, 9), Counting(), Counting(40, 9)):
         shortest = config.max_count
-        assert all(floors(config, length)["commonest_count"].metric < 0.95 for length in range(shortest, shortest + 9))
+        assert all(floors(config, length)["commonest_count"].value < 0.95 for length in range(shortest, shortest + 9))
     trained = [floors(Counting(), length) for length in range(spec.train_lengths[0], spec.train_lengths[1] + 1)]
-    assert all(found["rarest_count"].metric < found["commonest_count"].metric < 0.5 for found in trained)
+    assert all(found["rarest_count"].value < found["commonest_count"].value < 0.5 for found in trained)
 
 
 def test_counts_are_said_without_the_query():

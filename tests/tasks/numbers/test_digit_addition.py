@@ -91,7 +91,7 @@ def test_floor_by_enumerating_every_question(order, base, length):
                 places[place][letter] += 1 / (len(every_a) * len(every_b))
     best = sum(max(counts.values(), default=0) for counts in places) / sum(sum(c.values()) for c in places)
     found = floors(DigitAddition(base, order), length)
-    assert found["position_and_length"].metric == pytest.approx(best, rel=1e-12)
+    assert found["position_and_length"].value == pytest.approx(best, rel=1e-12)
     assert best < 1
     assert found["uniform"][:2] == (1 / (base + 1), np.log(base + 1))
 

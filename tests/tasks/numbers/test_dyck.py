@@ -130,7 +130,7 @@ def test_memoryless_floor_is_the_best_of_all_that_see_one_token(length):
     best = sum(max(counts.values()) for counts in seen.values()) / total
     found = floors(Dyck(num_kinds=3, max_depth=2), length)
     assert found["memoryless"].loss == pytest.approx(loss, rel=1e-12)
-    assert found["memoryless"].metric == pytest.approx(best, rel=1e-12)
+    assert found["memoryless"].value == pytest.approx(best, rel=1e-12)
     assert found["uniform"][:2] == (1 / 3, math.log(3))
 
 

@@ -73,7 +73,7 @@ def test_one_symbol_floor_is_the_best_at_each_place(num_symbols, length):
             joint[np.arange(length), changed, winner] += probability / num_symbols**length
     best = joint.max(axis=2).sum(axis=1)
     found = floors(Majority(num_symbols), length)
-    assert best == pytest.approx([found["one_symbol"].metric] * length, rel=1e-12)
+    assert best == pytest.approx([found["one_symbol"].value] * length, rel=1e-12)
     assert joint.sum(axis=(0, 1)) / length == pytest.approx([1 / num_symbols] * num_symbols)
     assert found["uniform"][:2] == (1 / num_symbols, math.log(num_symbols))
 

@@ -117,8 +117,8 @@ def test_first_state_says_little_of_the_rows():
 def test_phases_come_in_order(num_states):
     for length in (4, 20, 40):
         found = floors(MarkovChain(num_states), length)
-        assert found["uniform"].metric == math.log(num_states)
-        assert found["uniform"].metric > found["unigram"].metric > found["bayes"].metric
+        assert found["uniform"].value == math.log(num_states)
+        assert found["uniform"].value > found["unigram"].value > found["bayes"].value
 
 
 def test_predictors_count_what_was_read():

@@ -72,7 +72,7 @@ def test_floors(operation):
     assert found["uniform"][:2] == (1 / 97, math.log(97))
     answers = Counter(c for _, _, c in triples(ModularTable(7, operation), "test"))
     constant = floors(ModularTable(7, operation), 4)["best_constant"]
-    assert constant.metric == pytest.approx(answers[0] / answers.total())
+    assert constant.value == pytest.approx(answers[0] / answers.total())
     assert constant.loss is None
 
 
@@ -80,7 +80,7 @@ def test_chance_is_the_better_constant():
     assert ModularTable().make().spec.chance == "uniform"
     times = ModularTable(operation="x")
     assert times.make().spec.chance == "best_constant"
-    assert floors(times, 4)["best_constant"].metric > 1.5 / 97
+    assert floors(times, 4)["best_constant"].value > 1.5 / 97
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_order_is_free_within_a_half():
 def test_same_set_by_enumeration(num_symbols, length):
     exact = sum(share for share, one, other in twins(num_symbols, length) if set(one) == set(other))
     assert probability_of_same_set(length, num_symbols) == exact
-    assert floors(Multiset(num_symbols), length)["same_set"].metric == float(1 - exact / 2)
+    assert floors(Multiset(num_symbols), length)["same_set"].value == float(1 - exact / 2)
 
 
 def test_shorter_halves_may_be_told_apart_by_their_sets():
@@ -120,8 +120,8 @@ def test_shorter_halves_may_be_told_apart_by_their_sets():
 
 
 def test_floors_of_the_docstring():
-    assert round(floors(Multiset(), 8)["same_set"].metric, 3) == 0.77
-    assert round(floors(Multiset(), 16)["same_set"].metric, 3) == 0.53
+    assert round(floors(Multiset(), 8)["same_set"].value, 3) == 0.77
+    assert round(floors(Multiset(), 16)["same_set"].value, 3) == 0.53
 
 
 def test_same_set_predictor():

@@ -81,7 +81,7 @@ def test_most_frequent_value_is_the_published_plateau():
         exact = expected_max_by_partitions(length, 16) / length
         assert exact == pytest.approx(published, abs=6e-4)
         floor = floors(AssociativeRecall(), length)["most_frequent_value"]
-        assert floor.metric == pytest.approx(exact, rel=1e-12)
+        assert floor.value == pytest.approx(exact, rel=1e-12)
         assert floor.loss is None
 
 
@@ -95,8 +95,8 @@ def test_floors_by_enumerating_every_context(length, num_values):
         loss -= sum(math.log(counts[v] / length) / length for v in values)
     total = num_values**length
     found = floors(AssociativeRecall(num_values=num_values), length)
-    assert found["most_frequent_value"].metric == pytest.approx(most / total, rel=1e-12)
-    assert found["value_in_context"].metric == pytest.approx(within / total, rel=1e-12)
+    assert found["most_frequent_value"].value == pytest.approx(most / total, rel=1e-12)
+    assert found["value_in_context"].value == pytest.approx(within / total, rel=1e-12)
     assert found["value_in_context"].loss == pytest.approx(loss / total, rel=1e-12, abs=1e-15)
     assert found["uniform"][:2] == (1 / num_values, math.log(num_values))
     assert float(expected_max_count(length, num_values)) == pytest.approx(most / total * length)

@@ -51,7 +51,7 @@ def test_memoryless_loss_is_the_published_plateau():
         floor = floors(CopyMemory(), length)["memoryless"]
         assert floor.loss == pytest.approx(10 * math.log(8) / (length + 20))
         assert floor.loss == pytest.approx(published, abs=5e-5)
-        assert floor.metric == 1 / 8
+        assert floor.value == 1 / 8
 
 
 def test_memoryless_predictor_waits_for_the_signal():
@@ -66,14 +66,14 @@ def test_memoryless_predictor_waits_for_the_signal():
 def test_most_frequent_letter_by_enumerating_every_string(num_letters, num_copied):
     most = sum(max(Counter(letters).values()) for letters in itertools.product(range(num_letters), repeat=num_copied))
     floor = floors(CopyMemory(num_letters, num_copied), 5)["most_frequent_letter"]
-    assert floor.metric == pytest.approx(most / num_copied / num_letters**num_copied, rel=1e-12)
+    assert floor.value == pytest.approx(most / num_copied / num_letters**num_copied, rel=1e-12)
     assert floor.loss is None
 
 
 def test_the_stronger_floor_leaves_the_published_scale():
     # The results in configs/copy_memory.py are normalised by 1 / 8.
     assert CopyMemory().make().spec.chance == "memoryless"
-    assert floors(CopyMemory(), 30)["most_frequent_letter"].metric == pytest.approx(0.302, abs=5e-4)
+    assert floors(CopyMemory(), 30)["most_frequent_letter"].value == pytest.approx(0.302, abs=5e-4)
 
 
 def test_most_frequent_letter_counts_what_was_read():

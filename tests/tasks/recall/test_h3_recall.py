@@ -76,17 +76,17 @@ def test_counting_by_enumerating_every_sequence(num_pairs, num_keys, num_values)
                 commonest += (answer in largest) / len(largest) / len(seen) / total
     found = floors(H3Recall(num_keys, num_values, loss="answers"), num_pairs)
     assert found["value_in_context"][:2] == pytest.approx((share, loss), rel=1e-12)
-    assert found["most_frequent_value"].metric == pytest.approx(commonest, rel=1e-12)
+    assert found["most_frequent_value"].value == pytest.approx(commonest, rel=1e-12)
 
 
 def test_published_chance():
     found = floors(H3Recall(), 10)
-    assert found["memoryless"].metric == 0.25
-    assert found["uniform"].metric == 0.1
+    assert found["memoryless"].value == 0.25
+    assert found["uniform"].value == 0.1
     assert found["memoryless"].loss == pytest.approx((21 * math.log(10) + math.log(4)) / 22)
     assert floors(H3Recall(loss="answers"), 10)["memoryless"].loss == pytest.approx(math.log(4))
     # Counting reaches twice as much: four keys share four values, and one of them is asked.
-    assert found["most_frequent_value"].metric == pytest.approx(0.505, abs=5e-4)
+    assert found["most_frequent_value"].value == pytest.approx(0.505, abs=5e-4)
 
 
 def test_bad_arguments_are_named():

@@ -67,19 +67,19 @@ def test_floors_by_enumerating_every_sequence(length, num_symbols):
             loss -= math.log(counts[answer] / (length - 1))
             total += 1
     found = floors(InductionHeads(num_symbols=num_symbols), length)
-    assert found["most_frequent_symbol"].metric == pytest.approx(most / total)
+    assert found["most_frequent_symbol"].value == pytest.approx(most / total)
     assert found["value_in_context"][:2] == pytest.approx((within / total, loss / total))
     assert found["symbols"][:2] == pytest.approx((1 / num_symbols, math.log(num_symbols)))
 
 
 def test_published_chances():
-    assert floors(InductionHeads.mamba(), 256)["uniform"].metric == 0.0625
-    assert floors(InductionHeads.h3(), 30)["uniform"].metric == 0.05
+    assert floors(InductionHeads.mamba(), 256)["uniform"].value == 0.0625
+    assert floors(InductionHeads.h3(), 30)["uniform"].value == 0.05
     assert InductionHeads.h3().make().spec.loss_places == "all"
     assert InductionHeads.mamba().make().spec.loss_places == "scored"
     # What counting reaches there, above both.
-    assert floors(InductionHeads.h3(), 30)["most_frequent_symbol"].metric == pytest.approx(0.1473, abs=5e-5)
-    assert floors(InductionHeads.mamba(), 256)["most_frequent_symbol"].metric == pytest.approx(0.0961, abs=5e-5)
+    assert floors(InductionHeads.h3(), 30)["most_frequent_symbol"].value == pytest.approx(0.1473, abs=5e-5)
+    assert floors(InductionHeads.mamba(), 256)["most_frequent_symbol"].value == pytest.approx(0.0961, abs=5e-5)
 
 
 def test_training_on_everything_dilutes_the_answer():

@@ -100,8 +100,8 @@ def test_whole_answers_by_enumerating_every_string_and_guess():
             every += sum(guess == answer for guess in itertools.product(range(3), repeat=3))
             asked += 1
     found = floors(config, 4)
-    assert found["position_and_length"].metric == letters / asked / 2**2
-    assert found["uniform"].metric == pytest.approx(every / asked / 3**3, rel=1e-12)
+    assert found["position_and_length"].value == letters / asked / 2**2
+    assert found["uniform"].value == pytest.approx(every / asked / 3**3, rel=1e-12)
     by_letter = floors(Lookup(ngram=1, num_answered=2, num_letters=2), 4)
     assert [floor.loss for floor in found.values()] == [floor.loss for floor in by_letter.values()]
 

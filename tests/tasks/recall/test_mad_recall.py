@@ -135,8 +135,8 @@ def by_enumeration(config, num_pairs):
 def test_floors_by_enumeration(config, num_pairs):
     found = floors(config, 2 * num_pairs)
     share, most = by_enumeration(config, num_pairs)
-    assert found["value_in_context"].metric == pytest.approx(share, rel=1e-12)
-    assert found["most_frequent_value"].metric == pytest.approx(most, rel=1e-12)
+    assert found["value_in_context"].value == pytest.approx(share, rel=1e-12)
+    assert found["most_frequent_value"].value == pytest.approx(most, rel=1e-12)
     assert found["uniform"][:2] == (1 / config.num_values, math.log(config.num_values))
 
 

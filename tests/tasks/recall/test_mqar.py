@@ -115,11 +115,11 @@ def test_published_floors():
         assert found["uniform"][:2] == pytest.approx((1 / 8192, math.log(8192)))
         assert found["value_half"][:2] == pytest.approx((1 / 4096, math.log(4096)))
         assert found["value_in_context"][:2] == pytest.approx((1 / num_pairs, math.log(num_pairs)))
-        assert found["likeliest_pair"].metric == pytest.approx(likeliest, abs=5e-5)
+        assert found["likeliest_pair"].value == pytest.approx(likeliest, abs=5e-5)
 
 
 def test_with_uniform_slots_place_tells_nothing():
-    assert floors(MQAR(power=1.0), 6)["likeliest_pair"].metric == pytest.approx(1 / 6)
+    assert floors(MQAR(power=1.0), 6)["likeliest_pair"].value == pytest.approx(1 / 6)
 
 
 def test_lengths_end_where_keys_do():

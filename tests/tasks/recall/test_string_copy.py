@@ -70,17 +70,17 @@ def test_floors_by_enumerating_every_string(length, num_letters):
     found = floors(StringCopy(num_letters=num_letters), length)
     scale = total * (length + 1)
     assert found["remaining_letters"][:2] == pytest.approx(((share + total) / scale, loss / scale))
-    assert found["most_frequent_remaining"].metric == pytest.approx((commonest + total) / scale)
+    assert found["most_frequent_remaining"].value == pytest.approx((commonest + total) / scale)
     strings = floors(StringCopy(num_letters=num_letters, metric="exact_match"), length)
-    assert strings["remaining_letters"].metric == pytest.approx(whole / total)
-    assert strings["position_and_length"].metric == pytest.approx(1 / total)
-    assert strings["uniform"].metric == pytest.approx((num_letters + 1) ** -(length + 1))
+    assert strings["remaining_letters"].value == pytest.approx(whole / total)
+    assert strings["position_and_length"].value == pytest.approx(1 / total)
+    assert strings["uniform"].value == pytest.approx((num_letters + 1) ** -(length + 1))
 
 
 def test_a_letter_costs_the_published_nats():
     found = floors(StringCopy(), 16)["position_and_length"]
     assert found.loss == pytest.approx(16 / 17 * math.log(26))
-    assert found.metric == pytest.approx((16 / 26 + 1) / 17)
+    assert found.value == pytest.approx((16 / 26 + 1) / 17)
 
 
 def test_bad_arguments_are_named():

@@ -80,8 +80,8 @@ def test_memoryless_floor_is_the_best_of_all_that_see_one_token_and_its_place(le
     accuracy = sum(max(counts.values()) for counts in seen.values()) / total
     loss = -sum(n * math.log(n / counts.total()) for counts in seen.values() for n in counts.values()) / total
     floor = floors(GroupWord("s3", metric="accuracy"), length)["memoryless"]
-    assert floor.metric == pytest.approx(accuracy, rel=1e-12)
-    assert floor.metric == pytest.approx((1 + (length - 1) / 6) / length, rel=1e-12)
+    assert floor.value == pytest.approx(accuracy, rel=1e-12)
+    assert floor.value == pytest.approx((1 + (length - 1) / 6) / length, rel=1e-12)
     assert floor.loss == pytest.approx(loss, rel=1e-12)
 
 
@@ -94,15 +94,15 @@ def test_exact_match_floors_by_enumeration(length):
         for word, products in words_and_products(length):
             said = found[name].predict(np.array([word]), valid)[0]
             score += math.prod(said[t, products[t]] for t in range(length))
-        assert found[name].metric == pytest.approx(score / 6**length, rel=1e-12)
+        assert found[name].value == pytest.approx(score / 6**length, rel=1e-12)
 
 
 def test_floors_of_the_table():
     found = floors(GroupWord("a5"), 20)
     assert found["uniform"].loss == pytest.approx(4.094, abs=5e-4)
-    assert found["memoryless"].metric == pytest.approx(60.0**-19, rel=1e-12)
-    assert floors(GroupWord("a5", metric="accuracy"), 20)["memoryless"].metric == pytest.approx((1 + 19 / 60) / 20)
-    assert floors(GroupWord("a5", metric="accuracy"), 20)["uniform"].metric == 1 / 60
+    assert found["memoryless"].value == pytest.approx(60.0**-19, rel=1e-12)
+    assert floors(GroupWord("a5", metric="accuracy"), 20)["memoryless"].value == pytest.approx((1 + 19 / 60) / 20)
+    assert floors(GroupWord("a5", metric="accuracy"), 20)["uniform"].value == 1 / 60
 
 
 def test_spec():

@@ -114,7 +114,7 @@ def test_memoryless_floor_is_the_best_of_all_that_see_one_token_and_its_place(le
         loss = -sum(n * math.log(n / counts.total()) for counts in seen.values() for n in counts.values()) / total
         spec = ModularSum(3, labels).make().spec
         floor = floors(ModularSum(3, labels), length)[spec.chance]
-        assert floor.metric == pytest.approx(accuracy, rel=1e-12)
+        assert floor.value == pytest.approx(accuracy, rel=1e-12)
         assert floor.loss == pytest.approx(loss, rel=1e-12)
 
 
