@@ -58,7 +58,7 @@ def _kept(values: Array, where: Array) -> Array:
     return jnp.where(where if values.ndim == 2 else where[..., None], values, 0)
 
 
-class Pairs(NamedTuple):
+class StringBatch(NamedTuple):
     """Questions and answers as two strings of one vocabulary, whose last two ids are BOS and EOS."""
 
     source: Array  # [B, S] int32

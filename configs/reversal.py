@@ -40,5 +40,5 @@ def get_config() -> Study:
         },
         train=TrainConfig(steps=2000, batch_size=32, lengths=(2, 12), seeds=8, learning_rates=(1e-3, 3e-3)),
         evaluate=EvaluateConfig(every=100, num_examples=128, lengths=(2, 4, 6, 8, 10, 12, 14, 16)),
-        pairs=True,
+        strings=True,
     )

@@ -1,6 +1,6 @@
 """What every registered task gives, in short: python scripts/golden_tasks.py
 
-Writes tests/golden/tasks.json: of each task the fixed part of its description, hashes of batches, pairs and oracle at
+Writes tests/golden/tasks.json: of each task the fixed part of its description, hashes of batches, strings and oracle at
 three lengths and two splits, and its floors with a checksum of what they predict. tests/tasks/test_golden.py computes
 them again. A change of this file is a change of the data: it says so in CHANGELOG.md, or it is a bug.
 """
@@ -37,11 +37,11 @@ def golden(config: TaskConfig) -> dict[str, Any]:
 
 
 def _draws(task: Task, lengths: list[int]) -> list[dict[str, Any]]:
-    """Batches and pairs by name and split, at each length."""
+    """Batches and strings by name and split, at each length."""
     longest = lengths[-1]
 
     def draw(seed, length):
-        functions = {"sample": task.sample} | ({"pairs": task.pairs} if task.pairs else {})
+        functions = {"sample": task.sample} | ({"strings": task.strings} if task.strings else {})
         return {
             f"{name} {split}": function(jax.random.key(seed), BATCH_SIZE, length, longest, split=split)
             for name, function in functions.items()
@@ -71,7 +71,7 @@ def _digests(task: Task, draws: dict[str, Any]) -> dict[str, Any]:
 
 
 def _floors(task: Task, length: int, batch: Any) -> dict[str, Any]:
-    """[metric, loss, checksum of the predictor's answers] by name."""
+    """[value, loss, checksum of the predictor's answers] by name."""
     return {
         name: [floor.value, floor.loss, checksum(floor.predict(batch.inputs, batch.valid))]
         for name, floor in task.floors(length).items()

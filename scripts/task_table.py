@@ -42,7 +42,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "tested on": ", ".join(map(str, row["test_lengths"])),
         "tokens": f"{inputs} &rarr; {outputs}",
         "floors": "<br>".join(_floor(name, floor["value"], row) for name, floor in row["floors"].items()),
-        "pairs": "yes" if row["pairs"] else "",
+        "strings": "yes" if row["strings"] else "",
     }
 
 

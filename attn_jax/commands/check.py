@@ -149,5 +149,5 @@ def _task_promises(config: TaskConfig) -> tuple[str, ...]:
     check_task(config)
     task = config.make()
     solved = ("solve gives the targets where scored, from what was read so far alone",)
-    paired = ("pairs hold the strings of sample",)
-    return _EVERY_TASK + (solved if task.solve else ()) + (paired if task.pairs else ())
+    written = ("strings gives the strings of sample",)
+    return _EVERY_TASK + (solved if task.solve else ()) + (written if task.strings else ())

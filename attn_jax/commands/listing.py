@@ -99,7 +99,7 @@ def _task_row(name: str, config: TaskConfig) -> dict[str, Any]:
         "chance": spec.chance,
         "best": spec.best if spec.best_floor is None else None,
         "best_floor": spec.best_floor,
-        "pairs": task.pairs is not None,
+        "strings": task.strings is not None,
         "missing": missing,  # what must be installed before it has floors
     }
 

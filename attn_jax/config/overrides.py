@@ -4,7 +4,7 @@
     --config.train.learning-rates=1e-3,3e-3       a row of values; spaces do as well as commas
     --config.task=dyck --config.task.depth=4      a task, model or mixer by its registered name; then its fields
     --config.models.lstm.mixers=lstm,attention    a row of names
-    --config.pairs, --config.no-pairs             a switch
+    --config.strings, --config.no-strings         a switch
 
 The order of the words is free: a name is chosen before its fields are set, and a group of fields is checked once all of
 it is set.

@@ -89,13 +89,13 @@ class Study:
     Args:
       name: names the default directory, results/<name>.
       task: what is learnt.
-      models: by name; the names are shown and name folders. Sequence models, and where `pairs` is True also
+      models: by name; the names are shown and name folders. Sequence models, and where `strings` is True also
         encoder-decoders.
       train: how.
       evaluate: how it is scored.
       match: "parameters" sizes every model to the reference within 2 %; None leaves them as they are.
       reference: the model the others are matched to and compared with; None = the first.
-      pairs: whether the task is to read a question and to write its answer, scored by exact match of greedy decoding;
+      strings: whether the task is to read a question and to write its answer, scored by exact match of greedy decoding;
         a sequence model then reads both as one string.
     """
 
@@ -106,7 +106,7 @@ class Study:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     match: Literal["parameters"] | None = "parameters"
     reference: str | None = None
-    pairs: bool = False
+    strings: bool = False
 
     def __post_init__(self):
         if not self.models:
@@ -117,10 +117,10 @@ class Study:
         if self.reference is not None and self.reference not in self.models:
             raise ConfigError(f"reference: got {self.reference!r}, {nearest_names(self.reference, self.models)}")
         for name, model in self.models.items():
-            if not self.pairs and isinstance(model, EncoderDecoderConfig):
+            if not self.strings and isinstance(model, EncoderDecoderConfig):
                 raise ConfigError(
                     f"models.{name}: got a {type(model).__name__}, which writes strings; wanted a ModelConfig, or "
-                    "pairs=True"
+                    "strings=True"
                 )
         if self.train.steps % self.evaluate.every:
             raise ConfigError(

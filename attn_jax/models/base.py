@@ -70,7 +70,7 @@ class ExtendTargetFn(Protocol):
         ...
 
 
-class InspectPairFn(Protocol):
+class InspectStringsFn(Protocol):
     """What can be looked at."""
 
     def __call__(
@@ -91,7 +91,7 @@ class EncoderDecoder(NamedTuple):
     apply: DecodeFn
     encode: EncodeFn
     extend: ExtendTargetFn
-    inspect: InspectPairFn
+    inspect: InspectStringsFn
     spared: SparedFn = partial(spared, ())  # what weight decay leaves alone
     tables: tuple[str, ...] = ()  # as in `Model`
 

@@ -26,14 +26,14 @@ def checked(model: Model, io: IO) -> Model:
     )
 
 
-def checked_pair(model: EncoderDecoder) -> EncoderDecoder:
+def checked_encoder_decoder(model: EncoderDecoder) -> EncoderDecoder:
     """The same of an encoder-decoder."""
     return model._replace(
         init=partial(_init, model.init),
-        apply=partial(_apply_pair, model.apply),
+        apply=partial(_apply_strings, model.apply),
         encode=partial(_encode, model.encode),
-        extend=partial(_extend_pair, model.extend),
-        inspect=partial(_inspect_pair, model.inspect),
+        extend=partial(_extend_strings, model.extend),
+        inspect=partial(_inspect_strings, model.inspect),
     )
 
 
@@ -73,7 +73,7 @@ def _inspect(inspect: Callable, read: Callable, params: Params, inputs: Array, v
         return inspect(params, inputs, prefix("valid", valid, inputs.shape[:2]))
 
 
-def _apply_pair(apply: Callable, params: Params, source: Array, source_valid, target_in: Array, *, key=None):
+def _apply_strings(apply: Callable, params: Params, source: Array, source_valid, target_in: Array, *, key=None):
     with broadcasting():
         return apply(params, *_source(source, source_valid), _tokens("target_in", target_in), key=_key(key))
 
@@ -83,14 +83,14 @@ def _encode(encode: Callable, params: Params, source: Array, source_valid: Array
         return encode(params, *_source(source, source_valid), whole("max_length", max_length, 0))
 
 
-def _extend_pair(extend: Callable, params: Params, target_in: Array, state: State):
+def _extend_strings(extend: Callable, params: Params, target_in: Array, state: State):
     target_in = _tokens("target_in", target_in)
     check_state(state, target_in.shape[0], _BATCH_AXES)
     with broadcasting():
         return extend(params, target_in, state)
 
 
-def _inspect_pair(inspect: Callable, params: Params, source: Array, source_valid, target_in: Array):
+def _inspect_strings(inspect: Callable, params: Params, source: Array, source_valid, target_in: Array):
     with broadcasting():
         return inspect(params, *_source(source, source_valid), _tokens("target_in", target_in))
 

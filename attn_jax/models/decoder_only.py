@@ -5,7 +5,7 @@ from functools import partial
 import jax.numpy as jnp
 
 from attn_jax.models.base import EncoderDecoder, Model
-from attn_jax.models.checked import checked_pair
+from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.types import Array, Key, Params, State
 
 
@@ -42,7 +42,7 @@ def decoder_only(model: Model) -> EncoderDecoder:
         spared=model.spared,
         tables=model.tables,
     )
-    return checked_pair(pair)
+    return checked_encoder_decoder(pair)
 
 
 def apply(

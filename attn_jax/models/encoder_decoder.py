@@ -22,7 +22,7 @@ from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
 from attn_jax.models.block import NormPlace, apply_block, init_block, inspect_block, spared_block
-from attn_jax.models.checked import checked_pair
+from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.models.decoder_block import (
     Memory,
     apply_decoder_block,
@@ -133,7 +133,7 @@ class Transformer(EncoderDecoderConfig):
             spared=partial(spared_params, stacks),
             tables=("embedding", "positions", "readout"),
         )
-        return checked_pair(model)
+        return checked_encoder_decoder(model)
 
     def _attention(self, causal: bool) -> Attention:
         return Attention(

@@ -44,7 +44,7 @@ def greedy_decode(
       source_valid: [B, S] bool, a prefix of each row; None = all valid.
       max_length: the most tokens said, EOS included; static.
       bos: the token read first.
-      eos: the token that ends a row; what follows it is 0, as in `Pairs.target`.
+      eos: the token that ends a row; what follows it is 0, as in `StringBatch.target`.
 
     Returns:
       [B, max_length] int32.

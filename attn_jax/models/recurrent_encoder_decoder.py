@@ -22,7 +22,7 @@ from attn_jax.mixers.lstm import LSTM
 from attn_jax.mixers.parts.recurrent import RecurrentConfig
 from attn_jax.mixers.rnn import RNN
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
-from attn_jax.models.checked import checked_pair
+from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.ops.attention.retrieval import Retrieval, attend
 from attn_jax.ops.attention.similarities import dot_product, init_additive, init_bilinear
 from attn_jax.ops.placement import vary_with
@@ -123,7 +123,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
             inspect=partial(inspect, self),
             tables=("embedding", "readout"),
         )
-        return checked_pair(model)
+        return checked_encoder_decoder(model)
 
 
 class _Memory(NamedTuple):

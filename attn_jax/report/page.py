@@ -187,7 +187,7 @@ def _comparison(row: Mapping[str, Any]) -> dict[str, str]:
     """A paired test as strings: steps are whole, shares and scores have decimals."""
     write = words.count if row["measure"] == "steps" else partial(words.decimal, digits=3)
     return {
-        "pair": f"{row['a']} − {row['b']}",
+        "models": f"{row['a']} − {row['b']}",
         "measure": _MEASURES.get(row["measure"], row["measure"]),
         "difference": write(row["difference"]).replace("-", "−"),
         "interval": words.interval(row, write).replace("-", "−"),

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from attn_jax.types import IO, Array, Batch, Key, Pairs
+from attn_jax.types import IO, Array, Batch, Key, StringBatch
 
 Metric: TypeAlias = Literal["accuracy", "exact_match", "cross_entropy", "bits_per_token", "mse"]
 LossPlaces: TypeAlias = Literal["scored", "all"]
@@ -43,7 +43,7 @@ class TaskSpec:
       source: where the definition comes from.
       finite: whether the examples are a finite set, of which each split holds its own part; False: fresh by key.
       loss_places: where weights are above 0: at the "scored" places only, or at others too, "all".
-      pairs_vocab_size: the ids of `Task.pairs`, BOS and EOS included; None where there are none.
+      strings_vocab_size: the ids of `Task.strings`, BOS and EOS included; None where there are none.
     """
 
     io: IO
@@ -60,7 +60,7 @@ class TaskSpec:
     source: str
     finite: bool = False
     loss_places: LossPlaces = "scored"
-    pairs_vocab_size: int | None = None
+    strings_vocab_size: int | None = None
 
     def best_value(self, floors: dict[str, Floor]) -> float:
         """The score that is normalised score 1 at the length of these floors."""
@@ -91,16 +91,16 @@ class Sample(Protocol):
         ...
 
 
-class SamplePairs(Protocol):
-    """`Task.pairs`."""
+class SampleStrings(Protocol):
+    """`Task.strings`."""
 
     def __call__(
         self, key: Key, batch_size: int, length: int | Array, max_length: int, *, split: Split = "train"
-    ) -> Pairs:
+    ) -> StringBatch:
         """Draws the strings of `Sample`, with the same arguments, as a source and a target.
 
         Returns:
-          Pairs of ids below `spec.pairs_vocab_size`, of which the last two are BOS and EOS.
+          StringBatch of ids below `spec.strings_vocab_size`, of which the last two are BOS and EOS.
 
         Raises:
           ValueError: as `Sample`.
@@ -145,14 +145,14 @@ class Floors(Protocol):
 class Task(NamedTuple):
     """Pure functions and a description; `attn_jax.testing.check_task` proves what is promised here.
 
-    What their arguments are is said once for all tasks: at `Sample`, `SamplePairs`, `Solve` and `Floors`.
+    What their arguments are is said once for all tasks: at `Sample`, `SampleStrings`, `Solve` and `Floors`.
     """
 
     sample: Sample
     floors: Floors
     solve: Solve | None  # None where the inputs do not decide the targets
     spec: TaskSpec
-    pairs: SamplePairs | None = None  # where answers are strings
+    strings: SampleStrings | None = None  # where answers are strings
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, LossPlaces, Metric, Split, Task, TaskConfig, TaskSpec
 from attn_jax.tasks.sampling import check_max_length, length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_pairs
+from attn_jax.tasks.strings import Strings, source_and_target
 from attn_jax.types import IO, Array, Batch, Key
 
 
@@ -70,7 +70,7 @@ def make_task(
       io: what a model reads and says.
       num_tokens: length -> T.
       lengths: those that are allowed; all from 1 on by default.
-      strings: like `draw`, the same as questions and answers: then the task gives pairs.
+      strings: like `draw`, the same as questions and answers, for `Task.strings`.
       bos: the id that begins a target of theirs, above all tokens; EOS is the next.
       **described: the other fields of `TaskSpec`.
 
@@ -99,10 +99,10 @@ def make_task(
             io=io,
             lengths=partial(length_range, **allowed),
             num_tokens=num_tokens,
-            pairs_vocab_size=bos + 2 if strings else None,
+            strings_vocab_size=bos + 2 if strings else None,
             **described,
         ),
-        pairs=drawn(lambda *arguments: strings_pairs(strings(*arguments), bos=bos)) if strings else None,
+        strings=drawn(lambda *arguments: source_and_target(strings(*arguments), bos=bos)) if strings else None,
     )
 
 

@@ -1,7 +1,7 @@
 """Tasks whose answers are strings, read at places of their own: a question, then an empty token for each letter.
 
-batch   inputs  q1 ... qX | empty x answer places      targets  . ... . | a1 ... aY end . .
-pairs   source  q1 ... qX                              target   a1 ... aY EOS
+`sample`    inputs  q1 ... qX | empty x answer places      targets  . ... . | a1 ... aY end . .
+`strings`   source  q1 ... qX                              target   a1 ... aY EOS
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def string_task(
     num_tokens: Callable[[Any], Any],
     end: int | None = None,
     signal: int | None = None,
-    pairs: bool = True,
+    strings: bool = True,
     lengths: Allowed | None = None,
     **described: Unpack[Described],
 ) -> Task:
@@ -43,7 +43,7 @@ def string_task(
       num_tokens: length -> T, question and answer; takes a traced length too.
       end: the class that ends an answer and is scored with it; None where the question says how long it is.
       signal: the token that ends a question, if empty tokens stand in it; None: the first of these ends it.
-      pairs: whether the strings are given as pairs too, BOS the id after all tokens of questions.
+      strings: whether `Task.strings` gives them too, BOS the id after all tokens of questions.
       lengths, **described: as in `make_task`.
 
     Returns:
@@ -52,9 +52,9 @@ def string_task(
     bos = empty if signal is None else max(empty, signal) + 1
 
     def laid_out(config: TaskConfig, key: Key, batch_size: int, length: int | Array, max_length: int) -> Batch:
-        strings = draw(config, key, batch_size, length, max_length)
-        answer_places = num_tokens(length) - strings.question_length
-        return strings_batch(strings, num_tokens(max_length), answer_places, empty=empty, terminator=end)
+        drawn = draw(config, key, batch_size, length, max_length)
+        answer_places = num_tokens(length) - drawn.question_length
+        return strings_batch(drawn, num_tokens(max_length), answer_places, empty=empty, terminator=end)
 
     def answered(config: TaskConfig, tokens: list[int]) -> list[int]:
         if (empty if signal is None else signal) not in tokens:
@@ -70,7 +70,7 @@ def string_task(
         io=IO(num_classes=num_classes, vocab_size=max(empty + 1, bos)),
         num_tokens=num_tokens,
         lengths=lengths,
-        strings=draw if pairs else None,
+        strings=draw if strings else None,
         bos=bos,
         **described,
     )

@@ -1,7 +1,7 @@
-"""Questions and answers that are strings: laid out one after the other for one model, or as pairs for two.
+"""Questions and answers that are strings: laid out one after the other or as a source and a target.
 
-batch   inputs    q1 ... qX | empty x answer_places     targets   . ... . | a1 ... aY terminator . . .
-pairs   source    q1 ... qX                             target    a1 ... aY EOS
+`Batch`         inputs   q1 ... qX | empty x answer_places     targets   . ... . | a1 ... aY terminator . . .
+`StringBatch`   source   q1 ... qX                             target    a1 ... aY EOS
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.tasks.sampling import first_places
-from attn_jax.types import Array, Batch, Pairs
+from attn_jax.types import Array, Batch, StringBatch
 
 
 class Strings(NamedTuple):
@@ -55,7 +55,7 @@ def strings_batch(
     return Batch.of(question, answer, scored, valid)
 
 
-def strings_pairs(strings: Strings, *, bos: int) -> Pairs:
+def source_and_target(strings: Strings, *, bos: int) -> StringBatch:
     """The question as source and the answer as target, which EOS = bos + 1 ends.
 
     Args:
@@ -63,11 +63,11 @@ def strings_pairs(strings: Strings, *, bos: int) -> Pairs:
       bos: the id that begins a target; all tokens lie below it.
 
     Returns:
-      Pairs with S = X and T = Y + 1.
+      A batch with S = X and T = Y + 1.
 
     >>> strings = Strings(jnp.array([[1, 0, 0]]), 2, jnp.array([[0, 1, 1]]), 2)
-    >>> pairs = strings_pairs(strings, bos=3)
-    >>> pairs.source.tolist(), pairs.target_in.tolist(), pairs.target.tolist()
+    >>> batch = source_and_target(strings, bos=3)
+    >>> batch.source.tolist(), batch.target_in.tolist(), batch.target.tolist()
     ([[1, 0, 0]], [[3, 0, 1, 0]], [[0, 1, 4, 0]])
     """
     batch_size, num_places = strings.answer.shape
@@ -75,7 +75,7 @@ def strings_pairs(strings: Strings, *, bos: int) -> Pairs:
     end = jnp.broadcast_to(jnp.reshape(strings.answer_length, (-1, 1)), (batch_size, 1))
     source_valid = first_places(batch_size, strings.question.shape[1], strings.question_length)
     letters = jnp.where(place < end, jnp.pad(strings.answer, ((0, 0), (0, 1))), 0)
-    return Pairs(
+    return StringBatch(
         source=jnp.where(source_valid, strings.question, 0),
         source_valid=source_valid,
         target_in=jnp.where(place <= end, jnp.pad(letters[:, :-1], ((0, 0), (1, 0)), constant_values=bos), 0),

@@ -8,7 +8,7 @@ import numpy as np
 
 from attn_jax.tasks.base import LossPlaces, Metric, Split, TaskConfig, TaskSpec
 from attn_jax.testing.check_floors import check_floors
-from attn_jax.testing.check_pairs import check_pairs, check_splits_of_pairs
+from attn_jax.testing.check_strings import check_splits_of_strings, check_strings
 from attn_jax.testing.draws import Arrays, Draws
 from attn_jax.testing.require import require
 
@@ -27,7 +27,7 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
 
     Splits of a finite set (`spec.finite`) share no sequence. Where there is no `solve`, a set of which most of a new
     batch was drawn before must be said to be finite; with an oracle, sequences that come again may be short ones drawn
-    afresh. Pairs, where there are any, are the strings of `sample`.
+    afresh. What `strings` gives, where there is any, are the strings of `sample`.
 
     A predictor's score is what answers drawn from its probabilities score in the task's metric, and its loss the mean
     of -ln of them over the weights; of real answers both are squared errors. Both must lie within four standard errors
@@ -57,16 +57,16 @@ def check_task(config: TaskConfig, *, num_samples: int = 256, floor_samples: int
     _check_streams(draws, batches[middle], middle)
     _check_alone(draws, middle)
     _check_splits(draws, lengths[-1])
-    has_pairs = task.pairs is not None or task.spec.pairs_vocab_size is not None
+    has_strings = task.strings is not None or task.spec.strings_vocab_size is not None
     for length, batch in batches.items():
         if task.solve is not None:
             _check_solve(task.solve, batch, length)
             _check_causal(task.solve, batch, length)
         check_floors(draws, length)
-        if has_pairs:
-            check_pairs(draws, length)
-    if has_pairs:
-        check_splits_of_pairs(draws)
+        if has_strings:
+            check_strings(draws, length)
+    if has_strings:
+        check_splits_of_strings(draws)
 
 
 def _check_spec(spec: TaskSpec) -> tuple[int, ...]:

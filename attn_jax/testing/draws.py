@@ -22,8 +22,8 @@ class Arrays(NamedTuple):
     valid: np.ndarray
 
 
-class PairArrays(NamedTuple):
-    """`Pairs` on the host."""
+class StringArrays(NamedTuple):
+    """`StringBatch` on the host."""
 
     source: np.ndarray
     source_valid: np.ndarray
@@ -62,15 +62,15 @@ class Draws:
         for lane in range(self.num_batches):
             yield Arrays(*(values[lane] for values in batches))
 
-    def pairs(self, stream: int, length: int, split: Split) -> PairArrays:
-        """The pairs of one key, drawn with a traced length."""
-        assert self.task.pairs is not None
-        sampler = partial(_sample, self.task.pairs, self.num_samples, self.max_length, split)
-        drawn = self._run(f"pairs {split}", sampler, self.key(stream), length)
-        return PairArrays(*map(np.asarray, drawn))
+    def strings(self, stream: int, length: int, split: Split) -> StringArrays:
+        """The strings of one key, drawn with a traced length."""
+        assert self.task.strings is not None
+        sampler = partial(_sample, self.task.strings, self.num_samples, self.max_length, split)
+        drawn = self._run(f"strings {split}", sampler, self.key(stream), length)
+        return StringArrays(*map(np.asarray, drawn))
 
     def program(self, function: Callable[..., Any], split: Split) -> tuple[str, list[bytes]]:
-        """What `sample` or `pairs` does for a split: traced, which costs little, and not compiled."""
+        """What `sample` or `strings` does for a split: traced, which costs little, and not compiled."""
         sampler = partial(_sample, function, self.num_samples, self.max_length, split)
         traced = jax.make_jaxpr(sampler)(self.key(0), np.int32(self.max_length))
         return str(traced.jaxpr), [_to_bytes(constant) for constant in traced.consts]

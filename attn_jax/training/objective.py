@@ -14,7 +14,7 @@ from attn_jax.tasks.base import Split, Task
 from attn_jax.training.losses import loss
 from attn_jax.training.metrics import METRICS, exact_match
 from attn_jax.training.tally import Tally
-from attn_jax.types import Array, Batch, Key, Pairs, Params
+from attn_jax.types import Array, Batch, Key, Params, StringBatch
 
 
 class Evaluation(NamedTuple):
@@ -26,7 +26,7 @@ class Evaluation(NamedTuple):
 
 
 class SampleFn(Protocol):
-    """A batch from a key, as a task gives it: a `Batch` or `Pairs`."""
+    """A batch from a key, as a task gives it: a `Batch` or `StringBatch`."""
 
     def __call__(
         self, key: Key, batch_size: int, length: int | Array, max_length: int, /, *, split: Split = "train"
@@ -89,16 +89,16 @@ def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0) 
 
     Args:
       model: an encoder-decoder, or a sequence model's `over_strings`.
-      task: its `pairs` gives the batches.
+      task: its `strings` gives the batches.
       label_smoothing: of the loss that is trained on, `cross_entropy`'s.
     """
-    assert task.pairs is not None and task.spec.pairs_vocab_size is not None  # the study's plan asked
+    assert task.strings is not None and task.spec.strings_vocab_size is not None  # the study's plan asked
     return Objective(
         init=model.init,
         spared=model.spared,
-        sample=task.pairs,
+        sample=task.strings,
         loss=partial(_strings_loss, model, label_smoothing),
-        score=partial(_strings_score, model, task.spec.pairs_vocab_size),
+        score=partial(_strings_score, model, task.spec.strings_vocab_size),
     )
 
 
@@ -117,24 +117,26 @@ def _answers_score(
 
 
 def _strings_loss(
-    model: EncoderDecoder, label_smoothing: float, params: Params, pairs: Pairs, *, padded: bool, key: Key | None
+    model: EncoderDecoder, label_smoothing: float, params: Params, batch: StringBatch, *, padded: bool, key: Key | None
 ) -> Tally:
     del padded  # rows of one length may still be strings of several, a sum's
-    logits = model.apply(params, pairs.source, pairs.source_valid, pairs.target_in, key=key)
-    return loss(logits, _targets(pairs), label_smoothing=label_smoothing)
+    logits = model.apply(params, batch.source, batch.source_valid, batch.target_in, key=key)
+    return loss(logits, _targets(batch), label_smoothing=label_smoothing)
 
 
-def _strings_score(model: EncoderDecoder, vocab_size: int, params: Params, pairs: Pairs, *, padded: bool) -> Evaluation:
+def _strings_score(
+    model: EncoderDecoder, vocab_size: int, params: Params, batch: StringBatch, *, padded: bool
+) -> Evaluation:
     del padded
-    logits = model.apply(params, pairs.source, pairs.source_valid, pairs.target_in)
-    bos, eos, longest = vocab_size - 2, vocab_size - 1, pairs.target.shape[1]
-    said = greedy_decode(model, params, pairs.source, pairs.source_valid, longest, bos=bos, eos=eos)
-    whole = jnp.all(said == pairs.target, axis=1)  # both are 0 after EOS
+    logits = model.apply(params, batch.source, batch.source_valid, batch.target_in)
+    bos, eos, longest = vocab_size - 2, vocab_size - 1, batch.target.shape[1]
+    said = greedy_decode(model, params, batch.source, batch.source_valid, longest, bos=bos, eos=eos)
+    whole = jnp.all(said == batch.target, axis=1)  # both are 0 after EOS
     right = Tally(jnp.sum(whole, dtype=jnp.float32), jnp.array(whole.size, jnp.float32))
-    return Evaluation(loss(logits, _targets(pairs)), right, right)
+    return Evaluation(loss(logits, _targets(batch)), right, right)
 
 
-def _targets(pairs: Pairs) -> Batch:
-    """The target's side of pairs as a batch: each of its tokens and its EOS count alike."""
-    valid = pairs.target_valid
-    return Batch(pairs.target_in, pairs.target, valid.astype(jnp.float32), valid, valid)
+def _targets(batch: StringBatch) -> Batch:
+    """The target's side as a `Batch`: each of its tokens and its EOS count alike."""
+    valid = batch.target_valid
+    return Batch(batch.target_in, batch.target, valid.astype(jnp.float32), valid, valid)

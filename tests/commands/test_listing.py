@@ -56,7 +56,7 @@ def test_list_holds_every_task_as_it_is(rows):
         assert (row["classes"], row["out_channels"]) == (spec.io.num_classes, spec.io.out_channels)
         assert (row["train_lengths"], row["length_unit"]) == (list(spec.train_lengths), spec.length_unit)
         assert row["test_lengths"] == list(spec.test_lengths)
-        assert row["pairs"] == (task.pairs is not None)
+        assert row["strings"] == (task.strings is not None)
         assert row["chance"] in row["floors"]
         assert row["about"].endswith((".", "?", ":"))
     recall = rows["associative_recall"]

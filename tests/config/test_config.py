@@ -159,9 +159,9 @@ def test_an_override_is_what_python_would_have_said(words, wanted):
 
 
 def test_a_model_is_chosen_by_name_where_the_study_takes_it():
-    study = tiny("--config.models.gru=recurrent_encoder_decoder", "--config.pairs")
+    study = tiny("--config.models.gru=recurrent_encoder_decoder", "--config.strings")
     assert study.models["gru"] == RecurrentEncoderDecoder()
-    assert study.pairs
+    assert study.strings
 
 
 def test_names_of_models_may_hold_dots_and_dashes():

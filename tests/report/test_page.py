@@ -84,7 +84,7 @@ def test_ids_are_unique_and_headings_label_their_sections(study):
 
 
 def test_a_study_of_strings_says_what_was_written(quickstart):
-    text = shown(render(dataclasses.replace(quickstart, pairs=True)))
+    text = shown(render(dataclasses.replace(quickstart, strings=True)))
     assert "writes the answer" in text
     assert "which places are trained" not in text
     assert "writes the answer" not in shown(render(quickstart))

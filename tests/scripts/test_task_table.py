@@ -30,7 +30,7 @@ ROW = {
     "out_channels": 1,
     "floors": {"uniform": {"value": 0.123456, "loss": 1.0}, "bigram": {"value": 2.0, "loss": None}},
     "chance": "uniform",
-    "pairs": True,
+    "strings": True,
     "missing": None,
 }
 
@@ -88,7 +88,7 @@ def test_a_table_is_put_between_its_marks(script):
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": "two"}, {"threshold": 0.5}, {"test_lengths": [2]}, {"floors": {}}, {"about": "Two."}, {"pairs": False}],
+    [{"name": "two"}, {"threshold": 0.5}, {"test_lengths": [2]}, {"floors": {}}, {"about": "Two."}, {"strings": False}],
 )
 def test_every_change_of_a_row_is_noticed(script, change):
     plain = ROW | {"source": "a book"}

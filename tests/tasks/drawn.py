@@ -12,9 +12,9 @@ def sample(config, key, batch_size, length, max_length, *, split="train"):
 
 
 @partial(jax.jit, static_argnames=("config", "batch_size", "max_length", "split"))
-def pairs(config, key, batch_size, length, max_length, *, split="train"):
-    """The task's pairs; one program for all lengths."""
-    return config.make().pairs(key, batch_size, length, max_length, split=split)
+def as_strings(config, key, batch_size, length, max_length, *, split="train"):
+    """The task's strings; one program for all lengths."""
+    return config.make().strings(key, batch_size, length, max_length, split=split)
 
 
 def solve(config, inputs, valid):

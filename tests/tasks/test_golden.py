@@ -1,4 +1,4 @@
-"""Every registered task gives the batches, pairs, answers and floors that scripts/golden_tasks.py wrote down."""
+"""Every registered task gives the batches, strings, answers and floors that scripts/golden_tasks.py wrote down."""
 
 import importlib
 import json

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from drawn import pairs, sample, solve
+from drawn import as_strings, sample, solve
 
 from attn_jax.tasks import Task, TaskConfig
 from attn_jax.tasks.fields import check_at_least, check_one_of
@@ -76,8 +76,8 @@ def test_the_oracle_reads_what_is_in_use():
 def test_what_is_not_said_is_accuracy_of_which_95_percent_solve():
     spec = Bits().make().spec
     assert (spec.metric, spec.best, spec.threshold, spec.loss_places) == ("accuracy", 1.0, 0.95, "scored")
-    assert spec.pairs_vocab_size is None
-    assert Bits().make().pairs is None
+    assert spec.strings_vocab_size is None
+    assert Bits().make().strings is None
 
 
 def test_fields_are_named():
@@ -107,7 +107,7 @@ def drawn(config, key, batch_size, length, max_length):
 
 def test_a_signal_ends_a_question_that_holds_empty_tokens():
     spec = Signalled().make().spec
-    assert (spec.io.num_classes, spec.io.vocab_size, spec.pairs_vocab_size) == (5, 4, 6)
+    assert (spec.io.num_classes, spec.io.vocab_size, spec.strings_vocab_size) == (5, 4, 6)
     batch = sample(Signalled(), jax.random.key(0), 1, 5, 6)
     assert batch.inputs.tolist() == [[2, 1, 2, 0, 3, 2, 2, 2, 2, 0]]
     assert batch.targets.tolist() == [[0, 0, 0, 0, 0, 1, 0, 4, 0, 0]]
@@ -115,7 +115,7 @@ def test_a_signal_ends_a_question_that_holds_empty_tokens():
     for end in (3, 5, 7, 10):
         wanted = np.where(np.arange(end) < 9, np.asarray(batch.targets)[:, :end], 0)
         assert (solve(Signalled(), np.asarray(batch.inputs)[:, :end], np.asarray(batch.valid)[:, :end]) == wanted).all()
-    strings = pairs(Signalled(), jax.random.key(0), 1, 5, 6)
-    assert strings.source.tolist() == [[2, 1, 2, 0, 3, 0]]
-    assert strings.target.tolist() == [[1, 0, 5]]
-    assert strings.target_in.tolist() == [[4, 1, 0]]
+    found = as_strings(Signalled(), jax.random.key(0), 1, 5, 6)
+    assert found.source.tolist() == [[2, 1, 2, 0, 3, 0]]
+    assert found.target.tolist() == [[1, 0, 5]]
+    assert found.target_in.tolist() == [[4, 1, 0]]

@@ -42,8 +42,8 @@ def test_spec_is_whole(name):
     assert spec.num_tokens(spec.test_lengths[-1]) <= 256
 
 
-def test_tasks_whose_answers_are_strings_give_pairs():
-    assert [name for name, config in TASKS.items() if config.make().pairs is not None] == STRINGS.split()
+def test_tasks_whose_answers_are_strings_give_them():
+    assert [name for name, config in TASKS.items() if config.make().strings is not None] == STRINGS.split()
 
 
 def test_importing_starts_no_device_and_reads_no_data():

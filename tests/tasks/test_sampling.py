@@ -10,7 +10,7 @@ from attn_jax.tasks.sampling import check_max_length, check_train_lengths, lengt
 @pytest.mark.parametrize("name", TASKS)
 def test_every_sampler_names_max_length(name):
     task = TASKS[name].make()
-    for function in (task.sample, task.pairs):
+    for function in (task.sample, task.strings):
         if function is not None:
             with pytest.raises(ValueError, match=r"^max_length: got 0, wanted "):
                 function(jax.random.key(0), 2, 0, 0)

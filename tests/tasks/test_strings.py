@@ -1,11 +1,11 @@
-"""Strings laid out in one row or as pairs, against plain Python."""
+"""Strings laid out in one row or as a source and a target, against plain Python."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
+from attn_jax.tasks.strings import Strings, source_and_target, strings_batch
 
 QUESTION = np.array([[5, 6, 7, 9, 9], [6, 6, 5, 9, 9]])  # 3 letters, then what is to be ignored
 ANSWER = np.array([[7, 6, 9, 9], [5, 6, 6, 9]])
@@ -44,11 +44,11 @@ def test_batch(terminator, traced, answer_length):
 
 @pytest.mark.parametrize("answer_length", [2, np.array(LENGTHS)])
 def test_pairs(answer_length):
-    pairs = strings_pairs(strings(answer_length), bos=10)
-    assert pairs.source.tolist() == [[5, 6, 7, 0, 0], [6, 6, 5, 0, 0]]
-    assert (pairs.source_valid == (np.arange(5) < 3)).all()
+    batch = source_and_target(strings(answer_length), bos=10)
+    assert batch.source.tolist() == [[5, 6, 7, 0, 0], [6, 6, 5, 0, 0]]
+    assert (batch.source_valid == (np.arange(5) < 3)).all()
     for row, length in enumerate(np.broadcast_to(answer_length, 2)):
         letters = ANSWER[row, :length].tolist()
-        assert pairs.target[row].tolist() == [*letters, 11, *[0] * (4 - length)]
-        assert pairs.target_in[row].tolist() == [10, *letters, *[0] * (4 - length)]
-        assert (pairs.target_valid[row] == (np.arange(5) <= length)).all()
+        assert batch.target[row].tolist() == [*letters, 11, *[0] * (4 - length)]
+        assert batch.target_in[row].tolist() == [10, *letters, *[0] * (4 - length)]
+        assert (batch.target_valid[row] == (np.arange(5) <= length)).all()

@@ -67,16 +67,16 @@ def sequences(config):
     return answers(config.make(TASK.spec.io, TASK.spec.num_tokens(3)), TASK)
 
 
-def pairs(config):
-    io = replace(TASK.spec.io, vocab_size=TASK.spec.pairs_vocab_size, num_classes=TASK.spec.pairs_vocab_size)
+def over_strings(config):
+    io = replace(TASK.spec.io, vocab_size=TASK.spec.strings_vocab_size, num_classes=TASK.spec.strings_vocab_size)
     return strings(config.over_strings(io, 3, 4), TASK)
 
 
 SOME = (LSTM(), GRU(form="newton"), Own(), GatedDeltaNet(num_heads=1, form="chunked"))
 NUMBERS = {
     "mixers": sequences(stack(SOME)),
-    "recurrent encoder-decoder": pairs(RecurrentEncoderDecoder(8, attention="bilinear")),
-    "transformer": pairs(Transformer(8, 1, num_heads=2)),
+    "recurrent encoder-decoder": over_strings(RecurrentEncoderDecoder(8, attention="bilinear")),
+    "transformer": over_strings(Transformer(8, 1, num_heads=2)),
 }
 # one model of all of them: no layer's type may hinder the split
 FORMS = (
@@ -86,7 +86,7 @@ FORMS = (
     Attention(implementation="blockwise"),
 )
 EVERY = sequences(stack([*MIXERS.values(), *FORMS, Own()]))
-TYPES = {"every mixer": EVERY, "decoder only": pairs(stack([LSTM(), Own()]))}
+TYPES = {"every mixer": EVERY, "decoder only": over_strings(stack([LSTM(), Own()]))}
 
 
 def check_types(plan):

@@ -17,10 +17,10 @@ from attn_jax.training.objective import strings
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
 from attn_jax.training.runs import advance_runs, init_runs
 from attn_jax.training.step import batch_loss
-from attn_jax.types import IO, Batch, Pairs
+from attn_jax.types import IO, Batch, StringBatch
 
 REVERSE = TASKS["reverse"].make()
-SIZE = REVERSE.spec.pairs_vocab_size
+SIZE = REVERSE.spec.strings_vocab_size
 IO_STRINGS = IO(num_classes=SIZE, vocab_size=SIZE)
 
 
@@ -43,58 +43,58 @@ def reciter(answers: np.ndarray, *, size: int = SIZE) -> EncoderDecoder:
     )
 
 
-def draw(length=3) -> Pairs:
-    assert REVERSE.pairs is not None
-    return REVERSE.pairs(jax.random.key(0), 4, length, 5)
+def draw(length=3) -> StringBatch:
+    assert REVERSE.strings is not None
+    return REVERSE.strings(jax.random.key(0), 4, length, 5)
 
 
 def test_a_string_is_right_as_a_whole_or_not_at_all():
-    pairs = draw()
-    said = np.asarray(pairs.target).copy()
+    batch = draw()
+    said = np.asarray(batch.target).copy()
     said[1, 0] = 1 - said[1, 0]  # one wrong letter
     said[2, 3] = 0  # a letter where it should have ended
-    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), pairs, padded=False)
+    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), batch, padded=False)
     assert [float(x) for x in score.metric] == [2, 4]
     assert [float(x) for x in score.whole] == [2, 4]
 
 
 def test_an_answer_that_fills_its_room_must_end_too():
-    pairs = draw(length=5)
-    said = np.asarray(pairs.target).copy()
+    batch = draw(length=5)
+    said = np.asarray(batch.target).copy()
     assert (said[:, -1] == SIZE - 1).all()
     said[0, -1] = 0  # five right letters, and no end
-    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), pairs, padded=False)
+    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), batch, padded=False)
     assert [float(x) for x in score.metric] == [3, 4]
 
 
 def test_what_is_said_after_the_end_does_not_matter():
-    pairs = draw()
-    said = np.where(pairs.target_valid, pairs.target, 1)
-    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), pairs, padded=False)
+    batch = draw()
+    said = np.where(batch.target_valid, batch.target, 1)
+    score = strings(reciter(said), REVERSE).score(jnp.zeros(()), batch, padded=False)
     assert [float(x) for x in score.metric] == [4, 4]
 
 
 def test_the_score_is_of_what_was_said_not_of_what_was_right_so_far():
     """A model that repeats what it has read is right where the right answer is its input, and wrong on its own."""
-    pairs = draw()._replace(target=jnp.array([[1, 1, 3, 0]]), target_in=jnp.array([[1, 1, 3, 0]]))
-    pairs = pairs._replace(target_valid=jnp.arange(4) < jnp.array([[3]]))
+    batch = draw()._replace(target=jnp.array([[1, 1, 3, 0]]), target_in=jnp.array([[1, 1, 3, 0]]))
+    batch = batch._replace(target_valid=jnp.arange(4) < jnp.array([[3]]))
     parrot = reciter(np.zeros((1, 4), int))._replace(
         apply=lambda params, source, valid, target_in, key=None: 20.0 * jax.nn.one_hot(target_in, SIZE),
         extend=lambda params, target_in, state: (20.0 * jax.nn.one_hot(target_in, SIZE), state),
     )
-    score = strings(parrot, REVERSE).score(None, pairs, padded=False)
+    score = strings(parrot, REVERSE).score(None, batch, padded=False)
     assert float(score.loss.mean) < 1e-6
     assert float(score.metric.total) == 0
 
 
 def test_the_loss_is_the_mean_over_letters_and_ends():
-    pairs = draw()
+    batch = draw()
     model = Transformer(8, 1, num_heads=2).make(IO_STRINGS, 6)
     params = model.init(jax.random.key(1))
-    tally = strings(model, REVERSE).loss(params, pairs, padded=True, key=None)
-    logits = np.asarray(model.apply(params, pairs.source, pairs.source_valid, pairs.target_in), np.float64)
+    tally = strings(model, REVERSE).loss(params, batch, padded=True, key=None)
+    logits = np.asarray(model.apply(params, batch.source, batch.source_valid, batch.target_in), np.float64)
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    want = sum(-log_p[b, t, pairs.target[b, t]] for b, t in zip(*np.nonzero(pairs.target_valid), strict=True))
+    want = sum(-log_p[b, t, batch.target[b, t]] for b, t in zip(*np.nonzero(batch.target_valid), strict=True))
     np.testing.assert_allclose(tally.total, want, rtol=1e-5)
     assert float(tally.number) == 4 * 4  # three letters and EOS
 
@@ -111,12 +111,12 @@ def test_label_smoothing_is_the_cross_entropy_with_a_smoothed_target():
 
 
 def test_only_training_is_smoothed():
-    pairs = draw()
-    model = reciter(np.asarray(pairs.target))
+    batch = draw()
+    model = reciter(np.asarray(batch.target))
     plain, smoothed = (strings(model, REVERSE, label_smoothing=e) for e in (0.0, 0.1))
     params = jnp.zeros(())
-    trained = [float(o.loss(params, pairs, padded=True, key=None).mean) for o in (plain, smoothed)]
-    scored = [float(o.score(params, pairs, padded=True).loss.mean) for o in (plain, smoothed)]
+    trained = [float(o.loss(params, batch, padded=True, key=None).mean) for o in (plain, smoothed)]
+    scored = [float(o.score(params, batch, padded=True).loss.mean) for o in (plain, smoothed)]
     assert trained[1] > trained[0] + 0.5
     assert scored[0] == scored[1]
 
@@ -132,9 +132,9 @@ MODELS = {
 
 
 def plan_of(config, task, lengths, steps=40):
-    size = task.spec.pairs_vocab_size
-    pairs = jax.eval_shape(partial(task.pairs, batch_size=1, length=max(lengths), max_length=max(lengths)), key_of())
-    model = config.over_strings(IO(num_classes=size, vocab_size=size), pairs.source.shape[1], pairs.target.shape[1])
+    size = task.spec.strings_vocab_size
+    batch = jax.eval_shape(partial(task.strings, batch_size=1, length=max(lengths), max_length=max(lengths)), key_of())
+    model = config.over_strings(IO(num_classes=size, vocab_size=size), batch.source.shape[1], batch.target.shape[1])
     schedule = learning_rate_schedule("constant", warmup_steps=5, steps=steps)
     optimizer = make_optimizer(schedule, weight_decay=0.0, clip=1.0, spared=model.spared)
     objective, last = strings(model, task, label_smoothing=0.1), lengths[-2:]
@@ -162,8 +162,8 @@ def test_who_says_the_answer_is_right_and_the_gradient_reaches_every_weight(name
     plan = plan_of(MODELS["additive"], task, task.spec.lengths(3, 5), steps=5)
     key_params, key_data = jax.random.split(jax.random.key(0))
     params = jax.jit(plan.objective.init)(key_params)
-    pairs = jax.jit(plan.objective.sample, static_argnums=(1, 2, 3))(key_data, 8, 4, 5)
-    gradient = jax.jit(jax.grad(partial(batch_loss, plan)))(params, pairs, None)
+    batch = jax.jit(plan.objective.sample, static_argnums=(1, 2, 3))(key_data, 8, 4, 5)
+    gradient = jax.jit(jax.grad(partial(batch_loss, plan)))(params, batch, None)
     assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
-    right = strings(reciter(np.asarray(pairs.target), size=task.spec.pairs_vocab_size), task)
-    assert [float(x) for x in right.score(jnp.zeros(()), pairs, padded=False).metric] == [8, 8]
+    right = strings(reciter(np.asarray(batch.target), size=task.spec.strings_vocab_size), task)
+    assert [float(x) for x in right.score(jnp.zeros(()), batch, padded=False).metric] == [8, 8]

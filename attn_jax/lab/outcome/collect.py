@@ -49,7 +49,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         models=finished,
         config=config,
         environment=_environment(directory),
-        pairs=config["pairs"],
+        strings=config["strings"],
     )
 
 

@@ -58,7 +58,7 @@ class Results:
     models: dict[str, ModelResult]
     config: dict[str, Any]  # the whole study, as config.to_dict writes it
     environment: dict[str, Any]
-    pairs: bool = False  # whether answers are strings that were written, scored as a whole
+    strings: bool = False  # whether answers are strings that were written, scored as a whole
 
     @property
     def loss_unit(self) -> str:

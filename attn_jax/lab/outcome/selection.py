@@ -86,9 +86,8 @@ def cross_fitted_rates(solved: np.ndarray, steps_to_solve: np.ndarray, loss: np.
     """
     solved, steps, loss = np.asarray(solved), np.asarray(steps_to_solve), np.asarray(loss)
     if solved.ndim != 2 or not solved.size or not solved.shape == steps.shape == loss.shape:
-        raise ValueError(
-            f"solved, steps_to_solve, loss: got shapes {solved.shape}, {steps.shape}, {loss.shape}, wanted [S, A] thrice"
-        )
+        shapes = f"{solved.shape}, {steps.shape}, {loss.shape}"
+        raise ValueError(f"solved, steps_to_solve, loss: got shapes {shapes}, wanted [S, A] thrice")
     restricted, loss = np.minimum(steps, budget), np.where(np.isfinite(loss), loss, np.inf)
     seeds = np.arange(len(solved))
     if len(seeds) == 1:

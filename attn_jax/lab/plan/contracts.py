@@ -36,8 +36,8 @@ def check_contracts(plan: StudyPlan, models: Sequence[str]) -> None:
 
 def _check_model(plan: StudyPlan, config: AnyModelConfig) -> None:
     model, io = plan.make(config), plan.spec.io
-    if plan.study.pairs:
-        source, target = plan.pair_places(plan.longest)
+    if plan.study.strings:
+        source, target = plan.string_places(plan.longest)
         check_encoder_decoder_quickly(model, io, source_tokens=source, target_tokens=target)
     else:
         check_model_quickly(model, io, max_length=plan.max_tokens)

@@ -71,8 +71,8 @@ def _state_bytes(plan: StudyPlan, config: AnyModelConfig) -> int:
     """Bytes of floating state of one sequence of the longest training length, float32; over strings, after a source."""
     longest = max(plan.train_lengths)
     model = plan.make(config)
-    if plan.study.pairs:
-        source_tokens, target_tokens = plan.pair_places(longest)
+    if plan.study.strings:
+        source_tokens, target_tokens = plan.string_places(longest)
         source = jnp.zeros((1, source_tokens), jnp.int32)
 
         def start(key):
@@ -103,20 +103,20 @@ def _train_flops(plan: StudyPlan, name: str) -> float:
     batch = jax.eval_shape(partial(train_batch, block_plan), 0, 0)
     gradient = jax.value_and_grad(partial(batch_loss, block_plan))
     longest = max(plan.train_lengths)
-    tokens = sum(plan.pair_places(longest)) if plan.study.pairs else plan.spec.num_tokens(longest)
+    tokens = sum(plan.string_places(longest)) if plan.study.strings else plan.spec.num_tokens(longest)
     return count_flops(gradient, params, batch, None, trips=newton_trips(plan, config, tokens))
 
 
 def _depth(plan: StudyPlan, config: AnyModelConfig) -> str:
     """How the sequential depth of the forward pass grows with T; over strings, with T letters read and T said."""
-    strings = 2 if plan.study.pairs else 1
+    strings = 2 if plan.study.strings else 1
     return depth_growth(
         partial(_forward, plan, config), trips=lambda length: newton_trips(plan, config, strings * length)
     )
 
 
 def _forward(plan: StudyPlan, config: AnyModelConfig, length: int) -> tuple[Any, list[Any]]:
-    if plan.study.pairs:
+    if plan.study.strings:
         model = config.over_strings(plan.spec.io, length, length)
         tokens = jax.ShapeDtypeStruct((1, length), jnp.int32)
         args = [tokens, jax.ShapeDtypeStruct((1, length), bool), tokens]

@@ -14,7 +14,7 @@ from attn_jax.lab.cost.sizes import count_parameters
 from attn_jax.lab.plan.limits import refuse_too_large
 from attn_jax.lab.plan.matching import match_parameters
 from attn_jax.lab.plan.sources import own_classes
-from attn_jax.lab.plan.task_contract import check_floors, check_lengths, check_pairs, check_sample, made, num_places
+from attn_jax.lab.plan.task_contract import check_floors, check_lengths, check_sample, check_strings, made, num_places
 from attn_jax.lab.plan.yardstick import Yardstick, yardstick
 from attn_jax.models import AnyModelConfig
 from attn_jax.tasks import Floor, Task, TaskSpec
@@ -54,7 +54,7 @@ class StudyPlan:
     @cached_property
     def yardstick(self) -> Yardstick:
         """What models read, say and are scored by, and the floors of that score."""
-        return yardstick(self.task, pairs=self.study.pairs)
+        return yardstick(self.task, strings=self.study.strings)
 
     @property
     def spec(self) -> TaskSpec:
@@ -71,8 +71,8 @@ class StudyPlan:
         try:
             with users_code():
                 check_sample(self.task, train.batch_size, longest)
-                if self.study.pairs:
-                    check_pairs(self.task, train.batch_size, longest)
+                if self.study.strings:
+                    check_strings(self.task, train.batch_size, longest)
         except ValueError as error:
             raise ConfigError(f"train.batch_size, train.lengths: {error}") from error
 
@@ -116,23 +116,23 @@ class StudyPlan:
         """T of the longest sequence that is trained on or scored."""
         return num_places(self.spec, self.longest)
 
-    def pair_places(self, length: int) -> tuple[int, int]:
+    def string_places(self, length: int) -> tuple[int, int]:
         """(S, T): the places of a source and of a target of this length, EOS included."""
-        assert self.task.pairs is not None  # the yardstick asked
-        pairs = jax.eval_shape(
-            partial(self.task.pairs, batch_size=1, length=length, max_length=length), jax.random.key(0)
+        assert self.task.strings is not None  # the yardstick asked
+        batch = jax.eval_shape(
+            partial(self.task.strings, batch_size=1, length=length, max_length=length), jax.random.key(0)
         )
-        return pairs.source.shape[1], pairs.target.shape[1]
+        return batch.source.shape[1], batch.target.shape[1]
 
     def make(self, config: AnyModelConfig) -> Any:
-        """A model's functions, with room for the longest sequences: an `EncoderDecoder` where the study is of pairs."""
-        if self.study.pairs:
-            return config.over_strings(self.spec.io, *self.pair_places(self.longest))
+        """A model's functions, with room for the longest sequences: an `EncoderDecoder` where it is over strings."""
+        if self.study.strings:
+            return config.over_strings(self.spec.io, *self.string_places(self.longest))
         return config.make(self.spec.io, self.max_tokens)
 
     def objective(self, config: AnyModelConfig) -> Objective:
         """A model on the study's task."""
-        make = strings if self.study.pairs else answers
+        make = strings if self.study.strings else answers
         return make(self.make(config), self.task, label_smoothing=self.study.train.label_smoothing)
 
     @cached_property
@@ -163,8 +163,8 @@ class StudyPlan:
         """A model's outputs on the longest sequence that it will meet, to be traced only."""
         model, io = self.make(config), self.spec.io
         params = model.init(jax.random.key(0))
-        if self.study.pairs:
-            source, target = (jnp.zeros((1, places), jnp.int32) for places in self.pair_places(self.longest))
+        if self.study.strings:
+            source, target = (jnp.zeros((1, places), jnp.int32) for places in self.string_places(self.longest))
             return model.apply(params, source, source >= 0, target)
         shape = (1, self.max_tokens)
         return model.apply(

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from attn_jax.errors import UserError
 from attn_jax.tasks import Floor, Task, TaskSpec
 from attn_jax.training.metrics import METRICS
-from attn_jax.types import IO, Batch, Pairs
+from attn_jax.types import IO, Batch, StringBatch
 
 _INTEGER, _FLOAT, _BOOL = jnp.int32, jnp.float32, jnp.bool_
 
@@ -86,18 +86,21 @@ def check_sample(task: Task, batch_size: int, length: int) -> None:
     _check_arrays(f"length {length}: sample", batch, wanted)
 
 
-def check_pairs(task: Task, batch_size: int, length: int) -> None:
-    """Traces `pairs` and holds what it gives against what strings look like.
+def check_strings(task: Task, batch_size: int, length: int) -> None:
+    """Traces `strings` and holds what it gives against what strings look like.
 
     Raises:
       UserError: another structure, shape or dtype; it is named.
     """
-    assert task.pairs is not None  # the yardstick asked
-    pairs = _traced(task.pairs, batch_size, length)
-    _require(isinstance(pairs, Pairs), f"pairs gives a {type(pairs).__name__}, wanted an attn_jax.types.Pairs")
-    source, target = ((batch_size, *jnp.shape(leaf)[1:2]) for leaf in (pairs.source, pairs.target))
+    assert task.strings is not None  # the yardstick asked
+    batch = _traced(task.strings, batch_size, length)
+    _require(
+        isinstance(batch, StringBatch),
+        f"strings gives a {type(batch).__name__}, wanted an attn_jax.types.StringBatch",
+    )
+    source, target = ((batch_size, *jnp.shape(leaf)[1:2]) for leaf in (batch.source, batch.target))
     wanted = ((source, _INTEGER), (source, _BOOL), (target, _INTEGER), (target, _INTEGER), (target, _BOOL))
-    _check_arrays(f"length {length}: pairs", pairs, wanted)
+    _check_arrays(f"length {length}: strings", batch, wanted)
 
 
 def check_floors(spec: TaskSpec, floors: Any, length: int) -> None:

@@ -21,18 +21,18 @@ class Yardstick(NamedTuple):
     floors: Callable[[int], dict[str, Floor]]
 
 
-def yardstick(task: Task, *, pairs: bool) -> Yardstick:
-    """The task's own, or, where a study asks for pairs, the share of answers that are right as a whole.
+def yardstick(task: Task, *, strings: bool) -> Yardstick:
+    """The task's own, or, where a study asks for strings, the share of answers that are right as a whole.
 
     Raises:
-      ConfigError: pairs of a task whose answers are no strings.
+      ConfigError: strings of a task whose answers are no strings.
     """
-    if not pairs:
+    if not strings:
         return Yardstick(task.spec, task.floors)
-    size = task.spec.pairs_vocab_size
-    if task.pairs is None or size is None:
+    size = task.spec.strings_vocab_size
+    if task.strings is None or size is None:
         raise ConfigError(
-            "pairs: got True for a task that gives none, wanted one whose answers are strings, such as copy, "
+            "strings: got True for a task that gives none, wanted one whose answers are strings, such as copy, "
             "reverse, sort or digit_addition; `attn-jax list tasks --json` says which"
         )
     io = IO(num_classes=size, vocab_size=size)

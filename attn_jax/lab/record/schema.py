@@ -35,7 +35,7 @@ _STUDY = {
         "task": {},
         "models": {},
         "reference": (str, type(None)),
-        "pairs": bool,
+        "strings": bool,
         "evaluate": {"every": int},
         "train": {"steps": int, "seeds": int, "schedule": str, "learning_rates": [_NUMBER]},
     },

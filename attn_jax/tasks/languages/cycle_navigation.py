@@ -50,7 +50,7 @@ class CycleNavigation(TaskConfig):
             num_classes=self.num_positions,
             empty=3,
             num_tokens=lambda length: length + 1,  # the steps and the answer's place
-            pairs=False,
+            strings=False,
             chance="position_and_length",
             train_lengths=(1, 20),
             test_lengths=(1, 2, 5, 10, 20, 30, 40, 60, 80, 100),

@@ -38,7 +38,7 @@ class EvenPairs(TaskConfig):
             num_classes=2,
             empty=2,
             num_tokens=lambda length: length + 1,  # the bits and the answer's place
-            pairs=False,
+            strings=False,
             lengths={"smallest": 2},
             chance="uniform",
             train_lengths=(2, 20),

@@ -46,7 +46,7 @@ class MissingDuplicate(TaskConfig):
             num_classes=2,
             empty=3,
             num_tokens=lambda length: length + 1,  # both copies and the answer's place
-            pairs=False,
+            strings=False,
             lengths={"smallest": 4, "step": 2},
             chance="majority_bit",
             train_lengths=(4, 20),

@@ -57,7 +57,7 @@ class ModularArithmetic(TaskConfig):
             num_classes=self.modulus,
             empty=self.modulus + _NUM_OPERATORS,
             num_tokens=lambda length: length + 1,  # the symbols and the answer's place
-            pairs=False,
+            strings=False,
             lengths={"step": 2},
             chance="position_and_length",
             train_lengths=(1, 19),

@@ -53,7 +53,7 @@ class ModularArithmeticBrackets(TaskConfig):
             num_classes=self.modulus,
             empty=self.modulus + len(OPERATORS) + 2,
             num_tokens=lambda length: length + 1,  # the symbols and the answer's place
-            pairs=False,
+            strings=False,
             chance="position_and_length",
             train_lengths=(1, 20),
             test_lengths=(1, 2, 5, 10, 20, 30, 40, 60, 80, 100),

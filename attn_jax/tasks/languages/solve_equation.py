@@ -54,7 +54,7 @@ class SolveEquation(TaskConfig):
             num_classes=self.modulus,
             empty=self.modulus + len(_SYMBOLS),
             num_tokens=lambda length: length + 1,  # the equation and the answer's place
-            pairs=False,
+            strings=False,
             lengths={"smallest": 3},
             chance="uniform",
             train_lengths=(3, 20),

@@ -61,7 +61,7 @@ class Majority(TaskConfig):
             num_classes=self.num_symbols,
             empty=self.num_symbols,
             num_tokens=lambda length: length + 1,  # the symbols and the answer's place
-            pairs=False,
+            strings=False,
             lengths={"smallest": 3},
             chance="one_symbol",
             train_lengths=(3, 30),

@@ -67,7 +67,7 @@ class Multiset(TaskConfig):
             num_classes=2,
             empty=self.num_symbols + 1,
             num_tokens=lambda length: 2 * length + 2,  # two halves, the separator and the answer's place
-            pairs=False,
+            strings=False,
             lengths={"smallest": 5},
             chance="same_set",
             train_lengths=(8, 16),

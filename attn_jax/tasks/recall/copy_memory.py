@@ -37,7 +37,7 @@ class CopyMemory(TaskConfig):
     strongest: "most_frequent_letter", where a model rests that holds the letters but not their order, has the score
     .20 on this scale by default. Read no score below as copying.
 
-    `pairs` gives everything up to the signal as source and the letters as target.
+    `strings` gives everything up to the signal as source and the letters as target.
 
     Args:
       num_letters: how many letters there are.

@@ -36,7 +36,7 @@ class Lookup(TaskConfig):
 
     metric="exact_match" counts the answers right at every place, their end included; "accuracy" the characters.
 
-    `pairs` gives `g | s |` or `s | g` as source and the answer as target.
+    `strings` gives `g | s |` or `s | g` as source and the answer as target.
 
     Chance is "position_and_length", any letter and the end in time. Who says the commonest letter of s does better,
     about (k E[max c] / L + 1) / (k + 1), .33 against .23 at L = 20, but by no amount that can be written down exactly:

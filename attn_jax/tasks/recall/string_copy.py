@@ -36,7 +36,7 @@ class StringCopy(TaskConfig):
     asked (teacher forcing), so that the right string is said exactly when every place is right: metric="exact_match"
     counts such strings, "accuracy" the characters. The source packs several strings into a sequence; here it is one.
 
-    `pairs` gives `s |` as source and s as target.
+    `strings` gives `s |` as source and s as target.
 
     What is left to be said can be counted: "most_frequent_remaining" says the commonest letter not yet written, and is
     sure of the last. It is chance; where strings are scored whole it is "remaining_letters". L = 1 needs no order.

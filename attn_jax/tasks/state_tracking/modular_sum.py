@@ -40,7 +40,7 @@ class ModularSum(TaskConfig):
 
     labels="written": the numbers, the empty token, and then the sums, each read as input before the next is asked, in
     training and in scoring alike (teacher forcing): 2 L tokens, L >= 1, chance "uniform", since each sum is independent
-    of the one before. It also gives pairs, numbers -> sums, whose greedy decoding writes the chain itself.
+    of the one before. It also gives strings, numbers -> sums, whose greedy decoding writes the chain itself.
 
     The source writes of outcome, chain of thought and aligned chain of thought; the empty token, which the recurrent
     state passes through, is as in `Parity`. With m = 2 outcome and steps are `Parity`.

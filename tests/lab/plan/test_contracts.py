@@ -55,7 +55,7 @@ def get_config():
 """
 MIXER = "return Study('s', TASKS['parity'], {'own': classic(Own(), d_model=4, num_layers=1)})"
 MODEL = "return Study('s', TASKS['markov'], {'own': Seer(4, 1, (ShortConv(),))})"
-READER = "return Study('s', TASKS['duplicate'], {'own': Reader(8, 1, num_heads=2)}, pairs=True)"
+READER = "return Study('s', TASKS['duplicate'], {'own': Reader(8, 1, num_heads=2)}, strings=True)"
 FUTURE = "not causal: y depends on a later x; set causal=False if that is meant"
 
 

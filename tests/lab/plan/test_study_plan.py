@@ -161,7 +161,7 @@ def strings_study(**changes):
         "lstm": classic(LSTM()),
     }
     train = TrainConfig(lengths=(2, 10))
-    return replace(study(task=TASKS["reverse"], models=models, train=train, pairs=True), **changes)
+    return replace(study(task=TASKS["reverse"], models=models, train=train, strings=True), **changes)
 
 
 def test_models_of_strings_are_matched_and_described():
@@ -194,24 +194,24 @@ def test_state_of_strings_by_hand():
     assert facts["models"]["additive"]["state_bytes"] == 4 * (2 * 32 + 2 * 10 * 32)
 
 
-WITH_PAIRS = [name for name, config in TASKS.items() if name[:6] != "digits" and config.make().pairs is not None]
+WITH_STRINGS = [name for name, config in TASKS.items() if name[:6] != "digits" and config.make().strings is not None]
 
 
-@pytest.mark.parametrize("name", WITH_PAIRS)
+@pytest.mark.parametrize("name", WITH_STRINGS)
 def test_the_floor_of_strings_is_what_its_predictor_scores(name):
     task = TASKS[name].make()
-    assert task.pairs is not None
+    assert task.strings is not None
     shortest = min(task.spec.lengths(*task.spec.train_lengths))
-    pairs = jax.jit(task.pairs, static_argnums=(1, 2, 3))(jax.random.key(0), 256, shortest, shortest)
-    floor = yardstick(task, pairs=True).floors(shortest)["endless"]
-    said = floor.predict(np.asarray(pairs.source), np.asarray(pairs.source_valid)).argmax(-1)
-    longest = pairs.target.shape[1]
+    batch = jax.jit(task.strings, static_argnums=(1, 2, 3))(jax.random.key(0), 256, shortest, shortest)
+    floor = yardstick(task, strings=True).floors(shortest)["endless"]
+    said = floor.predict(np.asarray(batch.source), np.asarray(batch.source_valid)).argmax(-1)
+    longest = batch.target.shape[1]
     padded = np.pad(said, ((0, 0), (0, longest)))[:, :longest]
-    assert (padded == np.asarray(pairs.target)).all(1).mean() == floor.value == 0
+    assert (padded == np.asarray(batch.target)).all(1).mean() == floor.value == 0
 
 
 def test_strings_of_what_has_none_are_refused():
-    with pytest.raises(ConfigError, match=r"^pairs: got True for a task that gives none"):
+    with pytest.raises(ConfigError, match=r"^strings: got True for a task that gives none"):
         study_facts(StudyPlan(strings_study(task=Parity(), train=TrainConfig())))
     with pytest.raises(ConfigError, match=r"^models\.t: got a Transformer, which writes strings; wanted a ModelConfig"):
         study(models={"t": Transformer()})

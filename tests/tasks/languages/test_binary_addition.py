@@ -6,13 +6,13 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample
+from drawn import as_strings, sample
 
 from attn_jax.tasks.languages.binary_addition import BinaryAddition, floors
 from attn_jax.testing.check_task import check_task
 
 DRAW = partial(sample, BinaryAddition())
-DRAW_PAIRS = partial(pairs, BinaryAddition())
+DRAW_STRINGS = partial(as_strings, BinaryAddition())
 
 
 def number(bits):
@@ -39,8 +39,8 @@ def test_the_sum_and_its_end_follow_the_question(length, max_length):
     assert (valid == (np.arange(2 * max_length + 1) <= 2 * length)).all()
 
 
-def test_pairs_are_the_question_and_the_sum():
-    drawn = DRAW_PAIRS(jax.random.key(0), 64, np.int32(8), 10)
+def test_strings_are_the_question_and_the_sum():
+    drawn = DRAW_STRINGS(jax.random.key(0), 64, np.int32(8), 10)
     source, source_valid, _, target, target_valid = map(np.asarray, drawn)
     assert (source_valid.sum(axis=1) == 8).all()
     for row in range(64):

@@ -7,14 +7,14 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample
+from drawn import as_strings, sample
 
 from attn_jax.tasks.languages.binary_multiplication import BinaryMultiplication, floors
 from attn_jax.tasks.laws.product_bits import answer_table
 from attn_jax.testing.check_task import check_task
 
 DRAW = partial(sample, BinaryMultiplication())
-DRAW_PAIRS = partial(pairs, BinaryMultiplication())
+DRAW_STRINGS = partial(as_strings, BinaryMultiplication())
 
 
 def number(bits):
@@ -45,8 +45,8 @@ def test_the_product_and_its_end_follow_the_question(length, max_length):
     assert (valid == (np.arange(2 * max_length) < 2 * length)).all()
 
 
-def test_pairs_are_the_question_and_the_product():
-    drawn = DRAW_PAIRS(jax.random.key(0), 64, np.int32(8), 10)
+def test_strings_are_the_question_and_the_product():
+    drawn = DRAW_STRINGS(jax.random.key(0), 64, np.int32(8), 10)
     source, _, _, target, target_valid = map(np.asarray, drawn)
     for row in range(64):
         question = source[row, :8].tolist()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample, solve
+from drawn import as_strings, sample, solve
 
 from attn_jax.tasks import Copy, Duplicate, OddsFirst
 from attn_jax.testing.check_task import check_task
@@ -53,10 +53,10 @@ def test_sequences_are_written_out(config):
 
 
 @EACH
-def test_pairs_are_the_same_strings(config):
+def test_strings_are_the_same_strings(config):
     for length in (2, 4, 7):
         inputs = np.asarray(sample(config, jax.random.key(0), 64, length, LONGEST).inputs)
-        found = pairs(config, jax.random.key(0), 64, length, LONGEST)
+        found = as_strings(config, jax.random.key(0), 64, length, LONGEST)
         source, source_valid, target_in, target, target_valid = map(np.asarray, found)
         padding = [0] * (places(config, LONGEST) - places(config, length))
         for row in range(64):
@@ -130,7 +130,7 @@ def test_all_lengths_are_allowed_from_two(config):
 
 
 @EACH
-@pytest.mark.parametrize("function", [sample, pairs])
+@pytest.mark.parametrize("function", [sample, as_strings])
 def test_bad_arguments_are_named(config, function):
     with pytest.raises(ValueError, match=f"{type(config).__name__}: alphabet is 1, wanted at least 2"):
         replace(config, alphabet=1)

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample, solve
+from drawn import as_strings, sample, solve
 from scipy.stats import binom
 
 from attn_jax.tasks.languages.sort import Sort, floors
@@ -43,10 +43,10 @@ def test_sequences_are_written_out(length):
 
 
 @pytest.mark.parametrize("length", [1, 4, 7])
-def test_pairs_are_the_same_strings(length):
+def test_strings_are_the_same_strings(length):
     inputs = np.asarray(sample(Sort(), jax.random.key(0), 32, length, 7).inputs)
     source, source_valid, target_in, target, target_valid = map(
-        np.asarray, pairs(Sort(), jax.random.key(0), 32, length, 7)
+        np.asarray, as_strings(Sort(), jax.random.key(0), 32, length, 7)
     )
     padding = [0] * (7 - length)
     for row in range(32):
@@ -115,7 +115,7 @@ def test_all_lengths_are_allowed_from_one():
         spec.lengths(0, 3)
 
 
-@pytest.mark.parametrize("function", [sample, pairs])
+@pytest.mark.parametrize("function", [sample, as_strings])
 def test_bad_arguments_are_named(function):
     with pytest.raises(ValueError, match="Sort: alphabet is 1, wanted at least 2"):
         Sort(alphabet=1)

@@ -7,13 +7,13 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample
+from drawn import as_strings, sample
 
 from attn_jax.tasks.languages.square_root import SquareRoot, floors
 from attn_jax.testing.check_task import check_task
 
 DRAW = partial(sample, SquareRoot())
-DRAW_PAIRS = partial(pairs, SquareRoot())
+DRAW_STRINGS = partial(as_strings, SquareRoot())
 
 
 def bits(value, num_bits):
@@ -57,8 +57,8 @@ def test_numbers_are_uniform_and_roots_of_squares_and_their_neighbours_are_right
     assert (roots == np.array([math.isqrt(n) for n in numbers])).all()
 
 
-def test_pairs_are_the_number_and_its_root():
-    source, _, _, target, target_valid = map(np.asarray, DRAW_PAIRS(jax.random.key(0), 64, np.int32(9), 12))
+def test_strings_are_the_number_and_its_root():
+    source, _, _, target, target_valid = map(np.asarray, DRAW_STRINGS(jax.random.key(0), 64, np.int32(9), 12))
     for row in range(64):
         answer = target[row][target_valid[row]].tolist()
         assert answer == [*bits(math.isqrt(number(source[row, :9])), 5), 3]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from drawn import pairs, sample, solve
+from drawn import as_strings, sample, solve
 
 from attn_jax.tasks.languages.stack_manipulation import StackManipulation, _final_stack, floors
 from attn_jax.testing.check_task import check_task
@@ -55,10 +55,10 @@ def test_sequences_are_written_out(length):
 
 
 @pytest.mark.parametrize("length", [1, 3, 9])
-def test_pairs_are_the_same_strings(length):
+def test_strings_are_the_same_strings(length):
     inputs = np.asarray(sample(CONFIG, jax.random.key(0), 64, length, 9).inputs)
     source, source_valid, target_in, target, target_valid = map(
-        np.asarray, pairs(CONFIG, jax.random.key(0), 64, length, 9)
+        np.asarray, as_strings(CONFIG, jax.random.key(0), 64, length, 9)
     )
     for row in range(64):
         tokens = inputs[row, :length].tolist()
@@ -153,7 +153,7 @@ def test_all_lengths_are_allowed_from_one():
         spec.lengths(0, 3)
 
 
-@pytest.mark.parametrize("function", [sample, pairs])
+@pytest.mark.parametrize("function", [sample, as_strings])
 def test_bad_arguments_are_named(function):
     with pytest.raises(ValueError, match="max_length: got 0, wanted at least 1"):
         function(CONFIG, jax.random.key(0), 2, 0, 0)

@@ -6,7 +6,7 @@ from collections import defaultdict
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample
+from drawn import as_strings, sample
 
 from attn_jax.tasks.numbers.digit_addition import DigitAddition, floors
 from attn_jax.testing.check_task import check_task
@@ -50,9 +50,9 @@ def test_the_sum_and_its_end_follow_the_question(order, length, max_length):
     assert (valid == (np.arange(2 * max_length) < 2 * length)).all()
 
 
-def test_other_bases_and_pairs():
+def test_other_bases_and_strings():
     config = DigitAddition(base=3, order="highest_first")
-    drawn = pairs(config, jax.random.key(0), 64, np.int32(8), 10)
+    drawn = as_strings(config, jax.random.key(0), 64, np.int32(8), 10)
     source, _, _, target, target_valid = map(np.asarray, drawn)
     for row in range(64):
         a, b = "".join(map(str, source[row, :8])).split("3")

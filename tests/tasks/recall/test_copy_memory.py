@@ -7,7 +7,7 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample, solve
+from drawn import as_strings, sample, solve
 
 from attn_jax.tasks import CopyMemory
 from attn_jax.tasks.recall.copy_memory import floors
@@ -86,9 +86,9 @@ def test_most_frequent_letter_counts_what_was_read():
 
 @pytest.mark.parametrize("length", [1, 3, 6])
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_pairs_are_read_up_to_the_signal(length, split):
+def test_strings_are_read_up_to_the_signal(length, split):
     config, key = CopyMemory(num_letters=5, num_copied=4), jax.random.key(2)
-    found = jax.device_get(pairs(config, key, 16, length, 6, split=split))
+    found = jax.device_get(as_strings(config, key, 16, length, 6, split=split))
     inputs = np.asarray(sample(config, jax.random.clone(key), 16, length, 6, split=split).inputs)
     for row in range(16):
         letters = inputs[row, :4].tolist()

@@ -6,7 +6,7 @@ import math
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample
+from drawn import as_strings, sample
 
 from attn_jax.tasks.recall.lookup import Lookup, floors
 from attn_jax.testing.check_task import check_task
@@ -63,7 +63,7 @@ def test_strings_are_written_out(side, length):
 
 
 def test_the_mirror_asks_the_same():
-    batches = [pairs(Lookup(side=side), jax.random.key(5), 32, 12, 15) for side in SIDES]
+    batches = [as_strings(Lookup(side=side), jax.random.key(5), 32, 12, 15) for side in SIDES]
     assert (np.asarray(batches[0].target) == np.asarray(batches[1].target)).all()
     prefix, suffix = (np.asarray(batch.source) for batch in batches)
     assert (prefix[:, :3] == suffix[:, 13:16]).all()

@@ -7,7 +7,7 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample
+from drawn import as_strings, sample
 
 from attn_jax.tasks.recall.string_copy import StringCopy, floors
 from attn_jax.testing.check_task import check_task
@@ -37,9 +37,9 @@ def test_strings_are_written_out(length):
     assert (valid == (place < 2 * length + 2)).all()
 
 
-def test_pairs_are_the_same_strings():
+def test_strings_are_the_same_strings():
     key = jax.random.key(3)
-    found = pairs(StringCopy(), key, 16, 4, 6)
+    found = as_strings(StringCopy(), key, 16, 4, 6)
     strings = np.asarray(sample(StringCopy(), jax.random.clone(key), 16, 4, 6).inputs)[:, 1:5]
     assert (np.asarray(found.source)[:, :4] == strings).all()
     assert (np.asarray(found.source)[:, 4:] == [27, 0, 0]).all()

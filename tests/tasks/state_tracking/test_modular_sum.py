@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import jax
 import numpy as np
 import pytest
-from drawn import pairs, sample, solve
+from drawn import as_strings, sample, solve
 
 from attn_jax.tasks.languages.parity import Parity
 from attn_jax.tasks.state_tracking.modular_sum import ModularSum, floors
@@ -78,8 +78,8 @@ def test_labels_are_three_views_of_the_same_draw():
     assert (outcome.targets[:, 6] == steps.targets[:, 5]).all()
 
 
-def test_pairs_hold_numbers_and_sums():
-    found = pairs(WRITTEN, jax.random.key(1), 16, 3, 5)
+def test_strings_hold_numbers_and_sums():
+    found = as_strings(WRITTEN, jax.random.key(1), 16, 3, 5)
     source, target, target_in = (
         np.asarray(values).tolist() for values in (found.source, found.target, found.target_in)
     )
@@ -88,9 +88,9 @@ def test_pairs_hold_numbers_and_sums():
         assert x[3:] == [0, 0]
         assert y == [*s, 6, 0, 0]
         assert before == [5, *s, 0, 0]
-    assert WRITTEN.make().pairs is not None
-    assert ModularSum().make().pairs is None
-    assert STEPS.make().spec.pairs_vocab_size is None
+    assert WRITTEN.make().strings is not None
+    assert ModularSum().make().strings is None
+    assert STEPS.make().spec.strings_vocab_size is None
 
 
 def test_modulus_two_is_parity():

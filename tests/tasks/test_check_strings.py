@@ -1,4 +1,4 @@
-"""Every promise of pairs is broken once, and seen to be refused in words that name it."""
+"""Every promise of strings is broken once, and seen to be refused in words that name it."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import pytest
 from attn_jax.tasks.base import Task, TaskConfig, TaskSpec
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.sampling import length_range, split_key
-from attn_jax.tasks.strings import Strings, strings_batch, strings_pairs
+from attn_jax.tasks.strings import Strings, source_and_target, strings_batch
 from attn_jax.testing.check_task import check_task
 from attn_jax.types import IO
 
@@ -28,8 +28,8 @@ def sample(key, batch_size, length, max_length, *, split="train"):
     return strings_batch(draw(key, batch_size, length, max_length, split), 2 * max_length, length, empty=2)
 
 
-def pairs(key, batch_size, length, max_length, *, split="train"):
-    return strings_pairs(draw(key, batch_size, length, max_length, split), bos=BOS)
+def as_strings(key, batch_size, length, max_length, *, split="train"):
+    return source_and_target(draw(key, batch_size, length, max_length, split), bos=BOS)
 
 
 def solve(inputs, valid):
@@ -55,38 +55,41 @@ class Echo(TaskConfig):
             lengths=length_range,
             num_tokens=lambda n: 2 * n,
             source="-",
-            pairs_vocab_size=BOS + 2,
+            strings_vocab_size=BOS + 2,
         )
-        task = Task(sample, lambda n: {"uniform": uniform_floor(2)}, solve, spec, pairs)
+        task = Task(sample, lambda n: {"uniform": uniform_floor(2)}, solve, spec, as_strings)
         return task if self.change is None else self.change(task)
 
 
 def edit(change, task):
-    """The task whose pairs `change(pairs)` has passed over."""
+    """The task whose strings `change(strings)` has passed over."""
 
     def edited(*args, **kwargs):
-        drawn = pairs(*args, **kwargs)
+        drawn = as_strings(*args, **kwargs)
         return drawn._replace(**change(drawn))
 
-    return task._replace(pairs=edited)
+    return task._replace(strings=edited)
 
 
 def mixed(task, *, own_source):
     """The task whose source or answers are those of another key."""
 
     def drawn(key, *rest, **kwargs):
-        own, other = pairs(jax.random.clone(key), *rest, **kwargs), pairs(jax.random.fold_in(key, 1), *rest, **kwargs)
+        own, other = (
+            as_strings(jax.random.clone(key), *rest, **kwargs),
+            as_strings(jax.random.fold_in(key, 1), *rest, **kwargs),
+        )
         return other._replace(source=own.source) if own_source else own._replace(source=other.source)
 
-    return task._replace(pairs=drawn)
+    return task._replace(strings=drawn)
 
 
 FAULTS = {
     "no vocabulary": (
-        lambda t: t._replace(spec=dataclasses.replace(t.spec, pairs_vocab_size=None)),
-        "pairs want both",
+        lambda t: t._replace(spec=dataclasses.replace(t.spec, strings_vocab_size=None)),
+        "strings want both",
     ),
-    "no pairs": (lambda t: t._replace(pairs=None), "pairs want both"),
+    "no strings": (lambda t: t._replace(strings=None), "strings want both"),
     "other answers": (
         partial(edit, lambda p: {"target": p.target.at[0, 0].set(1 - p.target[0, 0])}),
         "target_in is not",
@@ -97,7 +100,7 @@ FAULTS = {
         "the source of row 0 does not begin the inputs of sample",
     ),
     "split ignored": (
-        lambda t: t._replace(pairs=lambda *a, split: pairs(*a, split="train")),
+        lambda t: t._replace(strings=lambda *a, split: as_strings(*a, split="train")),
         "give the same: split is ignored",
     ),
     "no BOS": (partial(edit, lambda p: {"target_in": p.target}), "target_in does not begin with BOS = 3"),
