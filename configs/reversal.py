@@ -36,7 +36,7 @@ def get_config() -> Study:
             "lstm_additive": RecurrentEncoderDecoder(),
             "lstm_no_attention": RecurrentEncoderDecoder(attention="none"),
             "transformer": Transformer(num_heads=2, norm_place="pre", positions="learned", tied=False),
-            "decoder_only": ModelConfig(mixers=(Attention(num_heads=2, positions="rotary", rotary_base=100.0),)),
+            "decoder_only": ModelConfig(mixers=(Attention(num_heads=2, head_positions="rotary", rotary_base=100.0),)),
         },
         train=TrainConfig(steps=2000, batch_size=32, lengths=(2, 12), seeds=8, learning_rates=(1e-3, 3e-3)),
         evaluate=EvaluateConfig(every=100, num_examples=128, lengths=(2, 4, 6, 8, 10, 12, 14, 16)),

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from bench_attention import environment, pin_one_core
 from bench_timing import interleaved
@@ -65,9 +65,9 @@ def make_case(kind: str, size: str, length: int, passes: str, form: Any) -> Call
 
 def measure(case: tuple[str, str, int, str], repeats: int, clock: Callable[[], float]) -> Row:
     """All forms of one case, in turns."""
-    from attn_jax.ops.recurrence.linear_scan import Form
+    from attn_jax.ops.recurrence.linear_scan import SCAN_FORMS
 
-    calls = {form: make_case(*case, form) for form in get_args(Form)}
+    calls = {form: make_case(*case, form) for form in SCAN_FORMS}
     return Row(*case, interleaved(calls, repeats, clock))
 
 

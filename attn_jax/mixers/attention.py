@@ -14,7 +14,7 @@ from attn_jax.mixers.parts.attention_positions import (
     PositionConfig,
     check_eval_length,
     check_relative,
-    init_positions,
+    init_position_bias,
     next_positions,
     score_positions,
     turn_heads,
@@ -49,7 +49,8 @@ class Attention(PositionConfig):
         arXiv 2508.10925).
       qk_norm: RMS norm of each head's queries and keys, before they turn (Dehghani et al. 2023, arXiv 2302.05442).
       soft_cap: c, scores become c tanh(score / c), what positions add included (Gemma team 2024, arXiv 2408.00118).
-      positions, rotary_base, num_buckets, max_distance, max_position, eval_length, eval_seed: as in PositionConfig.
+      head_positions, rotary_base, num_buckets, max_distance, max_position, eval_length, eval_seed: as in
+        PositionConfig.
     """
 
     source = "Vaswani et al. 2017, arXiv 1706.03762"
@@ -88,15 +89,15 @@ class Attention(PositionConfig):
     @property
     def divisor(self) -> int:
         """Heads divide the width, and rotation takes pairs of channels."""
-        return 2 * self.num_heads if self.positions in TURNED else self.num_heads
+        return 2 * self.num_heads if self.head_positions in TURNED else self.num_heads
 
     @property
     def countable(self) -> "Attention":
         """All scores at once: blocks have an order, our choice. Random positions turn heads as those in order do."""
         changes: dict[str, Any] = {"implementation": "dense"}
-        if self.positions == "randomised":
+        if self.head_positions == "randomised":
             own = ("max_position", "eval_length", "eval_seed")
-            changes |= {"positions": "rotary"} | {name: getattr(Attention, name) for name in own}
+            changes |= {"head_positions": "rotary"} | {name: getattr(Attention, name) for name in own}
         return replace(self, **changes)
 
     def make(self) -> Mixer:
@@ -104,7 +105,9 @@ class Attention(PositionConfig):
         if self.width % self.num_heads:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.width}")
         if self.width % self.divisor:
-            raise ValueError(f"num_heads: got {self.num_heads}, positions={self.positions!r} wants even D // N")
+            raise ValueError(
+                f"num_heads: got {self.num_heads}, head_positions={self.head_positions!r} wants even D // N"
+            )
         mixer = Mixer(
             init=partial(init, self),
             apply=partial(apply, self),
@@ -128,7 +131,7 @@ def init(config: Attention, key: Key) -> Params:
         qk_norm=config.qk_norm,
     )
     sinks = {"b_sinks": jnp.zeros(config.num_heads)} if config.sinks else {}
-    return params | init_positions(config, config.num_heads) | sinks
+    return params | init_position_bias(config, config.num_heads) | sinks
 
 
 def apply(config: Attention, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:

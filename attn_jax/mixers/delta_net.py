@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.multi_head import project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory, per_head
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind_matrix, init_heads, init_memory, per_head
 from attn_jax.ops.recurrence.delta_rule import delta_product
 from attn_jax.types import Array, Key, Params, State
 
@@ -58,7 +58,7 @@ class DeltaNet(MatrixMemoryConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_memory, mix, inspect)
+        return bind_matrix(self, init, init_memory, mix, inspect)
 
 
 @dataclass(frozen=True)

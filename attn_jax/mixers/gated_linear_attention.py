@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.multi_head import project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory, per_head
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind_matrix, init_heads, init_memory, per_head
 from attn_jax.ops.recurrence.gated_linear_attention import gated_linear_attention
 from attn_jax.types import Array, Key, Params, State
 
@@ -45,7 +45,7 @@ class GatedLinearAttention(MatrixMemoryConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_memory, mix, inspect, spare=["b_decay"])
+        return bind_matrix(self, init, init_memory, mix, inspect, spare=["b_decay"])
 
 
 def init(config: GatedLinearAttention, key: Key) -> Params:

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from attn_jax.layers.conv import causal_conv, init_causal_conv, init_conv_state, long_conv
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.parts.binding import bind
 from attn_jax.mixers.parts.checked import checked
-from attn_jax.mixers.parts.linear_recurrent import bind, project
+from attn_jax.mixers.parts.linear_recurrent import project
 from attn_jax.mixers.parts.options import check_at_least, check_range
 from attn_jax.ops.norms import accumulator
 from attn_jax.ops.positions import sinusoidal

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from attn_jax.layers.multi_head import init_multi_head_attention, project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind_matrix
 from attn_jax.ops.recurrence.feature_maps import elu_plus_one, orthogonal_projection, positive_random_features, relu
 from attn_jax.ops.recurrence.linear_attention import linear_attention
 from attn_jax.types import Array, Key, Params, State
@@ -58,7 +58,7 @@ class LinearAttention(MatrixMemoryConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, mix, inspect)
+        return bind_matrix(self, init, init_state, mix, inspect)
 
 
 def init(config: LinearAttention, key: Key) -> Params:

@@ -9,19 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.hidden_size import HiddenSizeConfig
-from attn_jax.mixers.parts.linear_recurrent import (
-    FORMS,
-    bind,
-    fresh_state,
-    glu,
-    init_glu,
-    project,
-    scan_valid,
-    to_complex,
-    to_pairs,
-)
+from attn_jax.mixers.parts.linear_recurrent import glu, init_glu, project, scan_valid, to_complex, to_pairs
 from attn_jax.mixers.parts.options import check_choice, check_range
+from attn_jax.ops.recurrence.linear_scan import SCAN_FORMS
 from attn_jax.types import Array, Key, Params, State
 
 _SMALLEST = 1e-6  # of a uniform draw whose logarithm is taken
@@ -56,7 +48,7 @@ class LRU(HiddenSizeConfig):
     def __post_init__(self):
         super().__post_init__()
         check_range("r_min", self.r_min, "r_max", self.r_max, least=0, most=1)
-        check_choice("form", self.form, FORMS)
+        check_choice("form", self.form, (None, *SCAN_FORMS))
         if self.max_phase <= 0:
             raise ValueError(f"max_phase: got {self.max_phase}, wanted an angle > 0")
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind, check_chrono, chrono_bias, init_recurrent
+from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind_cell, check_chrono, chrono_bias, init_recurrent
 from attn_jax.ops.recurrence.cells import lstm_step
 from attn_jax.types import Key, Params, State
 
@@ -36,7 +36,7 @@ class LSTM(RecurrentConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, lstm_step)
+        return bind_cell(self, init, init_state, lstm_step)
 
 
 def init(config: LSTM, key: Key) -> Params:

@@ -11,8 +11,10 @@ import jax.numpy as jnp
 from attn_jax.layers.conv import causal_conv, init_causal_conv, init_conv_state
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
-from attn_jax.mixers.parts.linear_recurrent import FORMS, bind, fresh_state, project, scan_valid
+from attn_jax.mixers.parts.binding import bind, fresh_state
+from attn_jax.mixers.parts.linear_recurrent import project, scan_valid
 from attn_jax.mixers.parts.options import check_at_least, check_choice, check_range
+from attn_jax.ops.recurrence.linear_scan import SCAN_FORMS
 from attn_jax.types import Array, Key, Params, State
 
 
@@ -49,7 +51,7 @@ class Mamba(MixerConfig):
     def __post_init__(self):
         check_at_least(1, d_state=self.d_state, expand=self.expand, kernel_size=self.kernel_size, dt_rank=self.dt_rank)
         check_choice("transition", self.transition, ("unit", "signed"))
-        check_choice("form", self.form, FORMS)
+        check_choice("form", self.form, (None, *SCAN_FORMS))
         check_range("dt_min", self.dt_min, "dt_max", self.dt_max, least=1e-9, most=math.inf)
 
     @property

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.multi_head import project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory, per_head
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind_matrix, init_heads, init_memory, per_head
 from attn_jax.mixers.parts.options import check_choice
 from attn_jax.ops.norms import accumulator
 from attn_jax.ops.recurrence.mlstm import mlstm, stabilise
@@ -47,7 +47,7 @@ class MLSTM(MatrixMemoryConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, mix, inspect, spare=["b_output"])
+        return bind_matrix(self, init, init_state, mix, inspect, spare=["b_output"])
 
 
 def init(config: MLSTM, key: Key) -> Params:

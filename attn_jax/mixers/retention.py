@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from attn_jax.layers.multi_head import project_heads
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind, init_heads, init_memory
+from attn_jax.mixers.parts.matrix_memory import MatrixMemoryConfig, bind_matrix, init_heads, init_memory
 from attn_jax.ops.attention.cache import positions_from
 from attn_jax.ops.positions import rotary
 from attn_jax.ops.recurrence.gated_linear_attention import gated_linear_attention
@@ -47,7 +47,7 @@ class Retention(MatrixMemoryConfig):
         """Binds this configuration to the functions below."""
         if self.rotary_base is not None and self.head_dim % 2:
             raise ValueError(f"num_heads: got {self.num_heads}, rotary_base wants heads of even size D // N")
-        return bind(self, init, init_state, mix, inspect)
+        return bind_matrix(self, init, init_state, mix, inspect)
 
 
 def init(config: Retention, key: Key) -> Params:

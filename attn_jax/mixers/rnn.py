@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
-from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind, check_choice, init_recurrent
+from attn_jax.mixers.parts.options import check_choice
+from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind_cell, init_recurrent
 from attn_jax.ops.recurrence.cells import rnn_step
 from attn_jax.types import Array, Key, Params, State
 
@@ -36,7 +37,7 @@ class RNN(RecurrentConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind(self, init, init_state, rnn_step if self.activation == "tanh" else relu_step)
+        return bind_cell(self, init, init_state, rnn_step if self.activation == "tanh" else relu_step)
 
 
 def init(config: RNN, key: Key) -> Params:

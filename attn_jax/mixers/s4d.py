@@ -10,11 +10,12 @@ import jax.numpy as jnp
 
 from attn_jax.layers.conv import long_conv
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.parts.binding import apply_by_extend, bind
 from attn_jax.mixers.parts.checked import checked
-from attn_jax.mixers.parts.linear_recurrent import FORMS, bind, glu, init_glu, scan_valid, to_complex, to_pairs
-from attn_jax.mixers.parts.linear_recurrent import apply as apply_by_extend
+from attn_jax.mixers.parts.linear_recurrent import glu, init_glu, scan_valid, to_complex, to_pairs
 from attn_jax.mixers.parts.options import check_at_least, check_choice, check_range
 from attn_jax.ops.norms import accumulator
+from attn_jax.ops.recurrence.linear_scan import SCAN_FORMS
 from attn_jax.types import Array, Key, Params, State
 
 
@@ -54,7 +55,7 @@ class S4D(MixerConfig):
             raise ValueError(f"d_state: got {self.d_state}, wanted an even number: eigenvalues come in conjugate pairs")
         check_choice("init", self.init, ("lin", "inv"))
         check_choice("discretisation", self.discretisation, ("zoh", "bilinear"))
-        check_choice("form", self.form, (*FORMS, "convolution"))
+        check_choice("form", self.form, (None, *SCAN_FORMS, "convolution"))
         check_range("dt_min", self.dt_min, "dt_max", self.dt_max, least=1e-9, most=math.inf)
 
     @property

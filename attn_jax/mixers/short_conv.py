@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from attn_jax.layers.conv import causal_conv, init_causal_conv, init_conv_state
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
-from attn_jax.mixers.parts.linear_recurrent import bind, fresh_state
+from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.options import check_at_least, check_choice
 from attn_jax.types import Array, Key, Params, State
 

@@ -12,7 +12,7 @@ from jax.ad_checkpoint import checkpoint_name
 from attn_jax.layers.initializers import glorot_uniform, orthogonal
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.mixers.mlstm import ForgetGate
-from attn_jax.mixers.parts.linear_recurrent import bind, fresh_state
+from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.options import check_at_least, check_choice
 from attn_jax.ops.norms import accumulator, rms_norm
 from attn_jax.ops.recurrence.cells import scan_cell

@@ -12,7 +12,9 @@ from attn_jax.testing import check_mixer
     "config",
     [
         Attention(num_heads=2, causal=False),
-        Attention(num_kv_heads=2, causal=False, window=2, positions="t5", num_buckets=8, max_distance=6, sinks=True),
+        Attention(
+            num_kv_heads=2, causal=False, window=2, head_positions="t5", num_buckets=8, max_distance=6, sinks=True
+        ),
     ],
     ids=["all", "window"],
 )

@@ -17,11 +17,11 @@ from attn_jax.testing import check_mixer
 from attn_jax.testing.oracles import attention_oracle
 
 B, T, D = 2, 7, 16
-RANDOMISED = Attention(positions="randomised", max_position=40, eval_length=12, eval_seed=3)
+RANDOMISED = Attention(head_positions="randomised", max_position=40, eval_length=12, eval_seed=3)
 
 CONTRACT = {
     "randomised": RANDOMISED,
-    "t5 grouped sinks": Attention(positions="t5", num_buckets=4, max_distance=6, num_kv_heads=2, sinks=True),
+    "t5 grouped sinks": Attention(head_positions="t5", num_buckets=4, max_distance=6, num_kv_heads=2, sinks=True),
 }
 
 
@@ -31,18 +31,18 @@ def test_contract(name):
 
 
 OPTIONS = {
-    "rotary": Attention(positions="rotary", rotary_base=50.0),
-    "alibi": Attention(num_heads=2, positions="alibi"),
-    "alibi window": Attention(num_heads=2, positions="alibi", window=2),
-    "alibi both ways": Attention(num_heads=2, positions="alibi", causal=False),
-    "t5": Attention(num_heads=2, positions="t5", num_buckets=4, max_distance=6),
-    "t5 both ways": Attention(num_heads=2, positions="t5", num_buckets=8, max_distance=6, causal=False, window=4),
+    "rotary": Attention(head_positions="rotary", rotary_base=50.0),
+    "alibi": Attention(num_heads=2, head_positions="alibi"),
+    "alibi window": Attention(num_heads=2, head_positions="alibi", window=2),
+    "alibi both ways": Attention(num_heads=2, head_positions="alibi", causal=False),
+    "t5": Attention(num_heads=2, head_positions="t5", num_buckets=4, max_distance=6),
+    "t5 both ways": Attention(num_heads=2, head_positions="t5", num_buckets=8, max_distance=6, causal=False, window=4),
     "randomised": replace(RANDOMISED, num_heads=2),
     "randomised window": replace(RANDOMISED, num_heads=2, window=2),
     "sinks": Attention(num_heads=2, sinks=True),
-    "qk-norm, rotary": Attention(num_heads=2, qk_norm=True, positions="rotary"),
+    "qk-norm, rotary": Attention(num_heads=2, qk_norm=True, head_positions="rotary"),
     "soft-cap": Attention(num_heads=2, soft_cap=0.4),
-    "soft-cap, t5": Attention(num_heads=2, soft_cap=0.4, positions="t5", num_buckets=4, max_distance=6),
+    "soft-cap, t5": Attention(num_heads=2, soft_cap=0.4, head_positions="t5", num_buckets=4, max_distance=6),
     "grouped, sinks, soft-cap": Attention(num_kv_heads=2, use_bias=True, sinks=True, soft_cap=0.4),
     "sinks both ways": Attention(num_heads=2, sinks=True, causal=False),
 }
@@ -58,7 +58,7 @@ def drawn(config, seed=0):
 
 def places_of(config):
     """The position of each place in evaluation."""
-    if config.positions != "randomised":
+    if config.head_positions != "randomised":
         return np.arange(T)
     return np.asarray(randomised_positions(jax.random.key(config.eval_seed), config.eval_length, config.max_position))
 
@@ -84,9 +84,9 @@ def bucket(distance, side, max_distance):
 
 def what_places_add(config, table, n, q, k):
     """What positions add to the score of head n, query q and key k."""
-    if config.positions == "alibi":
+    if config.head_positions == "alibi":
         return -(2.0 ** (-8 * (n + 1) / config.num_heads)) * abs(q - k)
-    if config.positions != "t5":
+    if config.head_positions != "t5":
         return 0.0
     if config.causal:
         return table[bucket(max(q - k, 0), config.num_buckets, config.max_distance), n]
@@ -100,7 +100,7 @@ def oracle(config, params, x, lengths):
     q, k, v = (np.einsum("btd,dnh->btnh", x, p[f"w_{c}"]) + p.get(f"b_{c}", 0) for c in "qkv")
     if config.qk_norm:
         q, k = (a / np.sqrt((a**2).mean(-1, keepdims=True) + 1e-6) * p[g] for a, g in ((q, "g_q"), (k, "g_k")))
-    if config.positions in ("rotary", "randomised"):
+    if config.head_positions in ("rotary", "randomised"):
         q, k = (turned(a, places_of(config), config.rotary_base) for a in (q, k))
     bias = np.zeros((config.num_heads, T, T))
     seen = np.zeros((B, 1, T, T), bool)
@@ -135,7 +135,7 @@ def test_loops_in_float64_whole_by_token_and_inspected(name):
 
 
 def test_sinks_and_the_bias_of_t5_start_at_zero_and_learn():
-    config = Attention(num_heads=2, sinks=True, positions="t5", num_buckets=4, max_distance=6)
+    config = Attention(num_heads=2, sinks=True, head_positions="t5", num_buckets=4, max_distance=6)
     mixer, _, x = drawn(config)
     params = mixer.init(jax.random.key(0))
     assert params["b_sinks"].shape == (2,)
@@ -194,10 +194,10 @@ def test_random_positions_that_run_out_are_refused_or_nan():
     ("options", "sentence"),
     [
         ({"positions": "learned"}, "positions: got 'learned', wanted one of 'none', 'rotary'"),
-        ({"rotary_base": 100.0}, "rotary_base: got 100.0 beside positions='none', wanted the default 10000.0, or"),
+        ({"rotary_base": 100.0}, "rotary_base: got 100.0 beside head_positions='none', wanted the default 10000.0, or"),
         (
             {"positions": "alibi", "num_buckets": 8},
-            "num_buckets: got 8 beside positions='alibi', wanted the default 32",
+            "num_buckets: got 8 beside head_positions='alibi', wanted the default 32",
         ),
         ({"positions": "rotary", "max_distance": 8}, "max_distance: got 8 beside .* or positions of 't5'"),
         ({"positions": "t5", "max_position": 8}, "max_position: got 8 beside"),

@@ -13,9 +13,11 @@ from attn_jax.testing import check_mixer
 
 OPTIONS = {
     "attention grouped": Attention(
-        num_heads=4, num_kv_heads=2, use_bias=True, window=3, positions="alibi", sinks=True, soft_cap=2.0
+        num_heads=4, num_kv_heads=2, use_bias=True, window=3, head_positions="alibi", sinks=True, soft_cap=2.0
     ),
-    "attention rotary": Attention(num_heads=2, num_kv_heads=1, positions="rotary", rotary_base=100.0, qk_norm=True),
+    "attention rotary": Attention(
+        num_heads=2, num_kv_heads=1, head_positions="rotary", rotary_base=100.0, qk_norm=True
+    ),
     "lstm inner": LSTM(d_inner=24, forget_bias=0.0),
     "gru inner": GRU(d_inner=8, recurrent_init="glorot"),
     "rnn glorot": RNN(recurrent_init="glorot"),
@@ -185,7 +187,7 @@ def test_the_cache_drops_what_is_past_its_end_and_says_nan():
 
 
 def test_a_window_bounds_the_state_and_goes_on_past_max_length():
-    mixer = Attention(d_model=8, num_heads=2, window=2, positions="rotary", rotary_base=100.0).make()
+    mixer = Attention(d_model=8, num_heads=2, window=2, head_positions="rotary", rotary_base=100.0).make()
     params = mixer.init(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (1, 30, 8))
     extend, state, pieces = jax.jit(mixer.extend), mixer.init_state(params, 1, 3), []
@@ -260,8 +262,8 @@ def test_a_width_is_asked_for():
         GRU().make().init(jax.random.key(0))
     with pytest.raises(ValueError, match="num_heads: got 3, wanted a divisor of d_model=16"):
         Attention(d_model=16, num_heads=3).make()
-    with pytest.raises(ValueError, match="num_heads: got 2, positions='rotary' wants even D // N"):
-        Attention(d_model=6, num_heads=2, positions="rotary").make()
+    with pytest.raises(ValueError, match="num_heads: got 2, head_positions='rotary' wants even D // N"):
+        Attention(d_model=6, num_heads=2, head_positions="rotary").make()
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_a_width_is_asked_for():
         (lambda: Attention(num_heads=0), "num_heads: got 0"),
         (lambda: Attention(num_heads=4, num_kv_heads=3), "num_kv_heads: got 3, wanted a divisor of num_heads=4"),
         (lambda: Attention(window=-1), "window: got -1, wanted at least 0"),
-        (lambda: Attention(positions="rotary", rotary_base=0.0), "rotary_base: got 0.0, wanted a number > 0"),
+        (lambda: Attention(head_positions="rotary", rotary_base=0.0), "rotary_base: got 0.0, wanted a number > 0"),
         (lambda: LSTM(recurrent_init="xavier"), "recurrent_init: got 'xavier'"),
         (lambda: GRU(d_inner=0), "d_inner: got 0"),
     ],

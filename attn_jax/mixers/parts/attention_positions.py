@@ -44,7 +44,7 @@ class PositionConfig(MixerConfig):
     first of them: all its distances are ones that training draws too.
 
     Args:
-      positions: "none", "rotary", "alibi", "t5" or "randomised".
+      head_positions: "none", "rotary", "alibi", "t5" or "randomised".
       rotary_base: of "rotary" and "randomised", the longest wavelength over 2 pi.
       num_buckets: of "t5", ranges of distances.
       max_distance: of "t5", from here on distances share the last bucket.
@@ -53,7 +53,7 @@ class PositionConfig(MixerConfig):
       eval_seed: of "randomised", draws the positions of evaluation.
     """
 
-    positions: Encoding = "none"
+    head_positions: Encoding = "none"
     rotary_base: float = 10_000.0
     num_buckets: int = 32
     max_distance: int = 128
@@ -62,12 +62,12 @@ class PositionConfig(MixerConfig):
     eval_seed: int = 0
 
     def __post_init__(self):
-        check_choice("positions", self.positions, get_args(Encoding))
+        check_choice("head_positions", self.head_positions, get_args(Encoding))
         for name, readers in _READ_BY.items():
             got, default = getattr(self, name), getattr(PositionConfig, name)
-            if got != default and self.positions not in readers:
+            if got != default and self.head_positions not in readers:
                 wanted = f"the default {default}, or positions of {' or '.join(map(repr, readers))}"
-                raise ValueError(f"{name}: got {got} beside positions={self.positions!r}, wanted {wanted}")
+                raise ValueError(f"{name}: got {got} beside head_positions={self.head_positions!r}, wanted {wanted}")
         if not self.rotary_base > 0:
             raise ValueError(f"rotary_base: got {self.rotary_base}, wanted a number > 0")
         check_at_least(1, eval_length=self.eval_length)
@@ -77,19 +77,19 @@ class PositionConfig(MixerConfig):
 
 def check_relative(config: PositionConfig, *, causal: bool) -> None:
     """Raises where T5's buckets cannot be told apart."""
-    if config.positions == "t5":
+    if config.head_positions == "t5":
         check_buckets(config.num_buckets, config.max_distance, bidirectional=not causal)
 
 
-def init_positions(config: PositionConfig, num_heads: int) -> Params:
+def init_position_bias(config: PositionConfig, num_heads: int) -> Params:
     """The learned bias [num_buckets, N] of "t5", which starts at zero; {} otherwise."""
-    return {"b_relative": jnp.zeros((config.num_buckets, num_heads))} if config.positions == "t5" else {}
+    return {"b_relative": jnp.zeros((config.num_buckets, num_heads))} if config.head_positions == "t5" else {}
 
 
 def whole_positions(config: PositionConfig, x: Array, valid: Array | None, key: Key | None) -> Array:
     """Positions of x [B, T, D] from its first place on, [T] or [B, T]; a key draws random ones, row by row."""
     B, T = x.shape[:2]
-    if config.positions != "randomised":
+    if config.head_positions != "randomised":
         return jnp.arange(T)
     if key is None:
         check_eval_length(config, "T", T)
@@ -102,7 +102,7 @@ def whole_positions(config: PositionConfig, x: Array, valid: Array | None, key: 
 def next_positions(config: PositionConfig, length: Array, T: int, valid: Array | None) -> Array:
     """Positions [B, T] of T more places after `length` [B] of them; -1 past those that evaluation has."""
     places = positions_from(length, T)
-    if config.positions != "randomised":
+    if config.head_positions != "randomised":
         return places
     table = jnp.asarray(_eval_positions(config.eval_seed, config.eval_length, config.max_position))
     return zero_padding(table.at[places].get(mode="fill", fill_value=-1), valid)
@@ -110,7 +110,7 @@ def next_positions(config: PositionConfig, length: Array, T: int, valid: Array |
 
 def check_eval_length(config: PositionConfig, name: str, got: int) -> None:
     """Raises where random positions run out."""
-    if config.positions == "randomised" and got > config.eval_length:
+    if config.head_positions == "randomised" and got > config.eval_length:
         raise ValueError(f"{name}: got {got}, wanted at most eval_length={config.eval_length}")
 
 
@@ -123,9 +123,9 @@ def _eval_positions(eval_seed: int, eval_length: int, max_position: int) -> np.n
 
 def turn_heads(config: PositionConfig, q: Array, k: Array, positions: Array) -> tuple[Array, Array]:
     """Queries and keys turned by their positions [T] or [B, T]; a query at -1 is NaN."""
-    if config.positions not in TURNED:
+    if config.head_positions not in TURNED:
         return q, k
-    if config.positions == "randomised":
+    if config.head_positions == "randomised":
         q = jnp.where((positions < 0)[..., None, None], jnp.nan, q)
     turn = partial(rotary, positions=positions, base=config.rotary_base)
     return turn(q), turn(k)
@@ -135,8 +135,8 @@ def score_positions(
     config: PositionConfig, params: Params, *, num_heads: int, causal: bool
 ) -> ScoreModification | None:
     """What is done to scores for their places; None = nothing."""
-    if config.positions == "alibi":
+    if config.head_positions == "alibi":
         return ALiBi(alibi_slopes(num_heads))
-    if config.positions == "t5":
+    if config.head_positions == "t5":
         return RelativeBias(params["b_relative"], bidirectional=not causal, max_distance=config.max_distance)
     return None

@@ -1,68 +1,16 @@
-"""What the mixers on `ops.recurrence.linear_scan` share: a scan that stops at padding, projections, complex as pairs.
-
-A mixer's file adds `init`, `init_state`, `extend` and `inspect`, which take the config first; `bind` makes the contract
-of them.
-"""
-
-from collections.abc import Callable, Collection
-from functools import partial
+"""What the mixers on `ops.recurrence.linear_scan` share: a scan that stops at padding, projections, complex states."""
 
 import jax
 import jax.numpy as jnp
 
-from attn_jax.layers.decay import spared
 from attn_jax.layers.linear import init_linear
-from attn_jax.mixers.base import Mixer, MixerConfig
-from attn_jax.mixers.parts.checked import checked
 from attn_jax.ops.norms import accumulator
-from attn_jax.ops.recurrence.linear_scan import Form, linear_scan
-from attn_jax.types import Array, Key, Params, State
-
-FORMS = (None, "sequential", "associative", "chunked")
-
-
-def bind(
-    config: MixerConfig,
-    init: Callable,
-    init_state: Callable,
-    extend: Callable,
-    inspect: Callable,
-    *,
-    spare: Collection[str] = (),
-) -> Mixer:
-    """The mixer of a file's functions; `apply` is `extend` from the fresh state. `spare`: names, as `spared` takes."""
-    mixer = Mixer(
-        init=partial(init, config),
-        apply=partial(apply, partial(init_state, config), partial(extend, config)),
-        init_state=partial(init_state, config),
-        extend=partial(extend, config),
-        inspect=partial(inspect, config),
-        spared=partial(spared, spare),
-    )
-    return checked(mixer, config.width)
-
-
-def apply(
-    init_state: Callable,
-    extend: Callable,
-    params: Params,
-    x: Array,
-    valid: Array | None = None,
-    *,
-    key: Key | None = None,
-) -> Array:
-    """The whole sequence from the fresh state; nothing is random."""
-    del key
-    return extend(params, x, fresh_state(init_state, params, x), valid)[0]
-
-
-def fresh_state(init_state: Callable, params: Params, x: Array) -> State:
-    """The state before x [B, T, D], as precise as sums over it."""
-    return init_state(params, *x.shape[:2], dtype=accumulator(x.dtype))
+from attn_jax.ops.recurrence.linear_scan import ScanForm, linear_scan
+from attn_jax.types import Array, Key, Params
 
 
 def scan_valid(
-    a: Array, b: Array, state: Array, valid: Array | None = None, *, form: Form | None = None
+    a: Array, b: Array, state: Array, valid: Array | None = None, *, form: ScanForm | None = None
 ) -> tuple[Array, Array]:
     """`linear_scan` from a state; the state returned is that after each row's last valid place.
 

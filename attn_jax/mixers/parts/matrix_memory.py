@@ -1,7 +1,7 @@
 """What mixers with a matrix of memory a head share: sizes, projections, the state, a normed and gated readout.
 
 A mixer's file adds its `init` and its `mix`, (config, params, x, memory, valid) -> (heads [B, T, N, P], memory), on x
-whose padding is zero; `bind` makes the rest of the contract of them.
+whose padding is zero; `bind_matrix` makes the rest of the contract of them.
 """
 
 from collections.abc import Callable, Collection
@@ -11,13 +11,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from attn_jax.layers.decay import spared
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
-from attn_jax.mixers.parts.checked import checked
+from attn_jax.mixers.parts.binding import bind
 from attn_jax.ops.norms import accumulator, rms_norm
-from attn_jax.ops.recurrence.chunks import FORMS, Form
+from attn_jax.ops.recurrence.chunks import MATRIX_FORMS, MatrixForm
 from attn_jax.types import Array, Key, Params, State
 
 
@@ -32,13 +31,13 @@ class MatrixMemoryConfig(MixerConfig):
     """
 
     num_heads: int = 4
-    form: Form | None = None
+    form: MatrixForm | None = None
 
     def __post_init__(self):
         if self.num_heads < 1:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted at least 1")
-        if self.form not in (None, *FORMS):
-            raise ValueError(f"form: got {self.form!r}, wanted None or one of {list(FORMS)}")
+        if self.form not in (None, *MATRIX_FORMS):
+            raise ValueError(f"form: got {self.form!r}, wanted None or one of {list(MATRIX_FORMS)}")
 
     @property
     def divisor(self) -> int:
@@ -51,7 +50,7 @@ class MatrixMemoryConfig(MixerConfig):
         return self.width // self.num_heads
 
 
-def bind(
+def bind_matrix(
     config: MatrixMemoryConfig,
     init: Callable,
     init_state: Callable,
@@ -63,16 +62,7 @@ def bind(
     """The mixer of a file's `init`, `init_state`, `mix` and `inspect`; `spare`: names, as `spared` takes."""
     if config.width % config.num_heads:
         raise ValueError(f"num_heads: got {config.num_heads}, wanted a divisor of d_model={config.width}")
-    start, extend_from = partial(init_state, config), partial(extend, partial(mix, config))
-    mixer = Mixer(
-        init=partial(init, config),
-        apply=partial(apply, start, extend_from),
-        init_state=start,
-        extend=extend_from,
-        inspect=partial(inspect, config),
-        spared=partial(spared, spare),
-    )
-    return checked(mixer, config.width)
+    return bind(config, init, init_state, partial(extend, mix=mix), inspect, spare=spare)
 
 
 def init_heads(config: MatrixMemoryConfig, key: Key, *, gate: bool) -> Params:
@@ -93,25 +83,13 @@ def init_memory(
     return jnp.zeros((batch_size, config.num_heads, config.head_dim, config.head_dim), dtype)
 
 
-def extend(mix: Callable, params: Params, x: Array, state: State, valid: Array | None = None) -> tuple[Array, State]:
+def extend(
+    config: MatrixMemoryConfig, params: Params, x: Array, state: State, valid: Array | None = None, *, mix: Callable
+) -> tuple[Array, State]:
     """Goes on from a state by [B, T, D]."""
     x = zero_padding(x, valid)
-    heads, state = mix(params, x, state, valid)
+    heads, state = mix(config, params, x, state, valid)
     return read_out(params, x, heads), state
-
-
-def apply(
-    start: Callable,
-    extend_from: Callable,
-    params: Params,
-    x: Array,
-    valid: Array | None = None,
-    *,
-    key: Key | None = None,
-) -> Array:
-    """The whole sequence from the empty memory; nothing is random."""
-    del key
-    return extend_from(params, x, start(params, *x.shape[:2], dtype=accumulator(x.dtype)), valid)[0]
 
 
 def read_out(params: Params, x: Array, heads: Array) -> Array:

@@ -19,8 +19,9 @@ from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.mixers.gru import GRU
 from attn_jax.mixers.lstm import LSTM
+from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.hidden_size import HiddenSizeConfig
-from attn_jax.mixers.parts.linear_recurrent import bind, fresh_state, project
+from attn_jax.mixers.parts.linear_recurrent import project
 from attn_jax.mixers.parts.options import check_at_least, check_choice
 from attn_jax.mixers.rnn import RNN
 from attn_jax.ops.recurrence.cells import gru_step, lstm_step, rnn_step, scan_cell

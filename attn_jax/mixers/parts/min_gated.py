@@ -17,9 +17,11 @@ from jax import lax
 from attn_jax.layers.initializers import glorot_uniform
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.hidden_size import HiddenSizeConfig
-from attn_jax.mixers.parts.linear_recurrent import FORMS, bind, fresh_state, last_valid, project, scan_valid
+from attn_jax.mixers.parts.linear_recurrent import last_valid, project, scan_valid
 from attn_jax.mixers.parts.options import check_choice
+from attn_jax.ops.recurrence.linear_scan import SCAN_FORMS
 from attn_jax.types import Array, Key, Params, State
 
 _NEVER = -1e30  # a logarithm of zero that makes no NaN
@@ -43,7 +45,7 @@ class MinGatedConfig(HiddenSizeConfig):
     def __post_init__(self):
         super().__post_init__()
         check_choice("candidate", self.candidate, ("linear", "positive"))
-        check_choice("form", self.form, (*FORMS, "log"))
+        check_choice("form", self.form, (None, *SCAN_FORMS, "log"))
         if self.form == "log" and self.candidate != "positive":
             raise ValueError("form: got 'log' with candidate='linear', wanted a positive candidate: log(c) is taken")
 
@@ -55,7 +57,7 @@ class MinGatedConfig(HiddenSizeConfig):
 
 def bind_gates(config: MinGatedConfig, init: Callable, gates: Callable) -> Mixer:
     """The mixer of a file's `init` and its gates: (config, z [..., gates P]) -> logits (keep, new), [..., P] each."""
-    return bind(config, init, init_state, partial(extend, gates), partial(inspect, gates))
+    return bind(config, init, init_state, partial(extend, gates=gates), partial(inspect, gates=gates))
 
 
 def init_gates(config: MinGatedConfig, key: Key, biases: tuple[float, ...]) -> Params:
@@ -75,26 +77,26 @@ def init_state(config: MinGatedConfig, params: Params, batch_size: int, max_leng
 
 
 def extend(
-    gates: Callable, config: MinGatedConfig, params: Params, x: Array, state: State, valid: Array | None = None
+    config: MinGatedConfig, params: Params, x: Array, state: State, valid: Array | None = None, *, gates: Callable
 ) -> tuple[Array, State]:
     """Goes on from a state by [B, T, D]."""
-    h, state = _hidden(gates, config, params, x, state, valid)
+    h, state = _hidden(config, params, x, state, valid, gates)
     y = h.astype(x.dtype)
     return (linear(params["out"], y) if "out" in params else y), state
 
 
 def inspect(
-    gates: Callable, config: MinGatedConfig, params: Params, x: Array, valid: Array | None = None
+    config: MinGatedConfig, params: Params, x: Array, valid: Array | None = None, *, gates: Callable
 ) -> dict[str, Array]:
     """The hidden states [B, T, P] and how much of the one before each keeps."""
     z = project(params["gates"], zero_padding(x, valid))
     keep, _ = gates(config, z[..., : -config.inner])
     state = fresh_state(partial(init_state, config), params, x)
-    return {"hidden": _hidden(gates, config, params, x, state, valid)[0], "keep": jax.nn.sigmoid(keep)}
+    return {"hidden": _hidden(config, params, x, state, valid, gates)[0], "keep": jax.nn.sigmoid(keep)}
 
 
 def _hidden(
-    gates: Callable, config: MinGatedConfig, params: Params, x: Array, state: State, valid: Array | None
+    config: MinGatedConfig, params: Params, x: Array, state: State, valid: Array | None, gates: Callable
 ) -> tuple[Array, State]:
     """(h [B, T, P], the state after the last valid place)."""
     z = project(params["gates"], zero_padding(x, valid))

@@ -1,6 +1,6 @@
 """What the recurrent mixers share: hidden size, initial weights, projection back, and a cell run over a sequence.
 
-A mixer's file adds its `init`, its `init_state` and names its cell; `bind` makes the rest of the contract of them.
+A mixer's file adds its `init`, its `init_state` and names its cell; `bind_cell` makes the rest of the contract of them.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,15 @@ from jax import lax
 from attn_jax.layers.initializers import glorot_uniform, orthogonal
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.mixers.parts.checked import checked
+from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.parts.newton import newton_cell, solve_cell
 from attn_jax.mixers.parts.options import check_choice
-from attn_jax.ops.norms import accumulator
 from attn_jax.ops.recurrence.cells import scan_cell
 from attn_jax.types import Array, Key, Params, State
 
 RecurrentInit: TypeAlias = Literal["orthogonal", "glorot", "identity"]
-Form: TypeAlias = Literal["scan", "newton"]
+CellForm: TypeAlias = Literal["scan", "newton"]
 _SQUARINGS = 20  # the error of a spectral radius is log(2 ** 20) / 2 ** 20 for a Jordan block, less for all others
 
 
@@ -42,30 +41,25 @@ class RecurrentConfig(HiddenSizeConfig):
 
     recurrent_init: RecurrentInit = "orthogonal"
     spectral_radius: float | None = None
-    form: Form = "scan"
+    form: CellForm = "scan"
 
     def __post_init__(self):
         super().__post_init__()
         check_choice("recurrent_init", self.recurrent_init, get_args(RecurrentInit))
-        check_choice("form", self.form, get_args(Form))
+        check_choice("form", self.form, get_args(CellForm))
         if self.spectral_radius is not None and not self.spectral_radius > 0:
             raise ValueError(f"spectral_radius: got {self.spectral_radius}, wanted a number > 0")
 
 
-def bind(config: RecurrentConfig, init: Callable, init_state: Callable, step: Callable) -> Mixer:
+def bind_cell(config: RecurrentConfig, init: Callable, init_state: Callable, step: Callable) -> Mixer:
     """The mixer of a cell: its file's `init` and `init_state`, which take the config first, and its step."""
-    start = partial(init_state, config)
-    newton = config.form == "newton"
-    run = partial(newton_cell if newton else scan_cell, step)
-    mixer = Mixer(
-        init=partial(init, config),
-        apply=partial(apply, start, run),
-        init_state=start,
-        extend=partial(extend, run),
-        inspect=partial(inspect_newton, start, step) if newton else partial(inspect, start, run),
-        trips=partial(newton_trips, start, step) if newton else None,
-    )
-    return checked(mixer, config.width)
+    if config.form == "newton":
+        solve = {"init_state": init_state, "step": step}
+        trips = partial(newton_trips, config, **solve)
+        extend_by = partial(extend, run=partial(newton_cell, step))
+        return bind(config, init, init_state, extend_by, partial(inspect_newton, **solve), trips=trips)
+    run = partial(scan_cell, step)
+    return bind(config, init, init_state, partial(extend, run=run), partial(inspect, init_state=init_state, run=run))
 
 
 def init_recurrent(config: RecurrentConfig, key: Key, *, gates: int) -> Params:
@@ -136,32 +130,41 @@ def check_chrono(longest: int | None, name: str, bias: float, default: float) ->
         raise ValueError(f"{name}: got {bias} beside chrono={longest}, which draws that bias; wanted one of the two")
 
 
-def extend(run: Callable, params: Params, x: Array, state: State, valid: Array | None = None) -> tuple[Array, State]:
+def extend(
+    config: RecurrentConfig, params: Params, x: Array, state: State, valid: Array | None = None, *, run: Callable
+) -> tuple[Array, State]:
     """Goes on from a state by [B, T, D]."""
+    del config  # params tell whether y is projected back
     hidden, state = run(params["cell"], zero_padding(x, valid), state, valid)
     y = hidden.astype(x.dtype)
     return (linear(params["out"], y) if "out" in params else y), state
 
 
-def apply(
-    start: Callable, run: Callable, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None
-) -> Array:
-    """The whole sequence from the fresh state; `extend` is already the fastest form, and nothing is random."""
-    del key
-    return extend(run, params, x, start(params, *x.shape[:2], dtype=accumulator(x.dtype)), valid)[0]
-
-
-def inspect(start: Callable, run: Callable, params: Params, x: Array, valid: Array | None = None) -> dict[str, Array]:
+def inspect(
+    config: RecurrentConfig,
+    params: Params,
+    x: Array,
+    valid: Array | None = None,
+    *,
+    init_state: Callable,
+    run: Callable,
+) -> dict[str, Array]:
     """The hidden states [B, T, P], before any projection back to D."""
-    state = start(params, *x.shape[:2], dtype=accumulator(x.dtype))
-    return {"hidden": extend(run, {"cell": params["cell"]}, x, state, valid)[0]}
+    state = fresh_state(partial(init_state, config), params, x)
+    return {"hidden": extend(config, {"cell": params["cell"]}, x, state, valid, run=run)[0]}
 
 
 def inspect_newton(
-    start: Callable, step: Callable, params: Params, x: Array, valid: Array | None = None
+    config: RecurrentConfig,
+    params: Params,
+    x: Array,
+    valid: Array | None = None,
+    *,
+    init_state: Callable,
+    step: Callable,
 ) -> dict[str, Array]:
     """The hidden states, and of each sequence [B] the iterations, the residual and whether it converged."""
-    state = start(params, *x.shape[:2], dtype=accumulator(x.dtype))
+    state = fresh_state(partial(init_state, config), params, x)
     states, result = solve_cell(step, params["cell"], zero_padding(x, valid), state, valid)
     return {
         "hidden": jax.tree.leaves(states)[0].astype(x.dtype),
@@ -171,6 +174,14 @@ def inspect_newton(
     }
 
 
-def newton_trips(start: Callable, step: Callable, params: Params, x: Array, valid: Array | None = None) -> Array:
+def newton_trips(
+    config: RecurrentConfig,
+    params: Params,
+    x: Array,
+    valid: Array | None = None,
+    *,
+    init_state: Callable,
+    step: Callable,
+) -> Array:
     """Of each sequence [B] the iterations."""
-    return inspect_newton(start, step, params, x, valid)["iterations"]
+    return inspect_newton(config, params, x, valid, init_state=init_state, step=step)["iterations"]

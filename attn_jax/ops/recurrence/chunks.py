@@ -16,8 +16,8 @@ from jax import lax
 from attn_jax.ops.placement import on_cpu, vary_with
 from attn_jax.types import Array
 
-Form: TypeAlias = Literal["recurrent", "chunked", "parallel"]
-FORMS = get_args(Form)
+MatrixForm: TypeAlias = Literal["recurrent", "chunked", "parallel"]
+MATRIX_FORMS = get_args(MatrixForm)
 
 _LAYOUT = "did you pass [B, N, T, H]? wanted q, k [B, T, N, H], v [B, T, N, P]"
 
@@ -51,8 +51,8 @@ def check_per_head(name: str, x: Array, q: Array) -> Array:
 
 def check_form(form: str | None, chunk_size: int | None) -> None:
     """A ValueError for a form that is none, or a chunk of no places."""
-    if form is not None and form not in FORMS:
-        raise ValueError(f"form: got {form!r}, wanted None or one of {list(FORMS)}")
+    if form is not None and form not in MATRIX_FORMS:
+        raise ValueError(f"form: got {form!r}, wanted None or one of {list(MATRIX_FORMS)}")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size: got {chunk_size}, wanted at least 1")
 

@@ -7,7 +7,7 @@ from jax.scipy.linalg import solve_triangular
 
 from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.recurrence.chunks import (
-    Form,
+    MatrixForm,
     check_form,
     check_heads,
     check_per_head,
@@ -30,7 +30,7 @@ def delta_rule(
     *,
     log_decay: Array | None = None,
     initial: Array | None = None,
-    form: Form | None = None,
+    form: MatrixForm | None = None,
     chunk_size: int | None = None,
 ) -> tuple[Array, Array]:
     """A memory that moves what it holds at a key towards a value, one step of gradient descent a place.
@@ -90,7 +90,7 @@ def delta_product(
     *,
     log_decay: Array | None = None,
     initial: Array | None = None,
-    form: Form | None = None,
+    form: MatrixForm | None = None,
     chunk_size: int | None = None,
 ) -> tuple[Array, Array]:
     """Several writes of the delta rule a place, one after the other; then the place decays no more and is read.
@@ -155,7 +155,7 @@ def _one_after_another(x: Array) -> Array:
     return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])
 
 
-def fastest(length: int) -> Form:
+def fastest(length: int) -> MatrixForm:
     """The form for T places."""
     return "recurrent" if length < 4 else "parallel" if length <= 16 else "chunked"
 

@@ -8,7 +8,7 @@ from jax import lax
 
 from attn_jax.ops.arguments import floats, takes, whole
 from attn_jax.ops.layout import with_rank
-from attn_jax.ops.recurrence.chunks import Form, check_form, check_heads, decays_between, run_chunks, run_places
+from attn_jax.ops.recurrence.chunks import MatrixForm, check_form, check_heads, decays_between, run_chunks, run_places
 from attn_jax.ops.recurrence.linear_attention import carry_chunk
 from attn_jax.types import Array
 
@@ -21,7 +21,7 @@ def gated_linear_attention(
     log_decay: Array,
     *,
     initial: Array | None = None,
-    form: Form | None = None,
+    form: MatrixForm | None = None,
     chunk_size: int | None = None,
 ) -> tuple[Array, Array]:
     """Causal linear attention whose state decays, by a number a head or a channel, that may depend on the input.
@@ -71,7 +71,7 @@ def gated_linear_attention(
     return y.astype(dtypes[0]), state.astype(dtypes[1] or state.dtype)
 
 
-def fastest(length: int, by_head: bool) -> Form:
+def fastest(length: int, by_head: bool) -> MatrixForm:
     """The form for T places."""
     return "recurrent" if length < 2 else "parallel" if length <= (32 if by_head else 16) else "chunked"
 

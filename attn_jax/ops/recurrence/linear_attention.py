@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from attn_jax.ops.arguments import flag, floats, takes, whole
-from attn_jax.ops.recurrence.chunks import Form, check_form, check_heads, lower_triangle, run_chunks, run_places
+from attn_jax.ops.recurrence.chunks import MatrixForm, check_form, check_heads, lower_triangle, run_chunks, run_places
 from attn_jax.types import Array
 
 _EPS = 1e-6  # beside the sum of weights, which is 0 before the first key, and where all features are
@@ -19,7 +19,7 @@ def linear_attention(
     *,
     initial: Array | None = None,
     normalise: bool = False,
-    form: Form | None = None,
+    form: MatrixForm | None = None,
     chunk_size: int | None = None,
 ) -> tuple[Array, Array]:
     """Causal attention with the weights q . k in place of exp(q . k), in time linear in T.
@@ -76,7 +76,7 @@ def linear_attention(
 _PARALLEL = 64  # places
 
 
-def fastest(length: int) -> Form:
+def fastest(length: int) -> MatrixForm:
     """The form for T places."""
     return "recurrent" if length < 2 else "parallel" if length <= _PARALLEL else "chunked"
 

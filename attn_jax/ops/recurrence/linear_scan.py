@@ -22,12 +22,13 @@ from attn_jax.ops.norms import accumulator
 from attn_jax.ops.placement import vary_with
 from attn_jax.types import Array
 
-Form: TypeAlias = Literal["sequential", "associative", "chunked"]
+ScanForm: TypeAlias = Literal["sequential", "associative", "chunked"]
+SCAN_FORMS = get_args(ScanForm)
 
 
 @takes(a=array, b=array, initial=array, axis=whole)
 def linear_scan(
-    a: ArrayLike, b: ArrayLike, initial: ArrayLike | None = None, *, form: Form | None = None, axis: int = 1
+    a: ArrayLike, b: ArrayLike, initial: ArrayLike | None = None, *, form: ScanForm | None = None, axis: int = 1
 ) -> tuple[Array, Array]:
     """Runs the elementwise linear recurrence along one axis.
 
@@ -82,11 +83,11 @@ def linear_scan(
 #     complex   64     .20     .35    2.0    2.4     2.0   1.9
 #     complex  512    3.12    5.12    3.0    3.5     5.5   2.4
 #     complex 4096    59.4   107.3    2.9    4.1     2.5   1.4
-_FASTEST: dict[tuple[str, str], Form] = {("cpu", "real"): "sequential", ("cpu", "complex"): "sequential"}
-_UNMEASURED: Form = "associative"  # an accelerator, none of which was at hand: T small kernels cost more than log T
+_FASTEST: dict[tuple[str, str], ScanForm] = {("cpu", "real"): "sequential", ("cpu", "complex"): "sequential"}
+_UNMEASURED: ScanForm = "associative"  # an accelerator, none of which was at hand: T small kernels cost more than log T
 
 
-def fastest_form(dtype, backend: str | None = None) -> Form:
+def fastest_form(dtype, backend: str | None = None) -> ScanForm:
     """The form that `linear_scan` picks for a state of `dtype`.
 
     Args:
@@ -105,8 +106,8 @@ def fastest_form(dtype, backend: str | None = None) -> Form:
 
 def _check(a: Array, b: Array, initial: Array | None, form: str | None, axis: int) -> None:
     """Raises where an argument does not fit."""
-    if form is not None and form not in get_args(Form):
-        raise ValueError(f"form: got {form!r}, wanted None or one of {', '.join(get_args(Form))}")
+    if form is not None and form not in SCAN_FORMS:
+        raise ValueError(f"form: got {form!r}, wanted None or one of {', '.join(SCAN_FORMS)}")
     for name, x in (("a", a), ("b", b)):
         if not jnp.issubdtype(x.dtype, jnp.inexact):
             raise ValueError(f"{name}: got dtype {x.dtype}, wanted a floating or complex one")
@@ -128,13 +129,13 @@ def _check(a: Array, b: Array, initial: Array | None, form: str | None, axis: in
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _recurrence(form: Form, a: Array, b: Array, initial: Array) -> Array:
+def _recurrence(form: ScanForm, a: Array, b: Array, initial: Array) -> Array:
     """The states [T, ...] of a [T or 1, ...], b [T, ...] and an initial state [...]."""
     return _FORMS[form](a, b, initial)
 
 
 @_recurrence.defjvp
-def _recurrence_jvp(form: Form, primals, tangents) -> tuple[Array, Array]:
+def _recurrence_jvp(form: ScanForm, primals, tangents) -> tuple[Array, Array]:
     """dh_t = a_t dh_(t-1) + (da_t h_(t-1) + db_t)."""
     a, b, initial = primals
     a_dot, b_dot, initial_dot = tangents

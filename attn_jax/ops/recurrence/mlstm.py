@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from attn_jax.ops.arguments import floats, takes, whole
-from attn_jax.ops.recurrence.chunks import Form, check_heads, check_per_head
+from attn_jax.ops.recurrence.chunks import MatrixForm, check_heads, check_per_head
 from attn_jax.ops.recurrence.gated_linear_attention import gated_linear_attention
 from attn_jax.types import Array
 
@@ -28,7 +28,7 @@ def mlstm(
     log_forget: Array,
     *,
     initial: MemoryState | None = None,
-    form: Form | None = None,
+    form: MatrixForm | None = None,
     chunk_size: int | None = None,
 ) -> tuple[Array, MemoryState]:
     """A matrix memory whose writes weigh exp(log_input), read relative to the sum of what was written.

@@ -260,10 +260,10 @@ def test_iterations_are_counted_at_the_places_of_the_longest_sequence(monkeypatc
 
 
 def test_random_positions_that_run_out_are_refused_before_training():
-    short = ModelConfig(mixers=(Attention(positions="randomised", eval_length=15),))
+    short = ModelConfig(mixers=(Attention(head_positions="randomised", eval_length=15),))
     with pytest.raises(ConfigError, match=r"^models\.m: T: got 21, wanted at most eval_length=15"):
         study_facts(StudyPlan(study(task=Parity(), models={"m": short}, evaluate=EvaluateConfig(lengths=(20,)))))
-    enough = ModelConfig(mixers=(Attention(positions="randomised", eval_length=64),))
+    enough = ModelConfig(mixers=(Attention(head_positions="randomised", eval_length=64),))
     plan = StudyPlan(study(task=Parity(), models={"m": enough}, evaluate=EvaluateConfig(lengths=(20,))))
     assert study_facts(plan)["models"]["m"]["depth"] == "constant"
 
