@@ -48,7 +48,7 @@ def model(name, firsts, final=None, **changes) -> ModelResult:
 
 
 def study(*models: ModelResult, **changes) -> Results:
-    floors = {n: {"uniform": {"metric": 0.25, "loss": 1.4}, "memory": {"metric": 0.5, "loss": None}} for n in (6, 12)}
+    floors = {n: {"uniform": {"value": 0.25, "loss": 1.4}, "memory": {"value": 0.5, "loss": None}} for n in (6, 12)}
     fields = {
         "study": "quickstart",
         "task": "associative_recall",
@@ -87,7 +87,7 @@ def test_the_keys_are_those_of_the_specification():
     summary = summarize(study(all_solved(), none_solved()))
     keys = {"schema", "study", "reference", "verdict", "floors", "comparisons", "models", "timing"}
     assert summary.keys() == keys
-    assert (summary["schema"], summary["study"], summary["reference"]) == (1, "quickstart", "transformer")
+    assert (summary["schema"], summary["study"], summary["reference"]) == (2, "quickstart", "transformer")
     assert list(summary["models"]) == ["transformer", "lstm"]
     m = summary["models"]["transformer"]
     wanted = "parameters parameters_matched state_bytes train_flops_per_step runs chosen_learning_rates solved_fraction"
@@ -100,7 +100,7 @@ def test_the_keys_are_those_of_the_specification():
         assert interval.keys() == {"value", "low", "high"}
     row = {"a", "b", "measure", "difference", "low", "high", "p"}
     assert [comparison.keys() for comparison in summary["comparisons"]] == [row] * 3
-    assert summary["floors"]["memory"] == {"metric": 0.5, "loss": None}
+    assert summary["floors"]["memory"] == {"value": 0.5, "loss": None}
 
 
 def test_all_against_none():

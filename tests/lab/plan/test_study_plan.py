@@ -149,7 +149,7 @@ def test_facts_of_a_study():
     assert facts["models"]["t"]["state_bytes"] == 2 * 2 * tokens * 32 * 4  # layers x (keys, values) x T x D x 4 bytes
     gru = StudyPlan(study(task=Parity(), models={"t": REFERENCE, "gru": classic(GRU())})).models["gru"][0]
     assert facts["models"]["gru"]["state_bytes"] == 2 * 4 * (gru.mixers[0].d_inner or gru.d_model)
-    assert facts["task"]["floors"]["20"]["uniform"]["metric"] == 0.5
+    assert facts["task"]["floors"]["20"]["uniform"]["value"] == 0.5
 
 
 def strings_study(**changes):
@@ -180,7 +180,7 @@ def test_models_of_strings_are_matched_and_described():
         "lstm": "linear",
     }
     assert facts["task"]["metric"] == "exact_match"
-    assert facts["task"]["floors"]["10"] == {"endless": {"metric": 0.0, "loss": None}}
+    assert facts["task"]["floors"]["10"] == {"endless": {"value": 0.0, "loss": None}}
     assert facts["models"]["none"]["description"].startswith("GRU encoder-decoder, no attention, both ways")
     params = jax.eval_shape(plan.block_plan("decoder_only").objective.init, jax.random.key(0))
     assert params["positions"]["table"].shape[0] == 12 + 13  # source, BOS and target of the longest evaluation

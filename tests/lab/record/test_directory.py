@@ -226,7 +226,7 @@ def test_results_are_read_back_run_by_run(tmp_path):
     assert np.isnan(model.final[1, 0])
     np.testing.assert_allclose(model.final[1, 1], 0.6)
     assert model.length_score.shape == (2, 2, 3)
-    assert results.floors[4]["uniform"]["metric"] == 0.5
+    assert results.floors[4]["uniform"]["value"] == 0.5
 
 
 def test_a_row_written_twice_counts_once(tmp_path):
