@@ -18,7 +18,7 @@ from attn_jax.report import figures, style, words
 _MEASURES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
 
 
-def write_report(results: Results, summary: dict[str, Any], directory: str | PathLike[str]) -> Path:
+def write_report(results: Results, summary: Mapping[str, Any], directory: str | PathLike[str]) -> Path:
     """Writes report.html, whole or not at all.
 
     Args:
@@ -34,7 +34,7 @@ def write_report(results: Results, summary: dict[str, Any], directory: str | Pat
     return path
 
 
-def render_page(results: Results, summary: dict[str, Any]) -> str:
+def render_page(results: Results, summary: Mapping[str, Any]) -> str:
     """The report as one HTML document.
 
     Args:
@@ -59,7 +59,7 @@ def render_page(results: Results, summary: dict[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(page_content(results, summary))
 
 
-def page_content(results: Results, summary: dict[str, Any]) -> dict[str, Any]:
+def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]:
     """All that the template shows, as strings, numbers and rows of them."""
     names = words.ranked(summary)
     timed = results.threshold is not None
@@ -101,7 +101,7 @@ def _question(results: Results, names: Sequence[str]) -> str:
     return f"Which of {words.listing(others)} learns {task}, {how}?"
 
 
-def _terms(results: Results, summary: dict[str, Any]) -> str:
+def _terms(results: Results, summary: Mapping[str, Any]) -> str:
     """The terms of the comparison, in one or two sentences."""
     model = next(iter(results.models.values()))
     seeds, rates = model.final.shape
@@ -113,7 +113,7 @@ def _terms(results: Results, summary: dict[str, Any]) -> str:
     return terms
 
 
-def _row(results: Results, summary: dict[str, Any], name: str) -> dict[str, Any]:
+def _row(results: Results, summary: Mapping[str, Any], name: str) -> dict[str, Any]:
     """One model's line of the table; a pair is a value and its interval."""
     model, timing = summary["models"][name], summary["timing"][name]
     timed = results.threshold is not None
@@ -134,7 +134,7 @@ def _row(results: Results, summary: dict[str, Any], name: str) -> dict[str, Any]
     }
 
 
-def _plots(results: Results, summary: dict[str, Any]) -> dict[str, list[Markup]]:
+def _plots(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Markup]]:
     """The figures that this study has, in pairs that share a legend."""
     second = figures.loss_curves if results.threshold is None else figures.solved_curves
     plots = {"learning": [figures.learning_curves(results, summary), second(results, summary)]}

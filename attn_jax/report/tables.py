@@ -1,6 +1,6 @@
 """The table on the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rich import box
@@ -21,7 +21,7 @@ class _Column(NamedTuple):
     cells: list[str]
 
 
-def print_table(summary: dict[str, Any], console: Console) -> None:
+def print_table(summary: Mapping[str, Any], console: Console) -> None:
     """Prints the models, best first, then the verdict and what to know before believing it.
 
     Names are printed as they are: `Text` reads neither rich's markup nor its emoji codes in them.
@@ -39,7 +39,7 @@ def print_table(summary: dict[str, Any], console: Console) -> None:
     _print_remarks(summary, names, console)
 
 
-def _table(summary: dict[str, Any], names: list[str], columns: list[_Column], console: Console) -> Table:
+def _table(summary: Mapping[str, Any], names: list[str], columns: list[_Column], console: Console) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(summary["study"]), title_justify="left")
     table.add_column("model", overflow="fold", vertical="top", max_width=max(_NAME, console.width // 3))
     for column in columns:
@@ -54,7 +54,7 @@ def _columns_of(table: Table, console: Console) -> int:
     return console.measure(table, options=console.options.update(width=1000)).maximum
 
 
-def _layouts(summary: dict[str, Any], names: list[str]) -> Iterator[list[_Column]]:
+def _layouts(summary: Mapping[str, Any], names: list[str]) -> Iterator[list[_Column]]:
     """What may be shown, from all on one line to one value a model."""
     costs = _costs(summary, names)
     yield _scores(summary, names, " ") + costs
@@ -67,7 +67,7 @@ def _layouts(summary: dict[str, Any], names: list[str]) -> Iterator[list[_Column
         values = values[:-1]
 
 
-def _scores(summary: dict[str, Any], names: list[str], join: str) -> list[_Column]:
+def _scores(summary: Mapping[str, Any], names: list[str], join: str) -> list[_Column]:
     """Each value and its interval; solved and steps only where a threshold says what solved means."""
     models = [summary["models"][name] for name in names]
     columns = []
@@ -79,7 +79,7 @@ def _scores(summary: dict[str, Any], names: list[str], join: str) -> list[_Colum
     return [*columns, _Column(f"final{join}score", [join.join(words.score(model["final"])) for model in models])]
 
 
-def _costs(summary: dict[str, Any], names: list[str]) -> list[_Column]:
+def _costs(summary: Mapping[str, Any], names: list[str]) -> list[_Column]:
     """Sizes, then what a training step of one run takes."""
     models = [summary["models"][name] for name in names]
     milliseconds = [1000 * summary["timing"][name]["seconds_per_step"] for name in names]
@@ -97,7 +97,7 @@ def _stacked(upper: _Column, lower: _Column) -> _Column:
     return _Column(f"{upper.heading}\n{lower.heading}", cells)
 
 
-def _print_remarks(summary: dict[str, Any], names: list[str], console: Console) -> None:
+def _print_remarks(summary: Mapping[str, Any], names: list[str], console: Console) -> None:
     """Whether seconds tell another story, then each model's flags; the texts are plain, never markup."""
     note = seconds_note(summary)
     if note is not None:

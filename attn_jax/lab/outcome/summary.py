@@ -1,6 +1,7 @@
 """A study's results told in numbers: the dictionary that becomes summary.json."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,12 +16,24 @@ from attn_jax.lab.outcome.statistics import (
     median_time,
     restricted_mean,
 )
+from attn_jax.lab.outcome.summary_types import (
+    Comparison,
+    Estimate,
+    FloorScore,
+    ModelSummary,
+    RateSummary,
+    RunSummary,
+    Solved,
+    Summary,
+    Timing,
+)
 from attn_jax.lab.outcome.verdict import flags, verdict
 
 SUMMARY_SCHEMA = 2
+_Measure: TypeAlias = Literal["solved", "steps", "final"]
 
 
-def summarize(results: Results) -> dict[str, Any]:
+def summarize(results: Results) -> Summary:
     """The summary of a study, ready for `json.dumps(..., allow_nan=False)`.
 
     Aggregates take one run a seed, at its cross-fitted rate. A diverged run's final score is 0, which is chance.
@@ -34,10 +47,7 @@ def summarize(results: Results) -> dict[str, Any]:
       results: what a finished study knows.
 
     Returns:
-      The keys schema, study, reference, verdict, floors, comparisons, models and timing, models in the study's order.
-      Beside the documented keys a model has `description`, `cross_fitted`, `median_steps` (None where half were never
-      solved), `solved_curve` (Kaplan-Meier), `final_maximum` (to compare with papers that print maxima),
-      `lengths_whole`, `rates` (what each learning rate came to), `sequential_depth` and `flags`, sentences.
+      The summary, models in the study's order; docs/lab.md tells of its keys.
 
     Raises:
       ValueError: a reference that is no model, or a run without a score that is not marked diverged.
@@ -59,7 +69,7 @@ def summarize(results: Results) -> dict[str, Any]:
     }
 
 
-def seconds_note(summary: dict[str, Any]) -> str | None:
+def seconds_note(summary: Mapping[str, Any]) -> str | None:
     """A sentence where the order of two models by seconds flips their order by steps; None where it never does.
 
     Seconds are compared within the time that both had: a model of cheap steps that never solves the task would
@@ -81,7 +91,7 @@ def seconds_note(summary: dict[str, Any]) -> str | None:
     return " ".join(notes) or None
 
 
-def _flip(summary: dict[str, Any], fewer: str, more: str) -> str | None:
+def _flip(summary: Mapping[str, Any], fewer: str, more: str) -> str | None:
     """A sentence where the model that takes fewer steps takes more seconds."""
     horizon = min(summary["timing"][name]["seconds"] / len(summary["models"][name]["runs"]) for name in (fewer, more))
     slow, fast = (float(np.minimum(_seconds_to_solve(summary, name), horizon).mean()) for name in (fewer, more))
@@ -94,7 +104,7 @@ def _flip(summary: dict[str, Any], fewer: str, more: str) -> str | None:
     )
 
 
-def _seconds_to_solve(summary: dict[str, Any], name: str) -> np.ndarray:
+def _seconds_to_solve(summary: Mapping[str, Any], name: str) -> np.ndarray:
     """[S] seconds to solve at each seed's rate, inf where not solved."""
     model = summary["models"][name]
     steps = {(run["seed"], run["learning_rate"]): run["steps_to_solve"] for run in model["runs"]}
@@ -134,11 +144,11 @@ def _zero_where_diverged(model: ModelResult, field: str) -> np.ndarray:
     return np.where(diverged, 0.0, scores)
 
 
-def _model_summary(results: Results, runs: _Runs) -> dict[str, Any]:
+def _model_summary(results: Results, runs: _Runs) -> ModelSummary:
     """One model's entry in the summary."""
     model, rates = runs.model, np.asarray(runs.model.learning_rates, np.float64)
     final = runs.chosen(runs.final)
-    summary = {
+    summary: ModelSummary = {
         "description": model.description,
         "parameters": int(model.parameters),
         "parameters_matched": int(model.parameters_matched),
@@ -154,25 +164,27 @@ def _model_summary(results: Results, runs: _Runs) -> dict[str, Any]:
         "final_maximum": float(final.max()),
         "lengths": _by_length(results, runs, "length_score"),
         "lengths_whole": _by_length(results, runs, "length_whole"),
+        "flags": [],
     }
-    return summary | {"flags": flags(model, runs.choice, summary)}
+    summary["flags"] = flags(model, runs.choice, summary)
+    return summary
 
 
-def _solving_summary(results: Results, runs: _Runs) -> dict[str, Any]:
+def _solving_summary(results: Results, runs: _Runs) -> Solved:
     """How many seeds solved the task, and when."""
     if results.threshold is None:
-        return dict.fromkeys(["solved_fraction", "restricted_mean_steps", "median_steps", "solved_curve"])
+        return {"solved_fraction": None, "restricted_mean_steps": None, "median_steps": None, "solved_curve": None}
     solved, steps = runs.chosen(runs.solving.solved), runs.chosen(runs.solving.steps_to_solve)
     curve = kaplan_meier(np.minimum(steps, results.budget), solved, results.budget)
     return {
-        "solved_fraction": _interval(clopper_pearson(int(solved.sum()), len(solved))) | {"n": len(solved)},
+        "solved_fraction": {**_interval(clopper_pearson(int(solved.sum()), len(solved))), "n": len(solved)},
         "restricted_mean_steps": _interval(restricted_mean(steps, results.budget)),
         "median_steps": median_time(curve),
         "solved_curve": {"steps": curve.times.tolist(), "solved": curve.solved.tolist()},
     }
 
 
-def _run_rows(results: Results, runs: _Runs) -> list[dict[str, Any]]:
+def _run_rows(results: Results, runs: _Runs) -> list[RunSummary]:
     """Every seed x learning rate."""
     steps, known = runs.solving.steps_to_solve, results.threshold is not None
     return [
@@ -190,7 +202,7 @@ def _run_rows(results: Results, runs: _Runs) -> list[dict[str, Any]]:
     ]
 
 
-def _rate_row(results: Results, runs: _Runs, place: int) -> dict[str, Any]:
+def _rate_row(results: Results, runs: _Runs, place: int) -> RateSummary:
     """What one learning rate came to over all seeds: the window of rates that work is itself a result."""
     known = results.threshold is not None
     return {
@@ -207,15 +219,15 @@ def _rate_row(results: Results, runs: _Runs, place: int) -> dict[str, Any]:
     }
 
 
-def _by_length(results: Results, runs: _Runs, field: str) -> dict[str, Any]:
+def _by_length(results: Results, runs: _Runs, field: str) -> dict[str, Estimate]:
     """A test score at every length, by the length as a string."""
     scores = runs.chosen(_zero_where_diverged(runs.model, field))
     return {str(n): _interval(interquartile_mean(scores[:, place])) for place, n in enumerate(results.lengths)}
 
 
-def _comparisons(results: Results, runs: dict[str, _Runs]) -> list[dict[str, Any]]:
+def _comparisons(results: Results, runs: dict[str, _Runs]) -> list[Comparison]:
     """Every other model against the reference; p is adjusted over all rows."""
-    rows = [
+    rows: list[tuple[str, _Measure, Difference]] = [
         (name, measure, difference)
         for name in runs
         if name != results.reference
@@ -236,28 +248,27 @@ def _comparisons(results: Results, runs: dict[str, _Runs]) -> list[dict[str, Any
     ]
 
 
-def _differences(results: Results, a: _Runs, b: _Runs) -> dict[str, Difference]:
+def _differences(results: Results, a: _Runs, b: _Runs) -> dict[_Measure, Difference]:
     """The paired differences of two models, by measure."""
-    final = {"final": paired_difference(a.chosen(a.final), b.chosen(b.final))}
+    final = paired_difference(a.chosen(a.final), b.chosen(b.final))
     if results.threshold is None:
-        return final
+        return {"final": final}
     steps_a, steps_b = (np.minimum(runs.chosen(runs.solving.steps_to_solve), results.budget) for runs in (a, b))
     return {
         "solved": paired_solved(a.chosen(a.solving.solved), b.chosen(b.solving.solved)),
         "steps": paired_difference(steps_a, steps_b),
-    } | final
-
-
-def _floors(results: Results) -> dict[str, dict[str, float | None]]:
-    """What trivial predictors score at the longest training length."""
-    floors = results.floors[results.train_lengths[1]]
-    return {
-        name: {key: None if value is None else float(value) for key, value in floor.items()}
-        for name, floor in floors.items()
+        "final": final,
     }
 
 
-def _timing(results: Results, model: ModelResult, summary: dict[str, Any]) -> dict[str, Any]:
+def _floors(results: Results) -> dict[str, FloorScore]:
+    """What trivial predictors score at the longest training length."""
+    floors = results.floors[results.train_lengths[1]]
+    number = lambda value: None if value is None else float(value)  # noqa: E731
+    return {name: {"value": number(floor["value"]), "loss": number(floor["loss"])} for name, floor in floors.items()}
+
+
+def _timing(results: Results, model: ModelResult, summary: Mapping[str, Any]) -> Timing:
     """What the clock said: it differs from run to run, so nothing else holds it."""
     a_step = model.seconds / (model.diverged.size * results.budget)
     mean = summary["restricted_mean_steps"]
@@ -265,12 +276,17 @@ def _timing(results: Results, model: ModelResult, summary: dict[str, Any]) -> di
         "seconds": float(model.seconds),
         "compile_seconds": float(model.compile_seconds),
         "seconds_per_step": a_step,
-        "restricted_mean_seconds": None if mean is None else {key: value * a_step for key, value in mean.items()},
+        "restricted_mean_seconds": mean
+        and {
+            "value": mean["value"] * a_step,
+            "low": mean["low"] * a_step,
+            "high": mean["high"] * a_step,
+        },
     }
 
 
-def _interval(interval: Interval) -> dict[str, float]:
-    return dict(interval._asdict())
+def _interval(interval: Interval) -> Estimate:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
 def _bounded(value: float) -> float | None:

@@ -1,0 +1,119 @@
+"""The keys of summary.json: what `summarize` returns. docs/lab.md tells of each; a test holds the three together."""
+
+from typing import Literal, TypedDict
+
+
+class Estimate(TypedDict):
+    """A value and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class SolvedFraction(Estimate):
+    """The share of seeds that solved the task, of n."""
+
+    n: int
+
+
+class SolvedCurve(TypedDict):
+    """The share solved by each step, a right-continuous step function."""
+
+    steps: list[float]
+    solved: list[float]
+
+
+class FloorScore(TypedDict):
+    """What a trivial predictor scores."""
+
+    value: float | None
+    loss: float | None
+
+
+class RunSummary(TypedDict):
+    """One seed at one learning rate; None where the task has no threshold, or the run did not solve it."""
+
+    seed: int
+    learning_rate: float
+    solved: bool | None
+    steps_to_solve: int | None
+    unconfirmed: bool | None
+    diverged: bool
+    final: float
+
+
+class RateSummary(TypedDict):
+    """One learning rate over all seeds: how many runs, seeds reported at it, solved, unconfirmed and diverged."""
+
+    rate: float
+    runs: int
+    chosen: int
+    solved: int | None
+    unconfirmed: int | None
+    diverged: int
+    restricted_mean_steps: float | None
+    final: float
+
+
+class Solved(TypedDict):
+    """How many seeds solved the task, and when; None throughout where the task has no threshold."""
+
+    solved_fraction: SolvedFraction | None
+    restricted_mean_steps: Estimate | None
+    median_steps: float | None
+    solved_curve: SolvedCurve | None
+
+
+class ModelSummary(Solved):
+    """One model, one run a seed, at its cross-fitted rate."""
+
+    description: str
+    parameters: int
+    parameters_matched: int
+    state_bytes: int
+    train_flops_per_step: float | None
+    sequential_depth: str
+    runs: list[RunSummary]
+    rates: list[RateSummary]
+    chosen_learning_rates: list[float]
+    cross_fitted: bool
+    final: Estimate
+    final_maximum: float
+    lengths: dict[str, Estimate]
+    lengths_whole: dict[str, Estimate]
+    flags: list[str]
+
+
+class Comparison(TypedDict):
+    """The paired difference a - b of a measure; low and high are None where so few seeds bound nothing."""
+
+    a: str
+    b: str
+    measure: Literal["solved", "steps", "final"]
+    difference: float
+    low: float | None
+    high: float | None
+    p: float
+
+
+class Timing(TypedDict):
+    """What the clock said."""
+
+    seconds: float
+    compile_seconds: float
+    seconds_per_step: float
+    restricted_mean_seconds: Estimate | None
+
+
+class Summary(TypedDict):
+    """The whole of summary.json, by names of models in the study's order."""
+
+    schema: int
+    study: str
+    reference: str
+    verdict: str
+    floors: dict[str, FloorScore]
+    comparisons: list[Comparison]
+    models: dict[str, ModelSummary]
+    timing: dict[str, Timing]
