@@ -36,7 +36,7 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
     if x.bias is not None and min(x.bias.shape[-2:]) > 1:  # one loop for all blocks: its gradient exists once then
         full = full if full.all() else np.zeros_like(full)
     masked, full = BlockMap(live, full).pairs()
-    rule, score_mod, code = _lift_functions(x, sizes)
+    mask, score_mod, code = _lift_functions(x, sizes)
     plan = Plan(
         lengths=(T, S),
         blocks=sizes,
@@ -54,7 +54,7 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
         code=code,
     )
     return plan, Shared(
-        None if x.bias is None else flat_pairs(x.bias, x.lead), rule, score_mod, x.soft_cap, x.q_offset, x.dropout_words
+        None if x.bias is None else flat_pairs(x.bias, x.lead), mask, score_mod, x.soft_cap, x.q_offset, x.dropout_words
     )
 
 
@@ -62,7 +62,7 @@ def choose_block_sizes(x: Inputs) -> tuple[int, int]:
     """(block_q, block_k): as asked for, or those measured to be fastest, made even over T and S."""
     if x.block_sizes is not None:
         return min(x.block_sizes[0], x.lengths[0]), min(x.block_sizes[1], x.lengths[1])
-    block_q, block_k = _FULL if x.rule is None else _CUT if x.lengths[0] > _SHORT else _CUT_SHORT
+    block_q, block_k = _FULL if x.mask is None else _CUT if x.lengths[0] > _SHORT else _CUT_SHORT
     return _even(x.lengths[0], max(64, block_q // x.groups), 8), _even(x.lengths[1], block_k, 16)
 
 
@@ -74,7 +74,7 @@ def _even(length: int, size: int, step: int) -> int:
 
 def live_blocks(x: Inputs, sizes: tuple[int, int]) -> BlockMap:
     """Which blocks have to be computed."""
-    return block_map(x.rule, *x.lengths, *sizes, q_offset=x.q_offset)
+    return block_map(x.mask, *x.lengths, *sizes, q_offset=x.q_offset)
 
 
 def _tiles(count: Any, scores: int) -> int:
@@ -92,22 +92,22 @@ def _operand(x: Inputs) -> jnp.dtype:
 
 
 def _lift_functions(x: Inputs, sizes: tuple[int, int]) -> tuple[Any, Any, tuple[Hashable, ...]]:
-    """The rule with flat arrays, and the modification, their plain functions traced for one block; see `Plan.code`."""
+    """The mask with flat arrays, and the modification, their plain functions traced for one block; see `Plan.code`."""
     shapes = ((), (x.groups, 1, 1), (1, sizes[0], 1), (1, 1, sizes[1]))
     places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in shapes]
 
     def lower(node):
         return lift(node.function, *places) if isinstance(node, MaskFn) else Dense(flat_pairs(node.array, x.lead))
 
-    rule = replace(x.rule, (MaskFn, Dense), lower)
+    mask = replace(x.mask, (MaskFn, Dense), lower)
     score = jax.ShapeDtypeStruct((x.groups, *sizes), x.accumulator)
-    code = [key_of(trace(rule, *places))] if is_open(rule) else []
+    code = [key_of(trace(mask, *places))] if is_open(mask) else []
     if x.score_mod is None or not is_open(x.score_mod):
-        return rule, x.score_mod, tuple(code)
+        return mask, x.score_mod, tuple(code)
     traced = trace(x.score_mod, score, *places) if isinstance(x.score_mod, ScoreModification) else None
     if traced is None or captures(traced):
-        return rule, lift(x.score_mod, score, *places), tuple(code)
-    return rule, x.score_mod, (*code, key_of(traced))
+        return mask, lift(x.score_mod, score, *places), tuple(code)
+    return mask, x.score_mod, (*code, key_of(traced))
 
 
 def cut(plan: Plan, query: Array, key: Array, value: Array, scale: ArrayLike) -> tuple[Tiles, Tiles]:

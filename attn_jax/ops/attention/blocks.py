@@ -64,7 +64,7 @@ class Shared(NamedTuple):
     """What all tiles read, a part a block; None where absent."""
 
     bias: Array | None  # [B | 1, N | 1, T | 1, S | 1]
-    rule: Any  # a Mask, its arrays [B | 1, N | 1, T | 1, S | 1], its functions lifted
+    mask: Any  # a Mask, its arrays [B | 1, N | 1, T | 1, S | 1], its functions lifted
     score_mod: Any  # a ScoreModification or a lifted function
     soft_cap: ArrayLike | None
     q_offset: ArrayLike
@@ -122,8 +122,8 @@ class Block(NamedTuple):
         parts = []
         if self.plan.lengths[1] % self.plan.blocks[1]:
             parts.append(places[3] >= self.j * self.plan.blocks[1])  # not seen in the block before
-        if shared.rule is not None:
-            parts.append(visible_pairs(shared.rule, places, self.read))
+        if shared.mask is not None:
+            parts.append(visible_pairs(shared.mask, places, self.read))
         return reduce(and_, parts) if parts else None
 
     def scores(self, own: Tiles, shared: Shared, *, turned: bool = False) -> Array:

@@ -108,10 +108,10 @@ def _refuse(x: Inputs) -> None:
 
 
 def _hidden(x: Inputs) -> _Hidden:
-    """The rule of `x` in the kernel's terms, or a ValueError that names the part it cannot do."""
+    """The mask of `x` in the kernel's terms, or a ValueError that names the part it cannot do."""
     T, S = x.lengths
     left, right, rows, keys, visible = None, None, None, None, None
-    for part in parts(x.rule, x.q_offset):
+    for part in parts(x.mask, x.q_offset):
         match part.mask:
             case Causal() | SlidingWindow() as mask:
                 before, after = _reach(mask, part.shift)

@@ -191,10 +191,10 @@ def _checked(mask: Any, query_shape: tuple[int, ...], cache: KVCache) -> Any:
 
 @dataclass(frozen=True)
 class Stored(Mask):
-    """What a query sees of a cache's places: positions up to its own, within the window, that `rule` leaves."""
+    """What a query sees of a cache's places: positions up to its own, within the window, that `mask` leaves."""
 
     positions: Array  # int32 [B, M], -1 = empty
-    rule: Mask | None
+    mask: Mask | None
     window: int | None = field(metadata={"static": True})
 
     def __call__(self, b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
@@ -203,10 +203,10 @@ class Stored(Mask):
         seen = (position >= 0) & (position <= q)
         if self.window is not None:
             seen = seen & at_most(q, position, self.window)
-        return seen if self.rule is None else seen & self.rule(b, h, q, jnp.maximum(position, 0))
+        return seen if self.mask is None else seen & self.mask(b, h, q, jnp.maximum(position, 0))
 
     def check_shapes(self, scores: tuple[int, ...]) -> None:
-        """Nothing more: `rule` counts positions, not places."""
+        """Nothing more: `mask` counts positions, not places."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -193,10 +193,10 @@ def _rows(x: Inputs) -> Array:
 
 def _visible(x: Inputs, places: Places) -> Array | None:
     """Which pairs the masks leave, bool, as small as they are; None means all."""
-    if x.rule is None:
+    if x.mask is None:
         return None
     rank = x.query.ndim + (x.groups > 1)  # of pairs
-    return with_rank(visible_pairs(x.rule, places, partial(_read_pairs, x)), rank)
+    return with_rank(visible_pairs(x.mask, places, partial(_read_pairs, x)), rank)
 
 
 def _read_pairs(x: Inputs, array: Array) -> Array:

@@ -55,7 +55,7 @@ def _by_rows(x: Inputs, rows: int) -> Result:
     arrays = [a.reshape(B, *a.shape[-3:]) for a in (x.query, x.key, x.value)]
     whole = x._replace(
         bias=None if x.bias is None else flat_pairs(x.bias, x.lead),
-        rule=replace(x.rule, Dense, lambda node: Dense(flat_pairs(node.array, x.lead))),
+        mask=replace(x.mask, Dense, lambda node: Dense(flat_pairs(node.array, x.lead))),
     )
     one = jax.checkpoint(partial(_one_row, whole), prevent_cse=False)
     results = lax.map(lambda row: one(*row), (jnp.arange(B), *arrays), batch_size=rows if rows > 1 else None)
@@ -65,8 +65,8 @@ def _by_rows(x: Inputs, rows: int) -> Result:
 def _one_row(x: Inputs, b: Array, query: Array, key: Array, value: Array) -> Result:
     """Batch row b alone, [T, N, H]; x holds what all rows read."""
     bias = None if x.bias is None else _read(x.bias, b)
-    rule = replace(x.rule, Dense, lambda node: Dense(_read(node.array, b)))
-    return dense_attention(x._replace(query=query, key=key, value=value, bias=bias, rule=rule, rows=b))
+    mask = replace(x.mask, Dense, lambda node: Dense(_read(node.array, b)))
+    return dense_attention(x._replace(query=query, key=key, value=value, bias=bias, mask=mask, rows=b))
 
 
 def _read(pairs: Array, b: Array) -> Array:

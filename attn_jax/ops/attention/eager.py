@@ -38,7 +38,7 @@ def compile_eager(path: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(path)
     def call(x: Inputs, *facts: Any) -> Any:
         split = _split(x)
-        code = () if split is None or not is_open((x.rule, x.score_mod)) else _code(*split)
+        code = () if split is None or not is_open((x.mask, x.score_mod)) else _code(*split)
         if split is None or code is None:
             return path(x, *facts)
         fields = tuple((name, getattr(x, name)) for name in _NO_ARRAYS)
@@ -57,7 +57,7 @@ def _run(path: Callable[..., Any], key: tuple, fields: tuple, structure: Any, nu
 def _split(x: Inputs) -> tuple[Any, tuple, list] | None:
     """(structure, Python numbers or None for each leaf, arrays); None where a leaf is a function."""
     leaves, structure = jax.tree.flatten(x._replace(**_NO_ARRAYS))
-    functions = jax.tree.leaves((x.rule, x.score_mod), is_leaf=lambda node: isinstance(node, MaskFn))
+    functions = jax.tree.leaves((x.mask, x.score_mod), is_leaf=lambda node: isinstance(node, MaskFn))
     if not all(isinstance(leaf, (jax.Array, np.ndarray, np.generic, int, float)) for leaf in (*leaves, *functions)):
         return None
     numbers = tuple(leaf if isinstance(leaf, (int, float)) else None for leaf in leaves)
@@ -79,7 +79,7 @@ def _code(structure: Any, numbers: tuple, arrays: list) -> Hashable | None:
 
     def run(arrays: list, score: Array, b: Array, h: Array, q: Array, k: Array) -> Any:
         x, places = _joined(structure, numbers, arrays), (b, h, q, k)
-        seen = None if x.rule is None else visible_pairs(x.rule, places, lambda _: jnp.ones((1, 1, 1), bool))
+        seen = None if x.mask is None else visible_pairs(x.mask, places, lambda _: jnp.ones((1, 1, 1), bool))
         return seen, None if x.score_mod is None else x.score_mod(score, *places)
 
     def traced() -> ClosedJaxpr:

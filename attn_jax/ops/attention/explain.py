@@ -96,7 +96,7 @@ def explain_attention(
     path = choose(x, implementation)
     blocks = path is PATHS["blockwise"] and not x.empty
     sizes = choose_block_sizes(x) if blocks else x.lengths
-    live, full = live_blocks(x, sizes) if blocks else (np.ones((1, 1), bool), np.full((1, 1), x.rule is None))
+    live, full = live_blocks(x, sizes) if blocks else (np.ones((1, 1), bool), np.full((1, 1), x.mask is None))
     return Explanation(
         path=next(name for name, row in PATHS.items() if row is path),
         refused={name: why_not_chosen(x, name, implementation) for name, row in PATHS.items() if row is not path},

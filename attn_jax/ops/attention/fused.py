@@ -1,6 +1,6 @@
 """What the paths of fused kernels share: the parts of a mask, the platform, and results without a derivative.
 
-A fused kernel knows some masks and no others, so its path takes the one rule of `Inputs` apart again. A kernel runs on
+A fused kernel knows some masks and no others, so its path takes the one mask of `Inputs` apart again. A kernel runs on
 one platform, which is known when a program is lowered and not before: `on_platform` refuses every other one there, so
 that the kernel's name runs or raises, and a program can still be exported for a platform that this machine lacks.
 """
@@ -26,17 +26,17 @@ class Part(NamedTuple):
     shift: int | None
 
 
-def parts(rule: Mask | None, q_offset: ArrayLike) -> list[Part]:
-    """The masks that `rule` is the `And` of."""
-    if rule is None:
+def parts(mask: Mask | None, q_offset: ArrayLike) -> list[Part]:
+    """The masks that `mask` is the `And` of."""
+    if mask is None:
         return []
-    if isinstance(rule, And):
-        return parts(rule.first, q_offset) + parts(rule.second, q_offset)
-    if isinstance(rule, Shifted):
-        first, offset = static_integer(q_offset), static_integer(rule.offset)
+    if isinstance(mask, And):
+        return parts(mask.first, q_offset) + parts(mask.second, q_offset)
+    if isinstance(mask, Shifted):
+        first, offset = static_integer(q_offset), static_integer(mask.offset)
         known = None if first is None or offset is None else first - offset
-        return [Part(rule.mask, 0 if rule.offset is q_offset else known)]
-    return [Part(rule, static_integer(q_offset))]
+        return [Part(mask.mask, 0 if mask.offset is q_offset else known)]
+    return [Part(mask, static_integer(q_offset))]
 
 
 def row_lengths(mask: Lengths, shift: int | None, batch_size: int, sizes: tuple[int, int]) -> tuple:

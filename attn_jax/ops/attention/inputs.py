@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from attn_jax.ops.arguments import array, flag, floats, random_key, share, whole
 from attn_jax.ops.attention.dropout import dropout_words
 from attn_jax.ops.attention.masks import Mask
-from attn_jax.ops.attention.one_mask import Window, flat_numbers, one_rule
+from attn_jax.ops.attention.one_mask import Window, flat_numbers, one_mask
 from attn_jax.ops.attention.scores import ScoreModification
 from attn_jax.ops.attention.user_functions import check_function
 from attn_jax.ops.layout import check_layout, to_rank, with_rank, without_ones
@@ -47,7 +47,7 @@ class Inputs(NamedTuple):
     key: Array  # [..., S, K, H]
     value: Array | None  # [..., S, K, Hv]; None where only weights are asked for
     bias: Array | None  # [... | 1, N | 1, T | 1, S | 1]
-    rule: Mask | None  # every argument that hides pairs
+    mask: Mask | None  # every argument that hides pairs
     score_mod: Callable[..., Array] | None
     q_offset: ArrayLike  # the position of query 0: a scalar or [B]
     scale: ArrayLike
@@ -135,7 +135,7 @@ def check_inputs(
         key=key,
         value=value,
         bias=None if bias is None else to_rank("bias", _bias(bias), scores),
-        rule=one_rule(
+        mask=one_mask(
             mask,
             is_causal=flag("is_causal", is_causal),
             query_seq_lengths=query_seq_lengths,

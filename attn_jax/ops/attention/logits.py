@@ -41,22 +41,22 @@ def modify_scores(
     return scores if visible is None else jnp.where(visible, scores, -jnp.inf)
 
 
-def visible_pairs(rule: Callable[..., ArrayLike], places: Places, read: Callable[[Array], Array]) -> Array:
-    """Which pairs the rule leaves, bool, as small as the rule is; `read` gives the part of an array at the places."""
-    return jnp.asarray(replace(rule, Dense, lambda node: _Known(read(node.array)))(*places), bool)
+def visible_pairs(mask: Callable[..., ArrayLike], places: Places, read: Callable[[Array], Array]) -> Array:
+    """Which pairs the mask leaves, bool, as small as the mask is; `read` gives the part of an array at the places."""
+    return jnp.asarray(replace(mask, Dense, lambda node: _Known(read(node.array)))(*places), bool)
 
 
 def replace(
-    rule: Callable[..., ArrayLike] | None, kinds: type | tuple[type, ...], new: Callable[[Any], Callable[..., Array]]
+    mask: Callable[..., ArrayLike] | None, kinds: type | tuple[type, ...], new: Callable[[Any], Callable[..., Array]]
 ) -> Any:
-    """The rule with `new(node)` in the place of every mask of these kinds."""
+    """The mask with `new(node)` in the place of every mask of these kinds."""
     return jax.tree.map(
-        lambda node: new(node) if isinstance(node, kinds) else node, rule, is_leaf=lambda node: isinstance(node, kinds)
+        lambda node: new(node) if isinstance(node, kinds) else node, mask, is_leaf=lambda node: isinstance(node, kinds)
     )
 
 
 class _Known(NamedTuple):
-    """A part of a rule whose answer is there already."""
+    """A part of a mask whose answer is there already."""
 
     pairs: Array
 

@@ -38,7 +38,7 @@ from attn_jax.types import Array
 Window = ArrayLike | tuple[ArrayLike | None, ArrayLike | None]
 
 
-def one_rule(
+def one_mask(
     mask: ArrayLike | Mask | Callable[..., Array] | None,
     *,
     is_causal: bool,
@@ -50,17 +50,17 @@ def one_rule(
     scores: tuple[int, ...],
 ) -> Mask | None:
     """All of them as one mask, None where nothing is hidden; `scores` is [..., N, T, S]."""
-    rules = [
+    masks = [
         Causal() if is_causal else None,
         _window(local_window_size),
         _given(mask, scores),
         _segments(segment_ids, q_offset, scores),
         *_lengths(query_seq_lengths, key_value_seq_lengths, q_offset, scores),
     ]
-    rules = [rule for rule in rules if rule is not None]
-    for rule in rules:
-        rule.check_shapes(scores)
-    return reduce(and_, rules) if rules else None
+    masks = [each for each in masks if each is not None]
+    for each in masks:
+        each.check_shapes(scores)
+    return reduce(and_, masks) if masks else None
 
 
 def _given(mask: ArrayLike | Mask | Callable[..., Array] | None, scores: tuple[int, ...]) -> Mask | None:

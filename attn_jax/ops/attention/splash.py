@@ -163,7 +163,7 @@ _run.defvjp(_run_forward, _run_backward)
 
 
 def _hidden(x: Inputs) -> _Hidden:
-    """The rule of `x` in the kernel's terms, or a ValueError that names an argument that the kernel has no form of."""
+    """The mask of `x` in the kernel's terms, or a ValueError that names an argument that the kernel has no form of."""
     refuse_shared(x, "splash", ("float32", "bfloat16"))
     wanted = "wanted what the splash kernel computes"
     for name, array, length in (("query", "T", x.lengths[0]), ("key", "S", x.lengths[1])):
@@ -177,11 +177,11 @@ def _hidden(x: Inputs) -> _Hidden:
 
 
 def _split(x: Inputs) -> _Hidden:
-    """The parts of the rule: those known now, segment ids, and lengths."""
+    """The parts of the mask: those known now, segment ids, and lengths."""
     T, S = x.lengths
     segments, rows, keys = None, None, None
     blocks: list[tuple[splash_masks.Mask, ...]] = []
-    for part in parts(x.rule, x.q_offset):
+    for part in parts(x.mask, x.q_offset):
         ranges = _ranges(part, T, S)
         if ranges is not None:
             blocks.append((ranges,) * x.heads)
@@ -218,7 +218,7 @@ def _ranges(part: Part, T: int, S: int) -> RowRanges | None:
 
 
 def _one_segments(segments: Segments | None, mask: Segments, first: int | None, T: int) -> Segments:
-    """The only segments of a rule, with ids of rows t, where those of `mask` are of positions t + first."""
+    """The only segments of a mask, with ids of rows t, where those of `mask` are of positions t + first."""
     if segments is not None:
         raise ValueError("segment_ids, mask: got two Segments, wanted one, of joined ids, for the splash kernel")
     queries, keys = mask.q, mask.q if mask.k is None else mask.k

@@ -1,4 +1,4 @@
-"""Functions of the user's as masks and score modifications: what they may be, and whether a rule runs one.
+"""Functions of the user's as masks and score modifications: what they may be, and whether a mask runs one.
 
 They are called with a block of places at a time, traced, so they must be elementwise.
 """
@@ -17,7 +17,7 @@ PLACES = ((), (3, 1, 1), (1, 5, 1), (1, 1, 7))  # b, h, q and k, each of its own
 
 
 def is_open(tree: Any) -> bool:
-    """Whether a rule or modification runs code of the user's: what it computes is then not told by its structure.
+    """Whether a mask or modification runs code of the user's: what it computes is then not told by its structure.
 
     MaskFn and ScoreMod hold functions; the package's other classes read their fields alone.
     """
