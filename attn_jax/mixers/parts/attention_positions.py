@@ -66,7 +66,7 @@ class PositionConfig(MixerConfig):
         for name, readers in _READ_BY.items():
             got, default = getattr(self, name), getattr(PositionConfig, name)
             if got != default and self.head_positions not in readers:
-                wanted = f"the default {default}, or positions of {' or '.join(map(repr, readers))}"
+                wanted = f"the default {default}, or head_positions of {' or '.join(map(repr, readers))}"
                 raise ValueError(f"{name}: got {got} beside head_positions={self.head_positions!r}, wanted {wanted}")
         if not self.rotary_base > 0:
             raise ValueError(f"rotary_base: got {self.rotary_base}, wanted a number > 0")
