@@ -33,7 +33,7 @@ def get_config() -> Study:
         name="reversal",
         task=Copy(order="reversed", alphabet=8),
         models={
-            "lstm_additive": RecurrentEncoderDecoder(),
+            "lstm_additive": RecurrentEncoderDecoder(d_model=32),
             "lstm_no_attention": RecurrentEncoderDecoder(attention="none"),
             "transformer": Transformer(num_heads=2, norm_place="pre", positions="learned", tied=False),
             "decoder_only": ModelConfig(mixers=(Attention(num_heads=2, head_positions="rotary", rotary_base=100.0),)),

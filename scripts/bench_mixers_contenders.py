@@ -136,7 +136,7 @@ OPERATORS = ("linear_attention", "gated, a decay a head", "gated, a decay a chan
 
 def four_layers(name: str, *, length: int = 128, batch: int = 8) -> Any:
     """The loss and gradient of a model of four layers of a mixer, lowered and not yet compiled."""
-    model = ModelConfig(num_layers=4, mixers=(MIXERS[name],)).make(IO(num_classes=8, vocab_size=8), length)
+    model = ModelConfig(d_model=32, num_layers=4, mixers=(MIXERS[name],)).make(IO(num_classes=8, vocab_size=8), length)
     params = jax.eval_shape(model.init, jax.random.key(0))
     tokens = jax.ShapeDtypeStruct((batch, length), jnp.int32)
 

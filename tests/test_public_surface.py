@@ -13,7 +13,7 @@ import pytest
 
 import attn_jax
 from attn_jax.mixers import GRU, MIXERS
-from attn_jax.models import MODELS, decoder_only, greedy_decode
+from attn_jax.models import MODELS, ModelConfig, Transformer, decoder_only, greedy_decode
 from attn_jax.ops import arguments
 from attn_jax.types import IO
 
@@ -370,7 +370,7 @@ def test_mixers_take_numpy_and_lists(name, setting):
 
 def model_calls(name, change):
     """(parameters as drawn, a function of parameters that calls every function of a model)."""
-    config = MODELS.get(name, MODELS["sequence_model"])
+    config = replace(MODELS.get(name, MODELS["sequence_model"]), d_model=8)
     io = CHANNELS if name == "channels" else TOKENS
     model = decoder_only(config.make(io, 9)) if name == "decoder_only" else config.make(io, 9)
     inputs, valid = change("inputs", floats(1, 3, 2) if name == "channels" else PLACES[None]), change("valid", ROW)
@@ -423,12 +423,12 @@ def test_padding_on_the_left_is_refused_where_it_is_known(holes):
         if mixer.extend is not None:
             refused(mixer.extend, {}, X, None, holes)
     for name in ("sequence_model", "channels"):
-        model = MODELS["sequence_model"].make(CHANNELS if name == "channels" else TOKENS, 9)
+        model = replace(MODELS["sequence_model"], d_model=8).make(CHANNELS if name == "channels" else TOKENS, 9)
         inputs = floats(1, 3, 2) if name == "channels" else PLACES[None]
         refused(model.apply, {}, inputs, holes)
         refused(model.inspect, {}, inputs, holes)
         refused(model.extend, {}, inputs, None, holes)
-    for model in (MODELS["transformer"].make(TOKENS, 9), decoder_only(MODELS["sequence_model"].make(TOKENS, 9))):
+    for model in (Transformer(8).make(TOKENS, 9), decoder_only(ModelConfig(8).make(TOKENS, 9))):
         says = "source_valid: got padding before a valid place in row 0"
         refused(model.apply, {}, PLACES[None], holes, PLACES[None], says=says)
         refused(model.inspect, {}, PLACES[None], holes, PLACES[None], says=says)
@@ -492,12 +492,12 @@ WRONG_INPUTS = {  # what a careless user hands a model or a mixer: (call, the be
 
 @pytest.mark.parametrize(("call", "says"), WRONG_INPUTS.values(), ids=WRONG_INPUTS)
 def test_wrong_inputs_of_models_are_named(call, says):
-    config = MODELS["sequence_model"]
+    config = replace(MODELS["sequence_model"], d_model=8)
     models = {
         "tokens": config.make(TOKENS, 9),
         "channels": config.make(CHANNELS, 9),
         "mixer": GRU(8).make(),
-        "pair": MODELS["transformer"].make(TOKENS, 9),
+        "pair": Transformer(8).make(TOKENS, 9),
     }
     with jax.debug_key_reuse(False):
         refused(call, models, says=f"^{says}")

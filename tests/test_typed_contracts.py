@@ -15,7 +15,7 @@ from attn_jax import IO, TASKS, ModelConfig
 from attn_jax.mixers import GRU
 
 key = jax.random.key(0)
-model = ModelConfig().make(IO(num_classes=5, vocab_size=5), 9)
+model = ModelConfig(32).make(IO(num_classes=5, vocab_size=5), 9)
 task = TASKS["parity"].make()
 mixer = GRU(8).make()
 params = model.init(key)

@@ -56,7 +56,7 @@ def override(study: Study, words: Sequence[str]) -> Study:
       ConfigError: no such field or name (the nearest is named), a value of another type, or a study that cannot be.
 
     >>> from attn_jax import TASKS, ModelConfig
-    >>> study = Study("s", TASKS["parity"], {"m": ModelConfig()})
+    >>> study = Study("s", TASKS["parity"], {"m": ModelConfig(32)})
     >>> override(study, ["--config.task=dyck", "--config.train.learning-rates=1e-3,3e-3"]).train.learning_rates
     (0.001, 0.003)
     """

@@ -2,8 +2,8 @@
 
 import math
 import re
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from attn_jax.errors import ConfigError
 from attn_jax.models import AnyModelConfig, EncoderDecoderConfig
@@ -93,7 +93,8 @@ class Study:
         encoder-decoders.
       train: how.
       evaluate: how it is scored.
-      match: "parameters" sizes every model to the reference within 2 %; None leaves them as they are.
+      match: "parameters" sizes every model to the reference within 2 %: the reference alone has a `d_model`, the
+        others' follow from it. None leaves them as they are: each has its own.
       reference: the model the others are matched to and compared with; None = the first.
       strings: whether the task is to read a question and to write its answer, scored by exact match of greedy decoding;
         a sequence model then reads both as one string.
@@ -122,6 +123,7 @@ class Study:
                     f"models.{name}: got a {type(model).__name__}, which writes strings; wanted a ModelConfig, or "
                     "strings=True"
                 )
+            self._check_width(name, model)
         if self.train.steps % self.evaluate.every:
             raise ConfigError(
                 f"train.steps: got {self.train.steps}, wanted a multiple of evaluate.every={self.evaluate.every}"
@@ -131,6 +133,25 @@ class Study:
     def reference_name(self) -> str:
         """The name of the model the others are compared with."""
         return self.reference if self.reference is not None else next(iter(self.models))
+
+    def _check_width(self, name: str, model: AnyModelConfig) -> None:
+        """A width is given by whoever decides it, and by nobody else: what is given is not overruled in silence."""
+        if not isinstance(model, AnyModelConfig):
+            return  # `codec.checked` says so
+        if self.match is None or name == self.reference_name:
+            if model.d_model is None:
+                why = "match is None" if self.match is None else "the others are matched to it"
+                raise ConfigError(f"models.{name}.d_model: got None, wanted a width: {why}")
+        elif model.d_model not in (None, _default_width(model)):
+            raise ConfigError(
+                f'models.{name}.d_model: got {model.d_model} beside match="{self.match}", wanted none: its width is '
+                f"matched to {self.reference_name}'s; or match=None"
+            )
+
+
+def _default_width(model: AnyModelConfig) -> Any:
+    """The `d_model` that the class has where none is given."""
+    return next(f.default for f in fields(model) if f.name == "d_model")
 
 
 def _at_least(path: str, value: float, low: float) -> None:

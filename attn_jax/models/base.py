@@ -100,19 +100,32 @@ class EncoderDecoder(NamedTuple):
 class AnyModelConfig(ABC):
     """The base of every model's configuration: what a study may hold.
 
+    A class of your own meets d_model=None wherever it is matched: `__post_init__` is to let it pass, and `make` to read
+    `width`. It may give d_model a default of its own instead; a study that matches it by `resized` then replaces that.
+
     Args:
-      d_model: the width D.
+      d_model: the width D. None in a study that matches this model to its reference by parameters.
       num_layers: L; of an encoder-decoder, in the encoder and in the decoder.
     """
 
-    d_model: int = 32
+    d_model: int | None = None
     num_layers: int = 2
 
     def __post_init__(self):
         for name in ("d_model", "num_layers"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if (value is not None or name != "d_model") and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name}: got {value!r}, wanted an integer of at least 1")
+
+    @property
+    def width(self) -> int:
+        """The width D, or a ValueError that says who gives it."""
+        if self.d_model is None:
+            raise ValueError(
+                f"{type(self).__name__}: d_model is None, wanted a width: {type(self).__name__}(d_model=32) for "
+                "instance, or leave it to a study, which matches it to the reference's size"
+            )
+        return self.d_model
 
     @abstractmethod
     def make(self, io: IO, max_tokens: int) -> Model | EncoderDecoder:

@@ -23,7 +23,7 @@ class BlockConfig(Protocol):
     """What a layer reads of its model's configuration."""
 
     @property
-    def d_model(self) -> int:
+    def width(self) -> int:
         """The width D."""
         ...
 
@@ -61,10 +61,10 @@ class BlockConfig(Protocol):
 def init_block(config: BlockConfig, mixer: Mixer, key: Key) -> Params:
     """{"mixer_norm", "mixer"} and, where there is an MLP, {"mlp_norm", "mlp"}."""
     key_mixer, key_mlp = jax.random.split(key)
-    params = {"mixer_norm": init_norm(config.norm, config.d_model), "mixer": mixer.init(key_mixer)}
+    params = {"mixer_norm": init_norm(config.norm, config.width), "mixer": mixer.init(key_mixer)}
     if config.hidden:
-        params["mlp_norm"] = init_norm(config.norm, config.d_model)
-        params["mlp"] = init_mlp(key_mlp, config.d_model, config.hidden, config.mlp)
+        params["mlp_norm"] = init_norm(config.norm, config.width)
+        params["mlp"] = init_mlp(key_mlp, config.width, config.hidden, config.mlp)
     return params
 
 

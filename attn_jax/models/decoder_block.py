@@ -65,7 +65,7 @@ def init_decoder_block(config: DecoderConfig, mixer: Mixer, key: Key) -> Params:
     """The parameters of a block, and {"cross_norm", "cross"}."""
     key_block, key_cross = jax.random.split(key)
     cross = init_multi_head_attention(
-        key_cross, d_model=config.d_model, num_heads=config.num_heads, use_bias=config.use_bias
+        key_cross, d_model=config.width, num_heads=config.num_heads, use_bias=config.use_bias
     )
     params = init_block(config, mixer, key_block)
     return params | {"cross_norm": init_norm(config.norm, config.d_model), "cross": cross}

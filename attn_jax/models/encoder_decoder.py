@@ -44,7 +44,7 @@ class Transformer(EncoderDecoderConfig):
     """Encoder and decoder of attention (Vaswani et al. 2017, arXiv 1706.03762), defaults as published but for sizes.
 
     Args:
-      d_model: the width D, a multiple of num_heads.
+      d_model: the width D, a multiple of num_heads; None = a study matches it to its reference.
       num_layers: L, in the encoder and in the decoder.
       num_heads: N, of every attention.
       d_ff: the MLP's hidden width F; None = 4 D.
@@ -75,7 +75,9 @@ class Transformer(EncoderDecoderConfig):
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
-        if self.num_heads < 1 or self.d_model % self.num_heads:
+        if self.num_heads < 1:
+            raise ValueError(f"num_heads: got {self.num_heads}, wanted at least 1")
+        if self.d_model is not None and self.d_model % self.num_heads:
             raise ValueError(f"num_heads: got {self.num_heads}, wanted a divisor of d_model={self.d_model}")
         if self.implementation not in (None, *IMPLEMENTATIONS):
             raise ValueError(
@@ -89,7 +91,7 @@ class Transformer(EncoderDecoderConfig):
     @property
     def hidden(self) -> int:
         """The MLP's hidden width F."""
-        return 4 * self.d_model if self.d_ff is None else self.d_ff
+        return 4 * self.width if self.d_ff is None else self.d_ff
 
     @property
     def residual(self) -> bool:
@@ -113,12 +115,12 @@ class Transformer(EncoderDecoderConfig):
     def describe(self) -> str:
         """One line a person reads.
 
-        >>> Transformer().describe()
+        >>> Transformer(32).describe()
         'Transformer encoder-decoder, 2 + 2 layers, width 32, MLP 128, sinusoidal positions'
         """
         places = "" if self.positions == "none" else f", {self.positions} positions"
         layers = f"{self.num_layers} + {self.num_layers} layers"
-        return f"Transformer encoder-decoder, {layers}, width {self.d_model}, MLP {self.hidden}{places}"
+        return f"Transformer encoder-decoder, {layers}, width {self.width}, MLP {self.hidden}{places}"
 
     def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
@@ -137,7 +139,7 @@ class Transformer(EncoderDecoderConfig):
 
     def _attention(self, causal: bool) -> Attention:
         return Attention(
-            self.d_model,
+            self.width,
             self.num_heads,
             use_bias=self.use_bias,
             causal=causal,
@@ -153,17 +155,17 @@ class _Stacks(NamedTuple):
 def init(config: Transformer, stacks: _Stacks, vocab_size: int, max_tokens: int, key: Key) -> Params:
     """Tables of `embedding`, `positions` and `readout`, layers of `encoder` and `decoder`, and the norms after them."""
     keys = jax.random.split(key, 2 * config.num_layers + 3)
-    readout = {"b": jnp.zeros(vocab_size)} if config.tied else init_linear(keys[1], config.d_model, vocab_size)
+    readout = {"b": jnp.zeros(vocab_size)} if config.tied else init_linear(keys[1], config.width, vocab_size)
     last = config.norm if config.norm_place == "pre" else "none"
     params = {
-        "embedding": init_embedding(keys[0], vocab_size, config.d_model, scale=1.0),
+        "embedding": init_embedding(keys[0], vocab_size, config.width, scale=1.0),
         "encoder": init_groups(partial(init_block, config), stacks.encoder, keys[3 : 3 + config.num_layers]),
         "decoder": init_groups(partial(init_decoder_block, config), stacks.decoder, keys[3 + config.num_layers :]),
-        "encoder_norm": init_norm(last, config.d_model),
-        "decoder_norm": init_norm(last, config.d_model),
+        "encoder_norm": init_norm(last, config.width),
+        "decoder_norm": init_norm(last, config.width),
         "readout": readout,
     }
-    return params | init_positions(config.positions, keys[2], max_tokens, config.d_model)
+    return params | init_positions(config.positions, keys[2], max_tokens, config.width)
 
 
 def apply(

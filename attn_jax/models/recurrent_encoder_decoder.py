@@ -43,7 +43,8 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
     """Cells that read the source, and cells that start where those ended and say the target.
 
     Args:
-      d_model: the width D of the memory's vectors and of the decoder's hidden states.
+      d_model: the width D of the memory's vectors and of the decoder's hidden states; None = a study matches it to
+        its reference.
       num_layers: L, in the encoder and in the decoder; the top one attends.
       cell: "lstm", "gru" or "rnn".
       attention: "none" (Sutskever et al. 2014, arXiv 1409.3215), "additive" (Bahdanau et al. 2014, arXiv 1409.0473; its
@@ -69,7 +70,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
         for name, choice in (("cell", Cell), ("attention", CrossAttention)):
             if getattr(self, name) not in get_args(choice):
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
-        if self.bidirectional and self.d_model % 2:
+        if self.bidirectional and self.d_model is not None and self.d_model % 2:
             raise ValueError(f"d_model: got {self.d_model}, wanted an even width: bidirectional halves it")
         if self.d_embedding is not None and (self.d_embedding < 1 or (self.tied and self.d_embedding != self.d_model)):
             wanted = f"d_model={self.d_model}: the readout is tied" if self.tied else "at least 1"
@@ -80,7 +81,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
     @property
     def embedding_width(self) -> int:
         """E, the width of embedded tokens."""
-        return self.d_model if self.d_embedding is None else self.d_embedding
+        return self.width if self.d_embedding is None else self.d_embedding
 
     @property
     def divisor(self) -> int:
@@ -98,14 +99,14 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
     def describe(self) -> str:
         """One line a person reads.
 
-        >>> RecurrentEncoderDecoder().describe()
+        >>> RecurrentEncoderDecoder(32).describe()
         'LSTM encoder-decoder, additive attention, both ways, 1 + 1 layers, width 32'
         """
         attention = "no attention" if self.attention == "none" else f"{self.attention} attention"
         ways = ", both ways" if self.bidirectional else ""
         layers = f"{self.num_layers} + {self.num_layers} layers"
         embedded = "" if self.d_embedding is None else f", embedded in {self.d_embedding}"
-        return f"{self.cell.upper()} encoder-decoder, {attention}{ways}, {layers}, width {self.d_model}{embedded}"
+        return f"{self.cell.upper()} encoder-decoder, {attention}{ways}, {layers}, width {self.width}{embedded}"
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -115,6 +116,7 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
     def make(self, io: IO, max_tokens: int) -> EncoderDecoder:
         """Binds this configuration to the functions below; there are no positions that `max_tokens` could bound."""
         del max_tokens
+        assert self.width  # or it raises, and says who gives it
         model = EncoderDecoder(
             init=partial(init, self, vocabulary(io)),
             apply=partial(apply, self),
@@ -136,7 +138,7 @@ class _Memory(NamedTuple):
 
 def init(config: RecurrentEncoderDecoder, vocab_size: int, key: Key) -> Params:
     """Tables of `embedding` and `readout`, cells of `encoder` and `decoder`, and those of attention."""
-    D, E, L = config.d_model, config.embedding_width, config.num_layers
+    D, E, L = config.width, config.embedding_width, config.num_layers
     keys = jax.random.split(key, 3 * L + 4)
     half = D // len(config.directions)
     fed = 0 if config.attention == "none" else D
@@ -200,7 +202,7 @@ def _init_cell(config: RecurrentEncoderDecoder, key: Key, width: int, size: int)
 
 
 def _init_attention(config: RecurrentEncoderDecoder, key: Key) -> Params:
-    D = config.d_model
+    D = config.width
     if config.attention == "additive":
         return init_additive(key, D, D, D)
     return init_bilinear(key, D, D) if config.attention == "bilinear" else {}
@@ -226,13 +228,13 @@ def _read(
         states.append(state)
     memory = None if config.attention == "none" else _memory(config, params["attention"], x, valid)
     feeds = config.attention in ("bilinear", "dot")
-    fed = jnp.zeros((x.shape[0], config.d_model), x.dtype) if feeds else None
+    fed = jnp.zeros((x.shape[0], config.width), x.dtype) if feeds else None
     return {"cells": tuple(states), "fed": fed, "memory": memory}
 
 
 def _read_layer(config: RecurrentEncoderDecoder, layer: Params, x: Array, valid: Array | None) -> tuple[Array, State]:
     """One layer of the encoder, its directions side by side in outputs and states."""
-    size, step = config.d_model // len(config.directions), _STEPS[config.cell]
+    size, step = config.width // len(config.directions), _STEPS[config.cell]
     y, state = scan_cell(step, layer["forward"], x, _fresh(config, x.shape[0], size), valid)
     if not config.bidirectional:
         return y, state

@@ -31,7 +31,7 @@ class ModelConfig(AnyModelConfig):
     """A sequence model: one output a place.
 
     Args:
-      d_model: the width D.
+      d_model: the width D; None = a study matches it to its reference.
       num_layers: L.
       mixers: one mixer for all layers, or one a layer.
       norm: of each mixer and MLP: "layer", "rms" or "none".
@@ -66,13 +66,17 @@ class ModelConfig(AnyModelConfig):
             raise ValueError(f"dropout: got {self.dropout!r}, wanted a share of at least 0 and below 1")
         if not self.mixers:
             raise ValueError("mixers: got none, wanted one, or one a layer")
+        for mixer in self.mixers:
+            if self.d_model is None and mixer.d_model is not None:
+                name = type(mixer).__name__
+                raise ValueError(f"mixers: got {name}(d_model={mixer.d_model}) in a model without, wanted none")
 
     @property
     def hidden(self) -> int:
         """The MLP's hidden width F, 0 where there is none."""
         if self.d_ff is not None:
             return self.d_ff
-        return 4 * self.d_model if self.mlp in ("gelu", "relu") else 8 * self.d_model // 3
+        return 4 * self.width if self.mlp in ("gelu", "relu") else 8 * self.width // 3
 
     @property
     def divisor(self) -> int:
@@ -100,7 +104,7 @@ class ModelConfig(AnyModelConfig):
     def describe(self) -> str:
         """One line a person reads: what is stacked, how wide.
 
-        >>> ModelConfig().describe()
+        >>> ModelConfig(32).describe()
         'Attention, block form, 2 layers, width 32, MLP 128'
         """
         names = " + ".join(type(mixer).__name__ for mixer in self.mixers)
@@ -109,7 +113,7 @@ class ModelConfig(AnyModelConfig):
         inner = next((size for mixer in self.mixers if (size := mixer.hidden_size)), None)
         inside = f", hidden {inner}" if inner else ""
         places = "" if self.positions == "none" else f", {self.positions} positions"
-        return f"{names}, {form}, {counted(self.num_layers, 'layer')}, width {self.d_model}{inside}{hidden}{places}"
+        return f"{names}, {form}, {counted(self.num_layers, 'layer')}, width {self.width}{inside}{hidden}{places}"
 
     def over_strings(self, io: IO, source_tokens: int, target_tokens: int) -> EncoderDecoder:
         """The decoder-only form: source and target are read as one string."""
@@ -123,12 +127,10 @@ class ModelConfig(AnyModelConfig):
             )
         mixers = self.mixers * self.num_layers if len(self.mixers) == 1 else self.mixers
         for mixer in mixers:
-            if mixer.d_model not in (None, self.d_model):
+            if mixer.d_model not in (None, self.width):
                 name = type(mixer).__name__
-                raise ValueError(
-                    f"{name}: d_model={mixer.d_model} differs from the model's {self.d_model}; leave it out"
-                )
-        return tuple(replace(mixer, d_model=self.d_model) for mixer in mixers)
+                raise ValueError(f"{name}: d_model={mixer.d_model} differs from the model's {self.width}; leave it out")
+        return tuple(replace(mixer, d_model=self.width) for mixer in mixers)
 
     def make(self, io: IO, max_tokens: int) -> Model:
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
@@ -152,11 +154,11 @@ class ModelConfig(AnyModelConfig):
         return checked(model, io)
 
 
-def classic(mixer: MixerConfig, *, d_model: int = 32, num_layers: int = 2) -> ModelConfig:
+def classic(mixer: MixerConfig, *, d_model: int | None = None, num_layers: int = 2) -> ModelConfig:
     """The classic stacked form of recurrent networks: cells on cells, no norm, no residual, no MLP, no positions.
 
     >>> from attn_jax.mixers import LSTM
-    >>> classic(LSTM()).hidden
+    >>> classic(LSTM(), d_model=32).hidden
     0
     """
     return ModelConfig(d_model=d_model, num_layers=num_layers, mixers=(mixer,), norm="none", residual=False, d_ff=0)
@@ -166,12 +168,12 @@ def init(config: ModelConfig, groups: tuple[Group, ...], io: IO, max_tokens: int
     """Tables of `embedding`, `positions` and `readout` beside the `layers`."""
     keys = jax.random.split(key, config.num_layers + 3)
     params = {
-        "embedding": _init_embed(io, config.d_model, keys[0]),
+        "embedding": _init_embed(io, config.width, keys[0]),
         "layers": init_groups(partial(init_block, config), groups, keys[3:]),
-        "norm": init_norm(_last_norm(config), config.d_model),
-        "readout": {"b": jnp.zeros(io.outputs)} if config.tied else init_linear(keys[1], config.d_model, io.outputs),
+        "norm": init_norm(_last_norm(config), config.width),
+        "readout": {"b": jnp.zeros(io.outputs)} if config.tied else init_linear(keys[1], config.width, io.outputs),
     }
-    return params | init_positions(config.positions, keys[2], max_tokens, config.d_model)
+    return params | init_positions(config.positions, keys[2], max_tokens, config.width)
 
 
 def embed(params: Params, inputs: Array) -> Array:

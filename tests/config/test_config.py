@@ -14,12 +14,12 @@ from attn_jax.config.overrides import override
 from attn_jax.errors import ConfigError
 from attn_jax.mixers import GRU, LSTM, MIXERS, Attention, Mamba
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, classic
-from attn_jax.tasks import TASKS, AssociativeRecall, Dyck, Parity
+from attn_jax.tasks import TASKS, Dyck, Parity
 
 STUDY = Study(
     "both",
     Parity(labels="running"),
-    {"transformer": ModelConfig(mixers=(Attention(num_heads=2),)), "lstm": classic(LSTM(d_inner=8))},
+    {"transformer": ModelConfig(32, mixers=(Attention(num_heads=2),)), "lstm": classic(LSTM(d_inner=8))},
     TrainConfig(lengths=(2, 5), learning_rates=(1e-3,)),
     EvaluateConfig(lengths=(2, 7)),
 )
@@ -33,7 +33,7 @@ def test_there_and_back():
 
 @pytest.mark.parametrize("name", MIXERS)
 def test_every_mixer_goes_there_and_back(name):
-    study = replace(STUDY, models={"m": ModelConfig(mixers=(MIXERS[name],))})
+    study = replace(STUDY, models={"m": ModelConfig(32, mixers=(MIXERS[name],))})
     assert from_dict(to_dict(study)) == study
 
 
@@ -68,7 +68,7 @@ class Mine(GRU):
     sharpness: float = 1.0
 
 def get_config():
-    return Study("own", Parity(), {"mine": ModelConfig(mixers=(Mine(),))})
+    return Study("own", Parity(), {"mine": ModelConfig(32, mixers=(Mine(),))})
 """
 
 
@@ -165,9 +165,9 @@ def test_a_model_is_chosen_by_name_where_the_study_takes_it():
 
 
 def test_names_of_models_may_hold_dots_and_dashes():
-    models = {"a-b": ModelConfig(), "a_b": ModelConfig(), "gru.v2": ModelConfig()}
+    models = {"a-b": ModelConfig(32), "a_b": ModelConfig(32), "gru.v2": ModelConfig(32)}
     words = ["--config.models.a_b.d-model=8", "--config.models.gru.v2.num-layers=1"]
-    study = override(replace(STUDY, models=models), words)
+    study = override(replace(STUDY, models=models, match=None), words)
     assert [model.d_model for model in study.models.values()] == [32, 8, 32]
     assert [model.num_layers for model in study.models.values()] == [2, 2, 1]
 
@@ -206,6 +206,12 @@ def test_names_of_models_may_hold_dots_and_dashes():
             "--config.task.labels: no such field, wanted one of num-kinds",
         ),
         (["--config.models.gru.norm=LAYER"], "--config.models.gru.norm: got 'LAYER', wanted layer or rms or none"),
+        (
+            ["--config.models.gru.d-model=64"],
+            'models.gru.d_model: got 64 beside match="parameters", wanted none: its width is matched to transformer\'s',
+        ),
+        (["--config.models.transformer.d-model=none"], "models.transformer.d_model: got None, wanted a width"),
+        (["--config.match=none"], "models.gru.d_model: got None, wanted a width: match is None"),
         (["--config.models.gru=transformer"], "models.gru: got a Transformer, which writes strings"),
     ],
 )
@@ -338,7 +344,7 @@ class Mine(GRU):
     anything: Any = 3
 
 def get_config():
-    return Study("own", Parity(), {"mine": ModelConfig(mixers=(Mine(),))})
+    return Study("own", Parity(), {"mine": ModelConfig(32, mixers=(Mine(),))})
 """
 
 
@@ -357,7 +363,7 @@ def test_python_types_are_checked_too(tmp_path):
     path = tmp_path / "a.py"
     path.write_text(
         "from attn_jax.config import *\nfrom attn_jax.models import ModelConfig\nfrom attn_jax.tasks import Parity\n"
-        "def get_config(): return Study('s', Parity(), {'m': ModelConfig(residual='yes')})"
+        "def get_config(): return Study('s', Parity(), {'m': ModelConfig(32, residual='yes')})"
     )
     with pytest.raises(ConfigError, match=r"models.m.residual: got 'yes' \(str\), wanted bool"):
         load_study(path)
@@ -365,4 +371,5 @@ def test_python_types_are_checked_too(tmp_path):
 
 def test_the_default_reference_is_the_first():
     assert STUDY.reference_name == "transformer"
-    assert replace(STUDY, task=AssociativeRecall(), reference="lstm").reference_name == "lstm"
+    models = {name: replace(model, d_model=32) for name, model in STUDY.models.items()}
+    assert replace(STUDY, models=models, match=None, reference="lstm").reference_name == "lstm"

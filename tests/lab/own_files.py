@@ -11,7 +11,8 @@ from other import Other
 def get_config():
     models = {"mine": Mine(), "other": Other(), "gru": GRU()}
     train = TrainConfig(30, 4, lengths=(2, 3), seeds=1, learning_rates=(1e-3,), warmup_steps=5)
-    models = {name: classic(mixer, d_model=4, num_layers=1) for name, mixer in models.items()}
+    rows = enumerate(models.items())
+    models = {name: classic(mixer, d_model=None if row else 4, num_layers=1) for row, (name, mixer) in rows}
     return Study("own", Parity(), models, train, EvaluateConfig(10, 4, (2, 3)))
 """
 MIXER = """

@@ -12,7 +12,7 @@ def get_config():
         task=Parity(),
         models={
             "transformer": ModelConfig(8, 1, (Attention(num_heads=2),), positions="sinusoidal"),
-            "gru": classic(GRU(), d_model=8, num_layers=1),
+            "gru": classic(GRU(), num_layers=1),
         },
         train=TrainConfig(200, batch_size=4, lengths=(2, 4), seeds=2, learning_rates=(1e-3, 3e-3), warmup_steps=5),
         evaluate=EvaluateConfig(every=10, num_examples=8, lengths=(2, 4, 6)),

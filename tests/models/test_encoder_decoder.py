@@ -154,7 +154,7 @@ def test_dropout_draws_by_the_key_alone(config):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: Transformer(num_heads=3), "num_heads: got 3, wanted a divisor of d_model=32"),
+        (lambda: Transformer(32, num_heads=3), "num_heads: got 3, wanted a divisor of d_model=32"),
         (lambda: Transformer(norm_place="middle"), "norm_place: got 'middle', wanted one of pre, post"),
         (lambda: Transformer(dropout=1.0), "dropout: got 1.0"),
         (lambda: Transformer(d_ff=0), "d_ff: got 0"),
@@ -163,6 +163,12 @@ def test_dropout_draws_by_the_key_alone(config):
         (lambda: RecurrentEncoderDecoder(cell="elman"), "cell: got 'elman', wanted one of lstm, gru, rnn"),
         (lambda: RecurrentEncoderDecoder(7), "d_model: got 7, wanted an even width"),
         (lambda: RecurrentEncoderDecoder(dropout=-0.1), "dropout: got -0.1"),
+        (lambda: Transformer().make(VOCABULARY, 4), r"Transformer: d_model is None, wanted a width: Transformer\(d_mo"),
+        (
+            lambda: RecurrentEncoderDecoder().make(VOCABULARY, 4),
+            "RecurrentEncoderDecoder: d_model is None, wanted",
+        ),
+        (lambda: RecurrentEncoderDecoder(tied=True, d_embedding=8), "d_embedding: got 8, wanted d_model=None"),
         (lambda: Transformer().make(IO(num_classes=3, channels=2), 4), "wanted one vocabulary"),
     ],
 )

@@ -122,6 +122,7 @@ def test_a_non_causal_mixer_makes_a_model_without_extend():
         ({"mixers": (GRU(), GRU(), GRU())}, "got 3 for num_layers=2, wanted 1 or 2"),
         ({"mixers": (GRU(d_model=8),)}, "differs from the model's 16"),
         ({"mixers": (Attention(num_heads=3),)}, "num_heads: got 3, wanted a divisor"),
+        ({"d_model": None}, r"ModelConfig: d_model is None, wanted a width: ModelConfig\(d_model=32\) for instance"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, sentence):
@@ -155,6 +156,7 @@ def test_nan_at_padding_reaches_no_gradient(form):
         ({"d_model": 0}, "d_model: got 0, wanted an integer of at least 1"),
         ({"d_ff": -1}, "d_ff: got -1, wanted an integer of at least 0"),
         ({"mixers": ()}, "mixers: got none"),
+        ({"mixers": (GRU(d_model=8),)}, r"mixers: got GRU\(d_model=8\) in a model without, wanted none"),
         ({"norm_place": "sandwich"}, "norm_place: got 'sandwich', wanted one of pre, post"),
         ({"mlp": "silu"}, "mlp: got 'silu', wanted one of gelu, relu, swiglu, geglu"),
         ({"dropout": 1.0}, "dropout: got 1.0, wanted a share of at least 0 and below 1"),

@@ -26,15 +26,28 @@ def check_contracts(plan: StudyPlan, models: Sequence[str]) -> None:
     for name in models:
         config = plan.study.models[name]  # not matched: that would trace it, and raise in jax's words
         for path, mixer in _own_mixers(config, f"models.{name}"):
-            mixer = mixer if mixer.d_model is not None else replace(mixer, d_model=config.d_model)
-            if mixer not in checked:
-                _check(path, mixer, partial(check_mixer_quickly, mixer, max_length=plan.max_tokens))
-                checked.append(mixer)
+            if (mixer, config.d_model) not in checked:
+                _check(path, mixer, partial(_check_mixer, plan, mixer, config.d_model))
+                checked.append((mixer, config.d_model))
         if own_class(config) is not None:
             _check(f"models.{name}", config, partial(_check_model, plan, config))
 
 
+def _check_mixer(plan: StudyPlan, mixer: MixerConfig, d_model: int | None) -> None:
+    if mixer.d_model is None:
+        mixer = replace(mixer, d_model=d_model if d_model is not None else _near_the_reference(plan, mixer))
+    check_mixer_quickly(mixer, max_length=plan.max_tokens)
+
+
+def _near_the_reference(plan: StudyPlan, config: MixerConfig | AnyModelConfig) -> int:
+    """A width for what is yet to be matched: the admissible one nearest to the reference's."""
+    study = plan.study
+    return config.divisor * max(1, round(study.models[study.reference_name].width / config.divisor))
+
+
 def _check_model(plan: StudyPlan, config: AnyModelConfig) -> None:
+    if config.d_model is None:
+        config = config.resized(_near_the_reference(plan, config))
     model, io = plan.make(config), plan.spec.io
     if plan.study.strings:
         source, target = plan.string_places(plan.longest)

@@ -122,5 +122,5 @@ def _forward(plan: StudyPlan, config: AnyModelConfig, length: int) -> tuple[Any,
         args = [tokens, jax.ShapeDtypeStruct((1, length), bool), tokens]
         return model.apply, [jax.eval_shape(model.init, jax.random.key(0)), *args]
     model: Any = config.make(plan.spec.io, length)
-    x = jax.ShapeDtypeStruct((1, length, config.d_model), jnp.float32)
+    x = jax.ShapeDtypeStruct((1, length, config.width), jnp.float32)
     return model.apply_embedded, [jax.eval_shape(model.init, jax.random.key(0)), x]

@@ -61,8 +61,9 @@ def refuse_too_large(study: Study, spec: TaskSpec) -> None:
         )
     longest = max(lengths[1], *(study.evaluate.lengths or spec.test_lengths))
     for name, model in study.models.items():
-        trained = train.batch_size * lengths[1] * model.d_model * model.num_layers * _NUMBER
-        tested = min(train.batch_size, study.evaluate.num_examples) * longest * model.d_model * _NUMBER
+        width = model.d_model or 1  # at least, where it will be matched
+        trained = train.batch_size * lengths[1] * width * model.num_layers * _NUMBER
+        tested = min(train.batch_size, study.evaluate.num_examples) * longest * width * _NUMBER
         _refuse_memory(max(trained, tested), f"models.{name}: one step, of train.batch_size, lengths and d_model,")
 
 

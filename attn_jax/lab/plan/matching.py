@@ -16,7 +16,7 @@ def match_parameters(config: AnyModelConfig, target: int, io: IO) -> tuple[AnyMo
     steps, an MLP's hidden width, the mixers' `d_inner`, an encoder-decoder's `d_embedding`.
 
     Args:
-      config: the model; its `d_model` is only where it starts.
+      config: the model; it has no `d_model` of its own.
       target: the reference's matched parameters.
       io: the task's inputs and outputs.
 

@@ -113,6 +113,22 @@ def test_what_is_refused_before_training(text, said, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ("'gru': ModelConfig(8), 'own': classic(Own(), num_layers=1)", r"x of \(2, 101, 8\)"),
+        ("'gru': ModelConfig(8), 'own': ModelConfig(mixers=(Own(), Attention(num_heads=3)))", r"x of \(2, 101, 8\)"),
+        ("'gru': ModelConfig(8), 'own': Seer(mixers=(ShortConv(),))", "not causal: an output depends on a later input"),
+    ],
+)
+def test_what_is_yet_to_be_matched_is_checked_near_the_references_width(study, said, tmp_path):
+    study = f"return Study('s', TASKS['parity'], {{{study}}})"
+    text = own("return x[..., :1]", which="jnp.roll(tokens, -1, 1)", study=study)
+    (tmp_path / "own.py").write_text(text.replace("import Mixer,", "import Attention, Mixer,"))
+    with pytest.raises(UserError, match=rf"own\.py:\w+ breaks its contract: .*{said}"):
+        check_contracts(StudyPlan(load_study(tmp_path / "own.py")), ["own"])
+
+
 def test_registered_mixers_cost_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(contracts, "_check", lambda *args: pytest.fail("checked"))
     gru = FILES["config.py"].replace('"mine": Mine(), "other": Other(), ', "")
@@ -122,7 +138,8 @@ def test_registered_mixers_cost_nothing(tmp_path, monkeypatch):
 def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeypatch):
     """A finished study; a block's folder is deleted, as its damage asks for, and the mixer was edited since."""
     config, study = tmp_path / "own.py", tmp_path / "study"
-    config.write_text(own(study=MIXER.replace("num_layers=1)}", "num_layers=1), 'gru': classic(GRU())}, match=None")))
+    gru = "num_layers=1), 'gru': classic(GRU(), d_model=32)}, match=None"
+    config.write_text(own(study=MIXER.replace("num_layers=1)}", gru)))
     config.write_text(config.read_text().replace("import Mixer,", "import GRU, Mixer,"))
     plan = StudyPlan(load_study(config))
     with opened(study, plan, layout_of(plan)) as layout:

@@ -108,7 +108,7 @@ class Cell(GRU):
 
 config, directory = CONFIG, DIRECTORY
 try:
-    compare(Study("s", Parity(), {"cell": classic(Cell())}), workdir=directory + "-not", platform="cpu")
+    compare(Study("s", Parity(), {"cell": classic(Cell(), d_model=32)}), workdir=directory + "-not", platform="cpu")
 except ConfigError as error:
     print("REFUSED", error)
 found = []

@@ -1,6 +1,7 @@
 """Matching, lengths and blocks."""
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -60,7 +61,7 @@ def test_every_form_reaches_two_percent(config):
 
 
 def test_the_nearest_width_is_taken_before_anything_else():
-    matched, _ = match_parameters(ModelConfig(8, 2, (Attention(num_heads=2),)), matched_size(REFERENCE), IO_TOKENS)
+    matched, _ = match_parameters(ModelConfig(None, 2, (Attention(num_heads=2),)), matched_size(REFERENCE), IO_TOKENS)
     assert (matched.d_model, matched.d_ff) == (32, None)
 
 
@@ -85,14 +86,49 @@ def test_only_the_others_are_resized():
     plan = StudyPlan(study())
     assert plan.models["transformer"] == (REFERENCE, None)
     assert plan.models["lstm"][0].d_model == 28
-    as_they_are = StudyPlan(study(match=None)).models
-    assert as_they_are["lstm"][0].d_model == 32
+    models = {"transformer": REFERENCE, "lstm": ModelConfig(32, mixers=(LSTM(),))}
+    as_they_are = StudyPlan(study(match=None, models=models)).models
+    assert as_they_are == {name: (model, None) for name, model in models.items()}
 
 
 def test_the_reference_can_be_named():
-    plan = StudyPlan(study(reference="lstm"))
-    assert plan.models["lstm"][0].d_model == 32
-    assert plan.models["transformer"][0] != REFERENCE
+    models = {"transformer": replace(REFERENCE, d_model=None), "lstm": ModelConfig(32, mixers=(LSTM(),))}
+    plan = StudyPlan(study(models=models, reference="lstm"))
+    assert plan.models["lstm"] == (models["lstm"], None)
+    assert plan.models["transformer"][0].d_model == 38
+
+
+WIDE, NONE = classic(LSTM(), d_model=64), classic(LSTM())
+BESIDE = 'got 64 beside match="parameters", wanted none: its width is matched to'
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"models": {"transformer": REFERENCE, "lstm": WIDE}}, f"models.lstm.d_model: {BESIDE} transformer's"),
+        ({"models": {"lstm": WIDE, "gru": WIDE}, "reference": "gru"}, f"models.lstm.d_model: {BESIDE} gru's"),
+        ({"models": {"lstm": NONE}}, "models.lstm.d_model: got None, wanted a width: the others are matched to it"),
+        ({"match": None}, "models.lstm.d_model: got None, wanted a width: match is None"),
+    ],
+)
+def test_a_width_is_given_by_whoever_decides_it_alone(changes, sentence):
+    with pytest.raises(ConfigError, match=f"^{re.escape(sentence)}"):
+        study(**changes)
+
+
+@dataclass(frozen=True)
+class Narrow(ModelConfig):
+    """A class of a user's own with a width of its own."""
+
+    d_model: int = 8
+
+
+def test_a_default_of_a_class_of_ones_own_is_no_width_given():
+    models = {"transformer": REFERENCE, "narrow": Narrow(mixers=(LSTM(),))}
+    matched, note = StudyPlan(study(models=models)).models["narrow"]
+    assert (type(matched), matched.d_model, note) == (Narrow, 28, None)
+    with pytest.raises(ConfigError, match=r"^models\.narrow\.d_model: got 16 beside"):
+        study(models=models | {"narrow": Narrow(16)})
 
 
 def test_blocks_cover_every_run_once_and_repeat_the_last():
@@ -154,7 +190,7 @@ def test_facts_of_a_study():
 
 def strings_study(**changes):
     models = {
-        "additive": RecurrentEncoderDecoder(),
+        "additive": RecurrentEncoderDecoder(32),
         "transformer": Transformer(num_heads=2),
         "none": RecurrentEncoderDecoder(attention="none", cell="gru"),
         "decoder_only": ModelConfig(mixers=(Attention(num_heads=2),), positions="learned"),
@@ -188,7 +224,7 @@ def test_models_of_strings_are_matched_and_described():
 
 def test_state_of_strings_by_hand():
     """After a source of 10 letters: a cell's states alone; with attention also keys and values of 10 places."""
-    none, additive = RecurrentEncoderDecoder(attention="none"), RecurrentEncoderDecoder()
+    none, additive = RecurrentEncoderDecoder(32, attention="none"), RecurrentEncoderDecoder(32)
     facts = study_facts(StudyPlan(strings_study(models={"none": none, "additive": additive}, match=None)))
     assert facts["models"]["none"]["state_bytes"] == 4 * 2 * 32
     assert facts["models"]["additive"]["state_bytes"] == 4 * (2 * 32 + 2 * 10 * 32)
@@ -215,7 +251,7 @@ def test_strings_of_what_has_none_are_refused():
         study_facts(StudyPlan(strings_study(task=Parity(), train=TrainConfig())))
     with pytest.raises(ConfigError, match=r"^models\.t: got a Transformer, which writes strings; wanted a ModelConfig"):
         study(models={"t": Transformer()})
-    both_ways = ModelConfig(mixers=(Attention(causal=False),))
+    both_ways = ModelConfig(32, mixers=(Attention(causal=False),))
     with pytest.raises(ConfigError, match=r"^models\.t: model: got one without extend, wanted causal mixers"):
         study_facts(StudyPlan(strings_study(models={"t": both_ways})))
 
@@ -239,8 +275,8 @@ def test_newton_is_counted_by_its_measured_iterations():
 def test_iterations_are_those_of_the_weights():
     """A contracting network needs few, one that expands many; without Newton's method there are none to count."""
     plan = StudyPlan(study(task=Parity()))
-    assert newton_trips(plan, classic(RNN()), 16) is None
-    models = [classic(RNN(form="newton", spectral_radius=radius), num_layers=1) for radius in (0.1, 3.0)]
+    assert newton_trips(plan, classic(RNN(), d_model=32), 16) is None
+    models = [classic(RNN(form="newton", spectral_radius=radius), d_model=32, num_layers=1) for radius in (0.1, 3.0)]
     few, many = (newton_trips(plan, model, 16) for model in models)
     assert 2 <= few < many <= 17
 
@@ -260,16 +296,16 @@ def test_iterations_are_counted_at_the_places_of_the_longest_sequence(monkeypatc
 
 
 def test_random_positions_that_run_out_are_refused_before_training():
-    short = ModelConfig(mixers=(Attention(head_positions="randomised", eval_length=15),))
+    short = ModelConfig(32, mixers=(Attention(head_positions="randomised", eval_length=15),))
     with pytest.raises(ConfigError, match=r"^models\.m: T: got 21, wanted at most eval_length=15"):
         study_facts(StudyPlan(study(task=Parity(), models={"m": short}, evaluate=EvaluateConfig(lengths=(20,)))))
-    enough = ModelConfig(mixers=(Attention(head_positions="randomised", eval_length=64),))
+    enough = ModelConfig(32, mixers=(Attention(head_positions="randomised", eval_length=64),))
     plan = StudyPlan(study(task=Parity(), models={"m": enough}, evaluate=EvaluateConfig(lengths=(20,))))
     assert study_facts(plan)["models"]["m"]["depth"] == "constant"
 
 
 def test_an_embedding_width_of_ones_own_is_kept_where_width_alone_matches():
-    given = RecurrentEncoderDecoder(num_layers=2, d_embedding=7)
+    given = RecurrentEncoderDecoder(32, num_layers=2, d_embedding=7)
     assert given.resized(40).d_embedding == 7
     assert replace(given, d_embedding=None).resized(40).embedding_width == 40
     models = {"given": given, "transformer": Transformer(num_heads=2)}
