@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.words import decimal, listing, ranked
 from attn_jax.names import counted
 from attn_jax.report import reading, words
 from attn_jax.report.style import LIGHT, draw, series
@@ -16,7 +17,7 @@ _TILE = (4.75, 3.2)  # inches; two stand side by side on the page
 
 def learning_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """Normalised validation score over steps: interquartile mean and middle half of the seeds, at the chosen rates."""
-    names = words.ranked(summary)
+    names = ranked(summary["models"])
     ends = [
         f"{name} {_last(reading.center(reading.at_chosen_rate(results, summary, name, 'score', 0.0)))}"
         for name in names
@@ -27,14 +28,14 @@ def learning_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
 
 def loss_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """Validation loss over steps, as `learning_curves`; a diverged run counts as infinite, which is not drawn."""
-    names = words.ranked(summary)
-    label = f"Validation loss over {counted(results.budget, 'training step')} of {words.listing(names)}."
+    names = ranked(summary["models"])
+    label = f"Validation loss over {counted(results.budget, 'training step')} of {listing(names)}."
     return draw(_plot_loss, results, summary, names, name="loss", label=label, size=_TILE)
 
 
 def solved_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """The share of seeds that have solved the task by each step (1 - Kaplan-Meier), with exact intervals at the end."""
-    names = words.ranked(summary)
+    names = ranked(summary["models"])
     ends = [f"{name} {' '.join(words.share(summary['models'][name]['solved_fraction']))}" for name in names]
     label = f"Share of seeds that solved the task, over steps; at step {results.budget}: {', '.join(ends)}."
     return draw(_plot_solved, results, summary, names, name="solved", label=label, size=_TILE)
@@ -52,9 +53,9 @@ def whole_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
 
 def _over_lengths(results: Results, summary: Mapping[str, Any], field: str, ylabel: str) -> Markup:
     """One of the summary's tables by length as a figure."""
-    names = words.ranked(summary)
+    names = ranked(summary["models"])
     curves = [[summary["models"][name][field][str(length)] for length in results.lengths] for name in names]
-    ends = [f"{name} {words.decimal(curve[-1]['value'])}" for name, curve in zip(names, curves, strict=True)]
+    ends = [f"{name} {decimal(curve[-1]['value'])}" for name, curve in zip(names, curves, strict=True)]
     lengths = f"{results.lengths[0]} to {results.lengths[-1]} {results.length_unit}"
     label = f"{ylabel.capitalize()} at lengths {lengths}; at the longest: {', '.join(ends)}."
     return draw(_plot_lengths, results, curves, ylabel, name=field.replace("_", "-"), label=label, size=_TILE)
@@ -68,7 +69,7 @@ def times_to_solve(results: Results, summary: Mapping[str, Any], axis: str) -> M
       summary: its summary.
       axis: "steps", or "seconds" (steps times the model's measured seconds a step of one run).
     """
-    names = words.ranked(summary)
+    names = ranked(summary["models"])
     means = [reading.restricted_mean(summary, name, axis) for name in names]
     write = words.steps if axis == "steps" else words.seconds
     ends = [f"{name} {' '.join(write(mean))}" for name, mean in zip(names, means, strict=True)]
@@ -87,7 +88,7 @@ def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], name
     for name, height in reading.floors_above_zero(results):
         _reference(axes, height, f"{name} ({reading.floor_value(results, name)})")
     if results.threshold is not None:
-        _reference(axes, results.threshold, f"solved: {words.decimal(results.threshold)}", left=True)
+        _reference(axes, results.threshold, f"solved: {decimal(results.threshold)}", left=True)
     _curves(axes, results.evaluated_at, arrays)
     _count_ticks(axes.xaxis)
 
@@ -285,7 +286,7 @@ def _stacked(values: Sequence[float], base: float) -> tuple[list[float], list[fl
 
 def _last(values: np.ndarray) -> str:
     """A curve's last value, in words."""
-    return words.decimal(float(values[-1]))
+    return decimal(float(values[-1]))
 
 
 def _shorten(text: str, length: int) -> str:

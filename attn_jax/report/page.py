@@ -12,6 +12,7 @@ from markupsafe import Markup
 from attn_jax.files import write_whole
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.summary import seconds_note
+from attn_jax.lab.outcome.words import decimal, listing, ranked
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
 
@@ -53,15 +54,13 @@ def render_page(results: Results, summary: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        pretty=_pretty, decimal=words.decimal, count=words.count, rate=words.rate, plain=words.plain
-    )
+    environment.filters.update(pretty=_pretty, decimal=decimal, count=words.count, rate=words.rate, plain=words.plain)
     return environment.get_template("report.html.j2").render(page_content(results, summary))
 
 
 def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]:
     """All that the template shows, as strings, numbers and rows of them."""
-    names = words.ranked(summary)
+    names = ranked(summary["models"])
     timed = results.threshold is not None
     seeds = max(len(model["chosen_learning_rates"]) for model in summary["models"].values())
     return {
@@ -87,7 +86,7 @@ def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]
         "floor_rows": _floor_rows(results, lengths),
         "num_seeds": seeds,
         "draws_seeds": figures.draws_seeds(len(names), seeds),
-        "all_solved_bound": words.decimal(0.025 ** (1 / seeds), 3),
+        "all_solved_bound": decimal(0.025 ** (1 / seeds), 3),
     }
 
 
@@ -98,7 +97,7 @@ def _question(results: Results, names: Sequence[str]) -> str:
         return f"How well does {names[0]} learn {task}, and how fast?"
     how = "how fast, and does it hold at other lengths" if len(results.lengths) > 1 else "and how fast"
     others = sorted(names, key=list(results.models).index)  # the study's order: a question does not know its answer
-    return f"Which of {words.listing(others)} learns {task}, {how}?"
+    return f"Which of {listing(others)} learns {task}, {how}?"
 
 
 def _terms(results: Results, summary: Mapping[str, Any]) -> str:
@@ -158,7 +157,7 @@ def _window_cell(row: Mapping[str, Any]) -> dict[str, str]:
     remarks += [f"{row[word]} {word}" for word in ("unconfirmed", "diverged") if row[word]]
     return {
         "share": f"{min(max(share, 0.0), 1.0):.3f}",
-        "text": f"{row['solved']}/{row['runs']}" if known else words.decimal(share, 3),
+        "text": f"{row['solved']}/{row['runs']}" if known else decimal(share, 3),
         "remark": ", ".join(remarks),
     }
 
@@ -180,12 +179,12 @@ def _floor_cell(floor: Mapping[str, float | None] | None, unit: str) -> tuple[st
     """A floor's metric and loss; it may be missing at a length, and its loss where it puts no mass on an answer."""
     if floor is None or floor["value"] is None:
         return ("–", "")
-    return (words.decimal(floor["value"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} {unit}")
+    return (decimal(floor["value"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} {unit}")
 
 
 def _comparison(row: Mapping[str, Any]) -> dict[str, str]:
     """A paired test as strings: steps are whole, shares and scores have decimals."""
-    write = words.count if row["measure"] == "steps" else partial(words.decimal, digits=3)
+    write = words.count if row["measure"] == "steps" else partial(decimal, digits=3)
     return {
         "models": f"{row['a']} − {row['b']}",
         "measure": _MEASURES.get(row["measure"], row["measure"]),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.words import decimal
 from attn_jax.report import words
 
 
@@ -57,7 +58,7 @@ def unit(summary: Mapping[str, Any], name: str, axis: str) -> float:
 
 def floor_value(results: Results, floor: str) -> str:
     """A floor in the task's metric, at the longest training length."""
-    return f"{words.plain(results.metric)} {words.decimal(_floors(results)[floor]['value'], 3)}"
+    return f"{words.plain(results.metric)} {decimal(_floors(results)[floor]['value'], 3)}"
 
 
 def _floors(results: Results) -> Mapping[str, Any]:

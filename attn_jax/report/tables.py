@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from attn_jax.lab.outcome.summary import seconds_note
+from attn_jax.lab.outcome.words import has_threshold, ranked
 from attn_jax.report import words
 
 _NAME = 12  # columns that a long name may always have; it is folded
@@ -31,7 +32,7 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
       console: a rich console, a terminal or not; where it is narrow two numbers share a cell, one under the other, then
         sizes and costs are left out, then intervals, then whole columns: never names.
     """
-    names = words.ranked(summary)
+    names = ranked(summary["models"])
     tables = [_table(summary, names, columns, console) for columns in _layouts(summary, names)]
     fitting = [table for table in tables if _columns_of(table, console) <= console.width]
     console.print((fitting or tables[-1:])[0])
@@ -71,7 +72,7 @@ def _scores(summary: Mapping[str, Any], names: list[str], join: str) -> list[_Co
     """Each value and its interval; solved and steps only where a threshold says what solved means."""
     models = [summary["models"][name] for name in names]
     columns = []
-    if words.has_threshold(models[0]):
+    if has_threshold(models[0]):
         columns += [
             _Column("solved", [join.join(words.share(model["solved_fraction"])) for model in models]),
             _Column(f"steps{join}to solve", [join.join(words.steps_to_solve(model)) for model in models]),

@@ -1,44 +1,9 @@
-"""How the report writes numbers, and in which order it names models."""
+"""How the report writes numbers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-
-def ranked(summary: Mapping[str, Any]) -> list[str]:
-    """The models' names, best first: solved fraction, then restricted mean steps, then final score.
-
-    >>> models = {
-    ...     "a": {"solved_fraction": None, "restricted_mean_steps": None, "final": {"value": 0.2}},
-    ...     "b": {"solved_fraction": None, "restricted_mean_steps": None, "final": {"value": 0.9}},
-    ... }
-    >>> ranked({"models": models})
-    ['b', 'a']
-    """
-    return sorted(summary["models"], key=lambda name: _merit(summary["models"][name]))
-
-
-def _merit(model: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Smaller is better."""
-    if not has_threshold(model):
-        return (0.0, 0.0, -model["final"]["value"])
-    return (-model["solved_fraction"]["value"], model["restricted_mean_steps"]["value"], -model["final"]["value"])
-
-
-def has_threshold(model: Mapping[str, Any]) -> bool:
-    """Whether the task says which score counts as solved."""
-    return model["solved_fraction"] is not None
-
-
-def decimal(value: float, digits: int = 2) -> str:
-    """A number near one without its leading zero; only an exact -1, 0 or 1 is written without decimals.
-
-    >>> decimal(0.631), decimal(1.0), decimal(0.9996), decimal(-0.004), decimal(0.0)
-    ('.63', '1', '1.00', '.00', '0')
-    """
-    if value in (-1, 0, 1):
-        return f"{value:.0f}"
-    text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: -0 is 0
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+from attn_jax.lab.outcome.words import decimal
 
 
 def share(fraction: Mapping[str, Any]) -> tuple[str, str]:
@@ -171,15 +136,6 @@ def probability(value: float | None) -> str:
     if 0 < value < 1e-4:
         return "< .0001"
     return f"{value:.2g}".replace("0.", ".", 1)
-
-
-def listing(words: list[str]) -> str:
-    """Words in a row, as a sentence has them.
-
-    >>> listing(["a"]), listing(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _thousandths(value: float) -> str:

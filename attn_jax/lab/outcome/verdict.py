@@ -11,6 +11,7 @@ import numpy as np
 from attn_jax.lab.outcome.paired import fewest_seeds
 from attn_jax.lab.outcome.results import ModelResult, Results
 from attn_jax.lab.outcome.selection import ChosenRates
+from attn_jax.lab.outcome.words import decimal, listing, ranked
 from attn_jax.names import counted
 
 LEVEL = 0.05
@@ -69,20 +70,15 @@ def _outcome(results: Results, models: Mapping[str, Any]) -> str:
     trials = counted(seeds, "seed")
     budget = counted(results.budget, "step") + (" of a cosine schedule" if results.schedule == "cosine" else "")
     by_score = sorted(models, key=lambda name: -models[name]["final"]["value"])
-    scores = _listing([f"{name} {_range(models[name]['final'], _decimal)}" for name in by_score])
+    scores = listing([f"{name} {_range(models[name]['final'], decimal)}" for name in by_score])
     if results.threshold is None:
         return f"By final score on {results.task} after {budget}, over {trials}: {scores}."
     if not any(model["solved_fraction"]["value"] for model in models.values()):
         failed = "No model solved" if len(models) > 1 else f"{by_score[0]} did not solve"
         return f"{failed} {results.task} within {budget}, over {trials}; final scores: {scores}."
-    best = sorted(models, key=lambda name: _merit(models[name]))
-    counts = _listing([f"{name} in {_solved(models[name])}" for name in best])
+    best = ranked(models)
+    counts = listing([f"{name} in {_solved(models[name])}" for name in best])
     return f"Of {trials} within {budget}, {results.task} was solved by {counts}."
-
-
-def _merit(model: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Smaller is better: solved fraction, then restricted mean steps, then final score."""
-    return (-model["solved_fraction"]["value"], model["restricted_mean_steps"]["value"], -model["final"]["value"])
 
 
 def _solved(model: Mapping[str, Any]) -> str:
@@ -103,10 +99,10 @@ def _decisions(reference: str, comparisons: Sequence[Mapping[str, Any]], seeds: 
         unable = f"; {paired} cannot, {needed} are the fewest that could" if seeds < needed else ""
         return f"The data decide no difference from {reference} ({tests}){unable}."
     decided, undecided = _by_phrase(comparisons, decided=True), _by_phrase(comparisons, decided=False)
-    clauses = [f"{_listing(names)} {phrase}" for phrase, names in decided.items()]
+    clauses = [f"{listing(names)} {phrase}" for phrase, names in decided.items()]
     sentence = f"Against {reference} the data decide ({tests}) that {'; '.join(clauses)}"
     if undecided:
-        open_ = "; ".join(f"for {_listing(names)} {phrase}" for phrase, names in undecided.items())
+        open_ = "; ".join(f"for {listing(names)} {phrase}" for phrase, names in undecided.items())
         sentence += f"; not decided: {open_}"
     return sentence + "."
 
@@ -120,7 +116,7 @@ def _by_phrase(comparisons: Sequence[Mapping[str, Any]], *, decided: bool) -> di
             words.setdefault(row["a"], []).append((more if row["difference"] > 0 else less) if decided else noun)
     phrases: dict[str, list[str]] = {}
     for name, said in words.items():
-        phrases.setdefault(_listing(said), []).append(name)
+        phrases.setdefault(listing(said), []).append(name)
     return phrases
 
 
@@ -173,8 +169,8 @@ def _bound_flag(fraction: Mapping[str, Any] | None) -> str | None:
     if fraction is None or 0 < fraction["value"] < 1:
         return None
     if fraction["value"] == 1:
-        return f"with n = {fraction['n']} all solved the lower bound is {_decimal(fraction['low'], 3)}"
-    return f"with n = {fraction['n']} none solved the upper bound is {_decimal(fraction['high'], 3)}"
+        return f"with n = {fraction['n']} all solved the lower bound is {decimal(fraction['low'], 3)}"
+    return f"with n = {fraction['n']} none solved the upper bound is {decimal(fraction['high'], 3)}"
 
 
 def _spread_flag(summary: Mapping[str, Any]) -> str | None:
@@ -189,7 +185,7 @@ def _spread_flag(summary: Mapping[str, Any]) -> str | None:
     agreed = [
         name for name, key in measures.items() if (timed or key == "final") and len({run[key] for run in runs}) == 1
     ]
-    return f"no spread over {counted(seeds, 'seed')}: {_listing(agreed)}" if agreed else None
+    return f"no spread over {counted(seeds, 'seed')}: {listing(agreed)}" if agreed else None
 
 
 def _count_flag(summary: Mapping[str, Any], outcome: str, meaning: str) -> str | None:
@@ -202,13 +198,3 @@ def _range(interval: Mapping[str, float], write: Callable[[float], str]) -> str:
     """A value and its interval; the value alone where there is no spread."""
     value, low, high = (write(interval[key]) for key in ("value", "low", "high"))
     return value if interval["low"] == interval["high"] else f"{value} ({low} to {high})"
-
-
-def _decimal(value: float, digits: int = 2) -> str:
-    """A number near one without its leading zero."""
-    text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: -0 is 0
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
-def _listing(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

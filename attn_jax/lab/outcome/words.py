@@ -1,0 +1,50 @@
+"""How a study's outcome is put into words, in the verdict and the report: order of models, numbers, rows of names."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def ranked(models: Mapping[str, Any]) -> list[str]:
+    """The names of a summary's models, best first: solved fraction, then restricted mean steps, then final score.
+
+    >>> models = {
+    ...     "a": {"solved_fraction": None, "restricted_mean_steps": None, "final": {"value": 0.2}},
+    ...     "b": {"solved_fraction": None, "restricted_mean_steps": None, "final": {"value": 0.9}},
+    ... }
+    >>> ranked(models)
+    ['b', 'a']
+    """
+    return sorted(models, key=lambda name: _merit(models[name]))
+
+
+def _merit(model: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Smaller is better."""
+    if not has_threshold(model):
+        return (0.0, 0.0, -model["final"]["value"])
+    return (-model["solved_fraction"]["value"], model["restricted_mean_steps"]["value"], -model["final"]["value"])
+
+
+def has_threshold(model: Mapping[str, Any]) -> bool:
+    """Whether the task says which score counts as solved."""
+    return model["solved_fraction"] is not None
+
+
+def decimal(value: float, digits: int = 2) -> str:
+    """A number near one without its leading zero; only an exact -1, 0 or 1 is written without decimals.
+
+    >>> decimal(0.631), decimal(1.0), decimal(0.9996), decimal(-0.004), decimal(0.0)
+    ('.63', '1', '1.00', '.00', '0')
+    """
+    if value in (-1, 0, 1):
+        return f"{value:.0f}"
+    text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: -0 is 0
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def listing(words: Sequence[str]) -> str:
+    """Words in a row, as a sentence has them.
+
+    >>> listing(["a"]), listing(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
