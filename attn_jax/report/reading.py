@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.selection import chosen_runs
 from attn_jax.lab.outcome.words import decimal
 from attn_jax.report import words
 
@@ -38,10 +39,7 @@ def _kept(array: np.ndarray) -> np.ndarray:
 
 def steps_to_solve(summary: Mapping[str, Any], name: str) -> list[int | None]:
     """One a seed, at its cross-fitted rate; None where it did not solve the task."""
-    model = summary["models"][name]
-    by_run = {(run["seed"], run["learning_rate"]): run["steps_to_solve"] for run in model["runs"]}
-    seeds = sorted({run["seed"] for run in model["runs"]})
-    return [by_run[seed, rate] for seed, rate in zip(seeds, model["chosen_learning_rates"], strict=True)]
+    return [run["steps_to_solve"] for run in chosen_runs(summary["models"][name])]
 
 
 def restricted_mean(summary: Mapping[str, Any], name: str, axis: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Which runs solved the task, and at which learning rate each seed is reported."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -101,3 +102,14 @@ def cross_fitted_rates(solved: np.ndarray, steps_to_solve: np.ndarray, loss: np.
 def _best(solved: np.ndarray, restricted: np.ndarray, loss: np.ndarray) -> int:
     """The best column; lexsort is stable, so that ties go to the smaller rate."""
     return int(np.lexsort((loss.mean(axis=0), restricted.mean(axis=0), -solved.sum(axis=0)))[0])
+
+
+def chosen_runs(model: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The run that stands for each seed, of a model's entry in the summary.
+
+    >>> runs = [{"seed": 0, "learning_rate": rate, "final": rate} for rate in (0.1, 0.2)]
+    >>> chosen_runs({"runs": runs, "chosen_learning_rates": [0.2]})
+    [{'seed': 0, 'learning_rate': 0.2, 'final': 0.2}]
+    """
+    runs = {(run["seed"], run["learning_rate"]): run for run in model["runs"]}
+    return [runs[seed, rate] for seed, rate in enumerate(model["chosen_learning_rates"])]

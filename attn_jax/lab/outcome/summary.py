@@ -7,7 +7,7 @@ import numpy as np
 
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import ChosenRates, Solving, cross_fitted_rates, solved_and_held
+from attn_jax.lab.outcome.selection import ChosenRates, Solving, chosen_runs, cross_fitted_rates, solved_and_held
 from attn_jax.lab.outcome.statistics import (
     Interval,
     clopper_pearson,
@@ -106,10 +106,8 @@ def _flip(summary: Mapping[str, Any], fewer: str, more: str) -> str | None:
 
 def _seconds_to_solve(summary: Mapping[str, Any], name: str) -> np.ndarray:
     """[S] seconds to solve at each seed's rate, inf where not solved."""
-    model = summary["models"][name]
-    steps = {(run["seed"], run["learning_rate"]): run["steps_to_solve"] for run in model["runs"]}
-    chosen = [steps[seed, rate] for seed, rate in enumerate(model["chosen_learning_rates"])]
-    return np.array([np.inf if s is None else s for s in chosen]) * summary["timing"][name]["seconds_per_step"]
+    steps = [run["steps_to_solve"] for run in chosen_runs(summary["models"][name])]
+    return np.array([np.inf if s is None else s for s in steps]) * summary["timing"][name]["seconds_per_step"]
 
 
 class _Runs(NamedTuple):

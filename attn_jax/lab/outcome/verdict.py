@@ -10,7 +10,7 @@ import numpy as np
 
 from attn_jax.lab.outcome.paired import fewest_seeds
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import ChosenRates
+from attn_jax.lab.outcome.selection import ChosenRates, chosen_runs
 from attn_jax.lab.outcome.words import decimal, listing, ranked
 from attn_jax.names import counted
 
@@ -178,8 +178,7 @@ def _spread_flag(summary: Mapping[str, Any]) -> str | None:
     seeds = len(summary["chosen_learning_rates"])
     if seeds == 1:
         return "one seed: every interval but the solved fraction's is a point and says nothing of other seeds"
-    chosen = summary["chosen_learning_rates"]
-    runs = [run for run in summary["runs"] if run["learning_rate"] == chosen[run["seed"]]]
+    runs = chosen_runs(summary)
     measures = {"steps": "steps_to_solve", "final score": "final"}
     timed = summary["solved_fraction"] is not None
     agreed = [
