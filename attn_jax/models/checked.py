@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from attn_jax.mixers.parts.checked import as_float32, broadcasting, check_state, init_state
+from attn_jax.mixers.parts.checked import broadcasting, check_state, init, init_state
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.ops.arguments import floats, integers, random_key, whole
 from attn_jax.ops.padding import prefix
@@ -16,7 +16,7 @@ def checked(model: Model, io: IO) -> Model:
     """The model with its functions behind a check of what users hand them, NumPy and lists included."""
     read = partial(_read_inputs, io)
     return model._replace(
-        init=partial(_init, model.init),
+        init=partial(init, model.init),
         embed=partial(_embed, model.embed, read),
         apply_embedded=partial(_apply_embedded, model.apply_embedded),
         apply=partial(_apply, model.apply, read),
@@ -29,17 +29,12 @@ def checked(model: Model, io: IO) -> Model:
 def checked_encoder_decoder(model: EncoderDecoder) -> EncoderDecoder:
     """The same of an encoder-decoder."""
     return model._replace(
-        init=partial(_init, model.init),
+        init=partial(init, model.init),
         apply=partial(_apply_strings, model.apply),
         encode=partial(_encode, model.encode),
         extend=partial(_extend_strings, model.extend),
         inspect=partial(_inspect_strings, model.inspect),
     )
-
-
-def _init(init: Callable[..., Params], key: Key) -> Params:
-    with broadcasting():
-        return as_float32(init(random_key("key", key)))
 
 
 def _embed(embed: Callable, read: Callable, params: Params, inputs: Array):

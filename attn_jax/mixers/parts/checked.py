@@ -21,7 +21,7 @@ def checked(mixer: Mixer, width: int) -> Mixer:
     where 64 bits are the default, too, and inside ranks promote however JAX is set.
     """
     return mixer._replace(
-        init=partial(_init, mixer.init),
+        init=partial(init, mixer.init),
         apply=partial(_apply, mixer.apply, width),
         init_state=None if mixer.init_state is None else partial(init_state, mixer.init_state),
         extend=None if mixer.extend is None else partial(_extend, mixer.extend, width),
@@ -29,9 +29,10 @@ def checked(mixer: Mixer, width: int) -> Mixer:
     )
 
 
-def _init(init: Callable[..., Params], key: Key) -> Params:
+def init(draw: Callable[..., Params], key: Key) -> Params:
+    """A mixer's or a model's parameters, of a key that is one."""
     with broadcasting():
-        return as_float32(init(random_key("key", key)))
+        return as_float32(draw(random_key("key", key)))
 
 
 def _apply(
