@@ -3,7 +3,7 @@
 Pre norm: x + part(norm(x)), and one more norm before the readout. Post norm, as first published: norm(x + part(x)).
 """
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import jax
 
@@ -73,6 +73,22 @@ def apply_block(
 ) -> Array:
     """The layer over a whole sequence."""
     return feed_forward(config, params, mix(config, mixer, params, x, valid, key=key), key=key)
+
+
+def apply_layer(
+    config: BlockConfig, valid: Array | None, key: Key | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, None]:
+    """`apply_block` as a stack calls it, the layer's key drawn by its index."""
+    index, params, _ = layer
+    return apply_block(config, mixer, params, x, valid, key=fold_in(key, index)), None
+
+
+def inspect_layer(
+    config: BlockConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, dict[str, Array]]:
+    """What comes after the layer, and what its mixer shows, as a stack calls it."""
+    _, params, _ = layer
+    return apply_block(config, mixer, params, x, valid), inspect_block(config, mixer, params, x, valid)
 
 
 def extend_block(

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 
 from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold_in
-from attn_jax.layers.embedding import embedding, init_embedding, unembedding
-from attn_jax.layers.linear import init_linear, linear
+from attn_jax.layers.embedding import embedding, init_embedding
 from attn_jax.layers.mlp import Feedforward
 from attn_jax.layers.multi_head import project_memory
 from attn_jax.layers.norm import Norm, init_norm, norm
@@ -21,7 +20,7 @@ from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
-from attn_jax.models.block import NormPlace, apply_block, init_block, inspect_block, spared_block
+from attn_jax.models.block import NormPlace, apply_layer, init_block, inspect_layer, spared_block
 from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.models.decoder_block import (
     Memory,
@@ -31,6 +30,7 @@ from attn_jax.models.decoder_block import (
     inspect_decoder_block,
     spared_decoder_block,
 )
+from attn_jax.models.readout import init_readout, last_norm, read_out
 from attn_jax.models.stack import Group, by_layer, each_layer, init_groups, make_groups, spared_layers, through_layers
 from attn_jax.ops.attention.inputs import Implementation
 from attn_jax.ops.attention.paths import IMPLEMENTATIONS
@@ -155,15 +155,14 @@ class _Stacks(NamedTuple):
 def init(config: Transformer, stacks: _Stacks, vocab_size: int, max_tokens: int, key: Key) -> Params:
     """Tables of `embedding`, `positions` and `readout`, layers of `encoder` and `decoder`, and the norms after them."""
     keys = jax.random.split(key, 2 * config.num_layers + 3)
-    readout = {"b": jnp.zeros(vocab_size)} if config.tied else init_linear(keys[1], config.width, vocab_size)
-    last = config.norm if config.norm_place == "pre" else "none"
+    last = last_norm(config)
     params = {
         "embedding": init_embedding(keys[0], vocab_size, config.width, scale=1.0),
         "encoder": init_groups(partial(init_block, config), stacks.encoder, keys[3 : 3 + config.num_layers]),
         "decoder": init_groups(partial(init_decoder_block, config), stacks.decoder, keys[3 + config.num_layers :]),
         "encoder_norm": init_norm(last, config.width),
         "decoder_norm": init_norm(last, config.width),
-        "readout": readout,
+        "readout": init_readout(config.tied, keys[1], config.width, vocab_size),
     }
     return params | init_positions(config.positions, keys[2], max_tokens, config.width)
 
@@ -221,7 +220,7 @@ def inspect(
 ) -> dict[str, Array]:
     """Weights: "encoder_<i>/weights" [B,N,S,S], "decoder_<i>/weights" [B,N,T,T], "decoder_<i>/cross" [B,N,T,S]."""
     x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), None), source_valid)
-    _, encoder = through_layers(partial(_inspect_encoder, config, source_valid), stacks.encoder, x, params["encoder"])
+    _, encoder = through_layers(partial(inspect_layer, config, source_valid), stacks.encoder, x, params["encoder"])
     memory = _read(config, stacks, params, source, source_valid, None)
     y = _embed(config, params, target_in, jnp.arange(target_in.shape[1]), None)
     _, decoder = through_layers(partial(_inspect_decoder, config, memory), stacks.decoder, y, params["decoder"])
@@ -253,28 +252,13 @@ def _read(
 ) -> Memory:
     """The source through the encoder."""
     x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), key), valid)
-    x, _ = through_layers(partial(_encode_layer, config, valid, key), stacks.encoder, x, params["encoder"])
-    x = norm(_last_norm(config), params["encoder_norm"], x)
+    x, _ = through_layers(partial(apply_layer, config, valid, key), stacks.encoder, x, params["encoder"])
+    x = norm(last_norm(config), params["encoder_norm"], x)
     return Memory(x, None if valid is None else valid.sum(1, dtype=jnp.int32))
 
 
 def _read_out(config: Transformer, params: Params, x: Array) -> Array:
-    x = norm(_last_norm(config), params["decoder_norm"], x)
-    if config.tied:
-        return unembedding(params["embedding"], x, params["readout"]["b"])
-    return linear(params["readout"], x)
-
-
-def _last_norm(config: Transformer) -> Norm:
-    """The norm after the last layer; after a post norm there is none."""
-    return config.norm if config.norm_place == "pre" else "none"
-
-
-def _encode_layer(
-    config: Transformer, valid: Array | None, key: Key | None, mixer: Mixer, x: Array, layer: Any
-) -> tuple[Array, None]:
-    index, params, _ = layer
-    return apply_block(config, mixer, params, x, valid, key=fold_in(key, index)), None
+    return read_out(config.tied, params, norm(last_norm(config), params["decoder_norm"], x))
 
 
 def _apply_layer(
@@ -297,13 +281,6 @@ def _init_state(batch_size: int, max_length: int, mixer: Mixer, params: Params) 
 def _project(memory: Memory, mixer: Mixer, params: Params) -> tuple[Array, Array]:
     del mixer
     return project_memory(params["cross"], memory.x)
-
-
-def _inspect_encoder(
-    config: Transformer, valid: Array | None, mixer: Mixer, x: Array, layer: Any
-) -> tuple[Array, dict[str, Array]]:
-    _, params, _ = layer
-    return apply_block(config, mixer, params, x, valid), inspect_block(config, mixer, params, x, valid)
 
 
 def _inspect_decoder(

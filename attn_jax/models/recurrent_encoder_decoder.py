@@ -14,26 +14,20 @@ import jax.numpy as jnp
 from jax import lax
 
 from attn_jax.layers.dropout import dropout, fold_in
-from attn_jax.layers.embedding import embedding, init_embedding, unembedding
+from attn_jax.layers.embedding import embedding, init_embedding
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import zero_padding
-from attn_jax.mixers.gru import GRU
-from attn_jax.mixers.lstm import LSTM
-from attn_jax.mixers.parts.recurrent import RecurrentConfig
-from attn_jax.mixers.rnn import RNN
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
 from attn_jax.models.checked import checked_encoder_decoder
+from attn_jax.models.readout import init_readout, read_out
+from attn_jax.models.recurrent_encoder import STEPS, Cell, init_cell, read_layer
 from attn_jax.ops.attention.retrieval import Retrieval, attend
 from attn_jax.ops.attention.similarities import dot_product, init_additive, init_bilinear
 from attn_jax.ops.placement import vary_with
-from attn_jax.ops.recurrence.cells import gru_step, lstm_step, rnn_step, scan_cell
 from attn_jax.types import IO, Array, Key, Params, State
 
-Cell: TypeAlias = Literal["lstm", "gru", "rnn"]
 CrossAttention: TypeAlias = Literal["none", "additive", "bilinear", "dot"]
 
-_STEPS = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step}
-_CELLS: dict[str, RecurrentConfig] = {"lstm": LSTM(), "gru": GRU(), "rnn": RNN()}
 _TARGET, _SAID = 0, 1  # what draws for dropout, beside an encoder's layers at 2, 3, ...
 _SOURCE = 2
 
@@ -146,13 +140,13 @@ def init(config: RecurrentEncoderDecoder, vocab_size: int, key: Key) -> Params:
         "embedding": init_embedding(keys[0], vocab_size, E, scale=1.0),
         "encoder": [
             {
-                name: _init_cell(config, keys[4 + 2 * i + j], E if i == 0 else D, half)
+                name: init_cell(config.cell, keys[4 + 2 * i + j], E if i == 0 else D, half)
                 for j, name in enumerate(config.directions)
             }
             for i in range(L)
         ],
-        "decoder": [_init_cell(config, keys[4 + 2 * L + i], E + fed if i == 0 else D, D) for i in range(L)],
-        "readout": {"b": jnp.zeros(vocab_size)} if config.tied else init_linear(keys[1], D, vocab_size),
+        "decoder": [init_cell(config.cell, keys[4 + 2 * L + i], E + fed if i == 0 else D, D) for i in range(L)],
+        "readout": init_readout(config.tied, keys[1], D, vocab_size),
     }
     if config.attention == "none":
         return params
@@ -195,24 +189,11 @@ def inspect(
     return {"decoder/hidden": hidden} | ({} if weights is None else {"decoder/cross": weights[:, None]})
 
 
-def _init_cell(config: RecurrentEncoderDecoder, key: Key, width: int, size: int) -> Params:
-    """The weights of a cell that reads `width` numbers and has a state of `size`."""
-    mixer = replace(_CELLS[config.cell], d_model=width, d_inner=size).make()
-    return mixer.init(key)["cell"]
-
-
 def _init_attention(config: RecurrentEncoderDecoder, key: Key) -> Params:
     D = config.width
     if config.attention == "additive":
         return init_additive(key, D, D, D)
     return init_bilinear(key, D, D) if config.attention == "bilinear" else {}
-
-
-def _fresh(config: RecurrentEncoderDecoder, batch_size: int, size: int) -> State:
-    """A cell's zero state."""
-    mixer = replace(_CELLS[config.cell], d_model=size).make()
-    assert mixer.init_state is not None  # a cell is causal
-    return mixer.init_state({}, batch_size, 0)
 
 
 def _read(
@@ -223,32 +204,13 @@ def _read(
     x = dropout(config.dropout, x, fold_in(key, _SOURCE))
     states = []
     for index, layer in enumerate(params["encoder"]):
-        x, state = _read_layer(config, layer, x, valid)
+        x, state = read_layer(config.cell, layer, x, valid)
         x = dropout(config.dropout, x, fold_in(key, _SOURCE + 1 + index))
         states.append(state)
     memory = None if config.attention == "none" else _memory(config, params["attention"], x, valid)
     feeds = config.attention in ("bilinear", "dot")
     fed = jnp.zeros((x.shape[0], config.width), x.dtype) if feeds else None
     return {"cells": tuple(states), "fed": fed, "memory": memory}
-
-
-def _read_layer(config: RecurrentEncoderDecoder, layer: Params, x: Array, valid: Array | None) -> tuple[Array, State]:
-    """One layer of the encoder, its directions side by side in outputs and states."""
-    size, step = config.width // len(config.directions), _STEPS[config.cell]
-    y, state = scan_cell(step, layer["forward"], x, _fresh(config, x.shape[0], size), valid)
-    if not config.bidirectional:
-        return y, state
-    y_back, state_back = scan_cell(step, layer["backward"], _reverse(x, valid), _fresh(config, x.shape[0], size), valid)
-    both = jax.tree.map(lambda one, other: jnp.concatenate([one, other], -1), state, state_back)
-    return jnp.concatenate([y, _reverse(y_back, valid)], -1), both
-
-
-def _reverse(x: Array, valid: Array | None) -> Array:
-    """x [B, T, ...] with the valid places of each row in reverse order; its own inverse."""
-    if valid is None:
-        return x[:, ::-1]
-    place, length = jnp.arange(x.shape[1]), valid.sum(1, keepdims=True)
-    return jnp.take_along_axis(x, jnp.where(place < length, length - 1 - place, place)[..., None], axis=1)
 
 
 def _memory(config: RecurrentEncoderDecoder, params: Params, x: Array, valid: Array | None) -> _Memory:
@@ -280,9 +242,7 @@ def _say(
     x = dropout(config.dropout, embedding(params["embedding"], target_in), fold_in(key, _TARGET))
     state, (hidden, _) = _decode(config, params, x, state)
     hidden = dropout(config.dropout, hidden, fold_in(key, _SAID))
-    if config.tied:
-        return unembedding(params["embedding"], hidden, params["readout"]["b"]), state
-    return linear(params["readout"], hidden), state
+    return read_out(config.tied, params, hidden), state
 
 
 def _decode(
@@ -318,7 +278,7 @@ def _advance(config: RecurrentEncoderDecoder, layers: list[Params], cells: tuple
     """All layers by one step, each reading the one below: their states, and the top one's hidden state [B, D]."""
     after = []
     for layer, cell in zip(layers, cells, strict=True):
-        cell, x = _STEPS[config.cell](layer, cell, x)
+        cell, x = STEPS[config.cell](layer, cell, x)
         after.append(cell)
     return tuple(after), x
 

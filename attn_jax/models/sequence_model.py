@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold_in
-from attn_jax.layers.embedding import embedding, init_embedding, unembedding
+from attn_jax.layers.embedding import embedding, init_embedding
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.layers.mlp import Feedforward
 from attn_jax.layers.norm import Norm, init_norm, norm
@@ -18,9 +18,19 @@ from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
-from attn_jax.models.block import NormPlace, apply_block, enter, extend_block, init_block, inspect_block, spared_block
+from attn_jax.models.block import (
+    NormPlace,
+    apply_block,
+    apply_layer,
+    enter,
+    extend_block,
+    init_block,
+    inspect_layer,
+    spared_block,
+)
 from attn_jax.models.checked import checked
 from attn_jax.models.decoder_only import decoder_only
+from attn_jax.models.readout import init_readout, last_norm, read_out
 from attn_jax.models.stack import Group, by_layer, each_layer, init_groups, make_groups, spared_layers, through_layers
 from attn_jax.names import counted
 from attn_jax.types import IO, Array, Key, Params, State
@@ -170,8 +180,8 @@ def init(config: ModelConfig, groups: tuple[Group, ...], io: IO, max_tokens: int
     params = {
         "embedding": _init_embed(io, config.width, keys[0]),
         "layers": init_groups(partial(init_block, config), groups, keys[3:]),
-        "norm": init_norm(_last_norm(config), config.width),
-        "readout": {"b": jnp.zeros(io.outputs)} if config.tied else init_linear(keys[1], config.width, io.outputs),
+        "norm": init_norm(last_norm(config), config.width),
+        "readout": init_readout(config.tied, keys[1], config.width, io.outputs),
     }
     return params | init_positions(config.positions, keys[2], max_tokens, config.width)
 
@@ -194,7 +204,7 @@ def apply_embedded(
     """Logits [B, T, V] of embedded inputs."""
     x = zero_padding(add_positions(config.positions, params, x, jnp.arange(x.shape[1])), valid)
     x = dropout(config.dropout, x, fold_in(key, config.num_layers))
-    x, _ = through_layers(partial(_apply_layer, config, valid, key), groups, x, params["layers"])
+    x, _ = through_layers(partial(apply_layer, config, valid, key), groups, x, params["layers"])
     return _read_out(config, params, x)
 
 
@@ -233,7 +243,7 @@ def inspect(
 ) -> dict[str, Array]:
     """What each layer's mixer shows of itself, under "layer_<index>/<name>"."""
     x = _enter(config, params, inputs, valid)
-    _, seen = through_layers(partial(_inspect_layer, config, valid), groups, x, params["layers"])
+    _, seen = through_layers(partial(inspect_layer, config, valid), groups, x, params["layers"])
     layers = enumerate(by_layer(groups, seen))
     return {f"layer_{index}/{name}": value for index, inside in layers for name, value in inside.items()}
 
@@ -253,13 +263,6 @@ def trips(
     return jnp.max(jnp.stack(by_layer(groups, seen)), 0)
 
 
-def _apply_layer(
-    config: ModelConfig, valid: Array | None, key: Key | None, mixer: Mixer, x: Array, layer: Any
-) -> tuple[Array, None]:
-    index, params, _ = layer
-    return apply_block(config, mixer, params, x, valid, key=fold_in(key, index)), None
-
-
 def _init_layer_state(batch_size: int, max_length: int, dtype: Any, mixer: Mixer, params: Params) -> State:
     assert mixer.init_state is not None  # a model over a non-causal mixer has no init_state
     return mixer.init_state(params["mixer"], batch_size, max_length, dtype=dtype)
@@ -268,13 +271,6 @@ def _init_layer_state(batch_size: int, max_length: int, dtype: Any, mixer: Mixer
 def _extend_layer(config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, State]:
     _, params, state = layer
     return extend_block(config, mixer, params, x, state, valid)
-
-
-def _inspect_layer(
-    config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any
-) -> tuple[Array, dict[str, Array]]:
-    _, params, _ = layer
-    return apply_block(config, mixer, params, x, valid), inspect_block(config, mixer, params, x, valid)
 
 
 def _count_layer(config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, Array]:
@@ -302,13 +298,5 @@ def _clean(inputs: Array, valid: Array | None) -> Array:
     return inputs if inputs.ndim == 2 else zero_padding(inputs, valid)
 
 
-def _last_norm(config: ModelConfig) -> Norm:
-    """The norm before the readout; after a post norm there is none."""
-    return config.norm if config.norm_place == "pre" else "none"
-
-
 def _read_out(config: ModelConfig, params: Params, x: Array) -> Array:
-    x = norm(_last_norm(config), params["norm"], x)
-    if config.tied:
-        return unembedding(params["embedding"], x, params["readout"]["b"])
-    return linear(params["readout"], x)
+    return read_out(config.tied, params, norm(last_norm(config), params["norm"], x))
