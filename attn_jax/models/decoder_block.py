@@ -68,7 +68,7 @@ def init_decoder_block(config: DecoderConfig, mixer: Mixer, key: Key) -> Params:
         key_cross, d_model=config.width, num_heads=config.num_heads, use_bias=config.use_bias
     )
     params = init_block(config, mixer, key_block)
-    return params | {"cross_norm": init_norm(config.norm, config.d_model), "cross": cross}
+    return params | {"cross_norm": init_norm(config.norm, config.width), "cross": cross}
 
 
 def apply_decoder_block(
