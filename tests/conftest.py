@@ -20,6 +20,47 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_debug_key_reuse", True)
 
 
+_BUDGET = 12  # programs that a test may compile: they are what tests cost, half of it XLA, half tracing and lowering
+_compiled = []  # grows by one for each, from a cache or not
+
+
+def _listen(event, duration, **_):
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compiled.append(duration)
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Fails a test that passes but compiles more programs than its budget, or than its mark says."""
+    before = len(_compiled)
+    result = yield
+    marked = item.get_closest_marker("programs")
+    budget, count = marked.args[0] if marked else _BUDGET, len(_compiled) - before
+    if count > budget:
+        pytest.fail(
+            f"compiles {count} programs, wanted at most {budget}: eager jax.numpy compiles one an operation and shape; "
+            'say it in NumPy or inside one jax.jit (CONTRIBUTING.md, "Tests")',
+            pytrace=False,
+        )
+    return result
+
+
+@pytest.fixture
+def compiles():
+    """Calls a function to its end; how many programs that compiled."""
+
+    def count(call, *args, **options):
+        before = len(_compiled)
+        jax.block_until_ready(call(*args, **options))
+        jax.effects_barrier()
+        return len(_compiled) - before
+
+    return count
+
+
 @pytest.fixture
 def x64():
     """float64 for one test."""

@@ -141,26 +141,13 @@ class Everything(ScoreModification):
         return turned(score) * self.by
 
 
-def compiles_of(call):
-    found = []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda event, _, **__: found.append(event) if event.endswith("backend_compile_duration") else None
-    )
-    try:
-        jax.block_until_ready(call())
-        jax.effects_barrier()
-    finally:
-        jax.monitoring.clear_event_listeners()
-    return len(found)
-
-
 @pytest.mark.parametrize("implementation", ["dense", "blockwise"])
-def test_equal_calls_compile_once_and_their_effects_happen_each_time(implementation, capsys):
+def test_equal_calls_compile_once_and_their_effects_happen_each_time(implementation, capsys, compiles):
     call = partial(dot_product_attention, *ARRAYS, score_mod=Everything(), implementation=implementation)
     found, said = [], []
     for _ in range(3):
         LOG.clear()
-        found.append(compiles_of(call))
+        found.append(compiles(call))
         said.append((len(LOG), capsys.readouterr().out))
     assert found[0] and found[1:] == [0, 0]
     assert said[0] == said[1] == said[2]

@@ -33,74 +33,65 @@ def test_a_second_run_says_it_is_done_and_changes_nothing(unbroken):
     assert (unbroken / "report.html").read_bytes() == page
 
 
-def test_train_then_compare_is_compare(unbroken, tmp_path):
-    code, output = finish(start(tmp_path / "study", "--model=gru", command="train"))
+def test_one_study_dies_in_every_way(unbroken, tmp_path):
+    """In one directory, one after the other, each time gone on with by the next command; the end is the unbroken one's.
+
+    `train` of one model first, so that what dies is the other; then kill -9 of everything, of the command alone (no
+    worker is left behind), SIGTERM and Ctrl-C (saved, exit code 75), and a worker's death, which the command outlives.
+    """
+    directory = tmp_path / "study"
+    code, output = finish(start(directory, "--model=gru", command="train"))
     assert code == 0, output
     assert "gru" in output
-    assert not (tmp_path / "study" / "summary.json").exists()
-    code, output = finish(start(tmp_path / "study"))
-    assert code == 0, output
-    assert summary(tmp_path / "study") == summary(unbroken)
 
-
-def test_kill_9_of_everything(unbroken, tmp_path):
-    process = start(tmp_path / "study")
-    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
+    process = after_some_rows(directory)
     kill_group(process)
     finish(process)
-    assert not (tmp_path / "study" / "summary.json").exists()
-    code, output = finish(start(tmp_path / "study"))
-    assert code == 0, output
-    assert summary(tmp_path / "study") == summary(unbroken)
 
-
-def test_kill_9_of_the_command_alone_leaves_no_worker_behind(unbroken, tmp_path):
-    process = start(tmp_path / "study")
-    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
+    process = after_some_rows(directory)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     wait_for(lambda: not alive(process.pid), seconds=20, what="the workers' end")
     finish(process)  # closes its pipe
-    code, output = finish(start(tmp_path / "study"))
-    assert code == 0, output
-    assert summary(tmp_path / "study") == summary(unbroken)
 
+    for kill, number in ((os.kill, signal.SIGTERM), (os.killpg, signal.SIGINT)):
+        process = after_some_rows(directory)
+        kill(process.pid, number)
+        code, output = finish(process)
+        assert code == 75, output
+        assert "the same command goes on from there" in output
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_saves_and_exits_75(unbroken, tmp_path, number):
-    process = start(tmp_path / "study")
-    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
-    os.killpg(process.pid, number) if number == signal.SIGINT else os.kill(process.pid, number)
+    assert not (directory / "summary.json").exists()
+    process = after_some_rows(directory)
+    os.kill(workers(process)[0], signal.SIGKILL)
     code, output = finish(process)
-    assert code == 75, output
-    assert "the same command goes on from there" in output
-    code, output = finish(start(tmp_path / "study"))
     assert code == 0, output
-    assert summary(tmp_path / "study") == summary(unbroken)
+    assert "its worker process was killed" in output
+    assert "trying again" in output
+    assert summary(directory) == summary(unbroken)
+
+
+def after_some_rows(directory):
+    """The command, started again, when it has trained two chunks more."""
+    before = rows(directory)
+    process = start(directory)
+    wait_for(lambda: rows(directory) >= before + 2, what="the next chunks")
+    return process
+
+
+def workers(process):
+    return [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_while_workers_start_is_no_death(tmp_path, number):
     """As a terminal's Ctrl-C or a batch system's end comes: to every process, before a worker has imported jax."""
     process = start(tmp_path / "study")
-    wait_for(lambda: [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)], what="a worker")
+    wait_for(lambda: workers(process), what="a worker")
     os.killpg(process.pid, number)
     code, output = finish(process)
     assert code == 75, output
     assert "killed" not in output
-
-
-def test_a_killed_worker_is_tried_again(unbroken, tmp_path):
-    process = start(tmp_path / "study")
-    wait_for(lambda: rows(tmp_path / "study") >= 3, what="the first chunks")
-    workers = [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)]
-    assert workers
-    os.kill(workers[0], signal.SIGKILL)
-    code, output = finish(process)
-    assert code == 0, output
-    assert "its worker process was killed" in output
-    assert "trying again" in output
-    assert summary(tmp_path / "study") == summary(unbroken)
 
 
 def command_line(pid):
