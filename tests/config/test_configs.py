@@ -47,7 +47,12 @@ def pairs():
         for name, model in study.models.items():
             found.setdefault((kind(model), type(study.task)), (study, name))
     return [
-        pytest.param(*pair, id=f"{pair[1]}-{type(pair[0].task).__name__}-{pair[0].name}") for pair in found.values()
+        pytest.param(
+            *pair,
+            id=f"{pair[1]}-{type(pair[0].task).__name__}-{pair[0].name}",
+            marks=() if pair[0].name == "quickstart" else pytest.mark.exhaustive,
+        )
+        for pair in found.values()
     ]
 
 

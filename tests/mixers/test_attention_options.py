@@ -26,6 +26,7 @@ CONTRACT = {
 
 
 @pytest.mark.parametrize("name", CONTRACT)
+@pytest.mark.exhaustive
 def test_contract(name):
     check_mixer(CONTRACT[name])
 

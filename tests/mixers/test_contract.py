@@ -30,6 +30,7 @@ def test_registered(name):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.exhaustive
 def test_options(name):
     check_mixer(OPTIONS[name])
 

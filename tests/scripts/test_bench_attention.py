@@ -44,6 +44,7 @@ def assert_the_same(contenders, name, case, want):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.exhaustive
 def test_contenders_compute_the_same(kind, scripts):
     _, cases, contenders = scripts
     case, others = small(cases, kind), 0

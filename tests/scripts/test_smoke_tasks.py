@@ -22,6 +22,7 @@ def script(monkeypatch):
     sys.modules.pop("smoke_tasks")
 
 
+@pytest.mark.exhaustive
 def test_a_row_says_what_was_reached(script):
     row = script.smoke("parity", "lstm", 60.0)
     assert (row["task"], row["model"], row["steps"]) == ("parity", "lstm", 60)

@@ -83,6 +83,7 @@ def workers(process):
     return [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_while_workers_start_is_no_death(tmp_path, number):
     """As a terminal's Ctrl-C or a batch system's end comes: to every process, before a worker has imported jax."""
@@ -116,6 +117,7 @@ DIE = {
 }
 
 
+@pytest.mark.exhaustive
 def test_dying_at_chosen_points_changes_no_bit(unbroken, tmp_path):
     """One block dies again and again, each time somewhere else, then goes through; its rows equal the unbroken ones."""
     facts = json.loads((unbroken / "study.json").read_text())

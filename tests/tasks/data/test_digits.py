@@ -23,6 +23,7 @@ def rows_of(config, split, batch_size=4096):
 
 
 @pytest.mark.parametrize("order", ["sequential", "permuted"])
+@pytest.mark.exhaustive
 def test_contract(order):
     check_task(Digits(order=order), floor_samples=10_000)
 

@@ -19,6 +19,7 @@ def number(bits):
     return int("".join(map(str, bits[::-1])), 2)
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(BinaryAddition(), num_samples=128, floor_samples=8192)
 

@@ -25,6 +25,7 @@ def metric(table):
     return table.max(axis=1).sum() / table.sum()
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(BinaryMultiplication(), num_samples=128, floor_samples=8192)
 

@@ -13,6 +13,7 @@ from attn_jax.testing.check_task import check_task
 
 
 @pytest.mark.parametrize("num_positions", [5, 2])
+@pytest.mark.exhaustive
 def test_contract(num_positions):
     check_task(CycleNavigation(num_positions), floor_samples=4096)
 

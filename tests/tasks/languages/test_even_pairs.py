@@ -12,6 +12,7 @@ from attn_jax.tasks.languages.even_pairs import EvenPairs, floors
 from attn_jax.testing.check_task import check_task
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(EvenPairs())
 

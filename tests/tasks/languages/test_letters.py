@@ -29,6 +29,7 @@ def places(config, length):
 
 
 @EACH
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(replace(config, alphabet=2))
 

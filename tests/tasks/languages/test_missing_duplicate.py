@@ -19,6 +19,7 @@ def all_questions(length):
         yield [*doubled[:hidden], 2, *doubled[hidden + 1 :], 3], doubled[hidden]
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(MissingDuplicate())
 

@@ -21,10 +21,12 @@ def floor(length, modulus=5):
     return floors(ModularArithmetic(modulus), length)["position_and_length"]
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(ModularArithmetic())
 
 
+@pytest.mark.exhaustive
 def test_contract_other_modulus():
     check_task(ModularArithmetic(12), num_samples=64, floor_samples=4096)
 

@@ -29,10 +29,12 @@ def floor(length, modulus=5):
     return floors(ModularArithmeticBrackets(modulus), length)["position_and_length"]
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(ModularArithmeticBrackets(), floor_samples=4096)
 
 
+@pytest.mark.exhaustive
 def test_contract_other_modulus():
     check_task(ModularArithmeticBrackets(6), num_samples=64, floor_samples=4096)
 

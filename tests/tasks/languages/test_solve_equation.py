@@ -16,10 +16,12 @@ def draw(length, max_length, batch_size):
     return [np.asarray(a) for a in sample(SolveEquation(), jax.random.key(0), batch_size, length, max_length)]
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(SolveEquation(), floor_samples=4096)
 
 
+@pytest.mark.exhaustive
 def test_contract_other_modulus():
     check_task(SolveEquation(6), num_samples=64, floor_samples=4096)
 

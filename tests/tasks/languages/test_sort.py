@@ -19,10 +19,12 @@ def position_and_length(length, alphabet=5):
 
 
 @pytest.mark.parametrize("alphabet", [5, 20])
+@pytest.mark.exhaustive
 def test_contract(alphabet):
     check_task(Sort(alphabet), floor_samples=10_000)
 
 
+@pytest.mark.exhaustive
 def test_contract_other_sizes():
     check_task(Sort(alphabet=2), num_samples=64, floor_samples=2048)
 

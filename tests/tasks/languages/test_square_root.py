@@ -28,6 +28,7 @@ def draw(length, max_length, batch_size=256):
     return [np.asarray(x) for x in DRAW(jax.random.key(0), batch_size, np.int32(length), max_length)]
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(SquareRoot(), num_samples=128, floor_samples=8192)
 

@@ -32,6 +32,7 @@ def position_and_length(length):
     return floors(CONFIG, length)["position_and_length"].value
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(CONFIG)
 

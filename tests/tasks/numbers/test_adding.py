@@ -15,6 +15,7 @@ def draw(length, max_length=9, batch_size=512, seed=0):
     return [np.asarray(a) for a in sample(Adding(), jax.random.key(seed), batch_size, np.int32(length), max_length)]
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(Adding())
 

@@ -28,6 +28,7 @@ def read(digits, order):
 
 
 @pytest.mark.parametrize("config", [DigitAddition(), HIGHEST, DigitAddition(base=2)])
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(config, num_samples=128, floor_samples=4096)
 

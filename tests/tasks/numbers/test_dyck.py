@@ -38,6 +38,7 @@ def draw(config, length, max_length, batch_size):
 
 
 @pytest.mark.parametrize("config", [Dyck(), Dyck(num_kinds=2, max_depth=3, longest=20)])
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(config, floor_samples=5_000)
 

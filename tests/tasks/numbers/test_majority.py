@@ -32,6 +32,7 @@ def draw(config, length, max_length, batch_size):
 
 
 @pytest.mark.parametrize("num_symbols", [2, 5])
+@pytest.mark.exhaustive
 def test_contract(num_symbols):
     check_task(Majority(num_symbols), floor_samples=10_000)
 

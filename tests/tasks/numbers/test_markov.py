@@ -33,6 +33,7 @@ def probability(states, num_nodes=200):
 @pytest.mark.parametrize(
     "config", [MarkovChain(), MarkovChain(3, train_lengths=(10, 10), test_lengths=(4, 10))], ids=["2", "3"]
 )
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(config, num_samples=128, floor_samples=6000)
 

@@ -26,6 +26,7 @@ def triples(config, split, batch_size=4000):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.exhaustive
 def test_contract(operation):
     check_task(ModularTable(operation=operation), num_samples=128, floor_samples=2000)
 

@@ -32,6 +32,7 @@ def twins(num_symbols, length):
 
 
 @pytest.mark.parametrize("num_symbols", [4, 7])
+@pytest.mark.exhaustive
 def test_contract(num_symbols):
     check_task(Multiset(num_symbols), floor_samples=10_000)
 

@@ -42,6 +42,7 @@ def test_contract():
     check_task(AssociativeRecall())
 
 
+@pytest.mark.exhaustive
 def test_contract_other_sizes():
     check_task(AssociativeRecall(num_keys=5, num_values=3), num_samples=64, floor_samples=4096)
 

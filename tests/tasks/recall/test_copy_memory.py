@@ -14,10 +14,12 @@ from attn_jax.tasks.recall.copy_memory import floors
 from attn_jax.testing.check_task import check_task
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(CopyMemory())
 
 
+@pytest.mark.exhaustive
 def test_contract_other_sizes():
     check_task(CopyMemory(num_letters=2, num_copied=1), num_samples=64, floor_samples=4096)
 

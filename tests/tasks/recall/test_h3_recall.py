@@ -15,6 +15,7 @@ from attn_jax.testing.check_task import check_task
 
 
 @pytest.mark.parametrize("loss", ["answers", "all"])
+@pytest.mark.exhaustive
 def test_contract(loss):
     check_task(H3Recall(loss=loss), num_samples=128, floor_samples=2560)
 

@@ -18,10 +18,12 @@ def draw(config, length, max_length, batch_size=64):
 
 
 @pytest.mark.parametrize("loss", ["answers", "all"])
+@pytest.mark.exhaustive
 def test_contract(loss):
     check_task(InductionHeads(loss=loss), num_samples=128, floor_samples=2560)
 
 
+@pytest.mark.exhaustive
 def test_contract_h3():
     check_task(InductionHeads.h3(), num_samples=64, floor_samples=2048)
 

@@ -20,11 +20,13 @@ def first_after(string, gram):
 
 
 @pytest.mark.parametrize("side", SIDES)
+@pytest.mark.exhaustive
 def test_contract(side):
     check_task(Lookup(side=side), num_samples=128, floor_samples=2048)
 
 
 @pytest.mark.parametrize("side", SIDES)
+@pytest.mark.exhaustive
 def test_contract_of_whole_answers(side):
     config = Lookup(side=side, ngram=1, num_answered=2, num_letters=2, metric="exact_match")
     assert config.make().spec.metric == "exact_match"
@@ -32,6 +34,7 @@ def test_contract_of_whole_answers(side):
 
 
 @pytest.mark.parametrize("side", SIDES)
+@pytest.mark.exhaustive
 def test_contract_where_n_grams_come_again(side):
     check_task(Lookup(side=side, ngram=1, num_answered=1, num_letters=2), num_samples=64, floor_samples=2048)
 

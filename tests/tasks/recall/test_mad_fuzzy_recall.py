@@ -25,6 +25,7 @@ def draw(config, length, max_length, batch_size=256, seed=0, split="train"):
 @pytest.mark.parametrize(
     "config", [MADFuzzyRecall(train_lengths=(48, 48), test_lengths=(12, 48)), MADFuzzyRecall(3, 4)]
 )
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(config, num_samples=64, floor_samples=1024)
 

@@ -17,6 +17,7 @@ def draw(config, length, max_length, batch_size=256, seed=0, split="train"):
 
 
 @pytest.mark.parametrize("config", [MADMemorisation(), MADMemorisation(num_keys=2, map_seed=3)])
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(config, num_samples=128, floor_samples=2000)
 

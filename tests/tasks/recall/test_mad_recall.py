@@ -24,6 +24,7 @@ def draw(config, length, max_length, batch_size=256, seed=0, split="train"):
 @pytest.mark.parametrize(
     "config", [MADRecall(), NOISY, MADRecall(3, 2, 2, 0.5, train_lengths=(6, 12), test_lengths=(6, 8))]
 )
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(config, num_samples=128, floor_samples=6000)
 

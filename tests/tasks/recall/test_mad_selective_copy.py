@@ -22,6 +22,7 @@ def draw(config, length, max_length, batch_size=256, seed=0, split="train"):
     "config",
     [MADSelectiveCopy(), MADSelectiveCopy(2, 3, train_lengths=(6, 12), test_lengths=(6, 7, 20))],
 )
+@pytest.mark.exhaustive
 def test_contract(config):
     check_task(config, num_samples=128, floor_samples=4000)
 

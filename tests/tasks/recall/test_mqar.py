@@ -19,6 +19,7 @@ def draw(config, length, max_length, batch_size=128, seed=0):
 
 
 @pytest.mark.parametrize("fill", ["zeros", "uniform"])
+@pytest.mark.exhaustive
 def test_contract(fill):
     check_task(MQAR(fill=fill), num_samples=128, floor_samples=2560)
 
@@ -31,6 +32,7 @@ def test_a_published_size_is_solved():
     assert (targets[scored] >= 4096).all()
 
 
+@pytest.mark.exhaustive
 def test_contract_where_every_slot_is_taken():
     config = MQAR(vocab_size=12, tokens_per_pair=4, power=1.0, train_lengths=(2, 2), test_lengths=(2, 5))
     check_task(config, num_samples=64, floor_samples=2048)

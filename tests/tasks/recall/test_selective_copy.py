@@ -13,10 +13,12 @@ from attn_jax.tasks.recall.selective_copy import SelectiveCopy, floors
 from attn_jax.testing.check_task import check_task
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(SelectiveCopy(), num_samples=128, floor_samples=2560)
 
 
+@pytest.mark.exhaustive
 def test_contract_other_sizes():
     check_task(SelectiveCopy(num_copied=3, num_symbols=2), num_samples=64, floor_samples=2048)
 

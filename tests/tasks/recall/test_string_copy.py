@@ -14,10 +14,12 @@ from attn_jax.testing.check_task import check_task
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "exact_match"])
+@pytest.mark.exhaustive
 def test_contract(metric):
     check_task(StringCopy(metric=metric), num_samples=128, floor_samples=2048)
 
 
+@pytest.mark.exhaustive
 def test_contract_two_letters():
     check_task(StringCopy(num_letters=2, metric="exact_match"), num_samples=64, floor_samples=4096)
 

@@ -30,6 +30,7 @@ def test_contract(group):
     check_task(GroupWord(group), num_samples=64, floor_samples=256)
 
 
+@pytest.mark.exhaustive
 def test_contract_by_places():
     check_task(GroupWord("s3", metric="accuracy"), num_samples=128, floor_samples=5_000)
 

@@ -22,10 +22,12 @@ def sums_of(numbers, modulus=5):
 
 
 @pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.exhaustive
 def test_contract(labels):
     check_task(ModularSum(labels=labels), num_samples=128, floor_samples=5_000)
 
 
+@pytest.mark.exhaustive
 def test_contract_of_a_large_modulus():
     check_task(ModularSum(modulus=61, labels="written"), num_samples=64, floor_samples=512)
 
