@@ -16,11 +16,12 @@ import jax
 import pytest
 
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.path.dirname(__file__), "..", ".cache", "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 jax.config.update("jax_debug_key_reuse", True)
 
 
 _BUDGET = 12  # programs that a test may compile: they are what tests cost, half of it XLA, half tracing and lowering
+_KEPT = 300  # programs in memory before they are forgotten
 _compiled = []  # grows by one for each, from a cache or not
 
 
@@ -46,6 +47,14 @@ def pytest_runtest_call(item):
             pytrace=False,
         )
     return result
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Between files: what is compiled is kept by JAX, 4 GB of it in the end; most files share no programs."""
+    if (nextitem is None or nextitem.path != item.path) and len(_compiled) > _KEPT:
+        jax.clear_caches()
+        _compiled.clear()
 
 
 @pytest.fixture
