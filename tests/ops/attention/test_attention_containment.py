@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from attention_cases import PATHS, compiled, draw, each_path, gradients, jit, plain
+from tiers import diagonal
 
 from attn_jax.ops.attention.dense import attention_weights
 from attn_jax.ops.attention.masks import Causal, Dense, Lengths, SlidingWindow
@@ -52,10 +53,9 @@ def empty_rows_are_zero(attention, arrays, **options):
     return finite and zero and out[:, 2:].any() and grads[0][:, 2:].any()
 
 
-@pytest.mark.parametrize("options", EMPTY.values(), ids=EMPTY)
-@pytest.mark.parametrize("path", ["dense", "blockwise"])
-def test_rows_that_may_attend_nothing(path, options):
-    assert empty_rows_are_zero(PATHS[path], draw(13), **options)
+@pytest.mark.parametrize(("hidden", "path"), diagonal(EMPTY, ["blockwise", "dense"]))
+def test_rows_that_may_attend_nothing(hidden, path):
+    assert empty_rows_are_zero(PATHS[path], draw(13), **EMPTY[hidden])
 
 
 @pytest.mark.parametrize("path", ["tiled", "reference"])
@@ -128,10 +128,9 @@ def test_what_is_not_finite_stays_in_the_rows_that_see_it(attention, bad):
     assert is_contained(attention, bad, is_causal=True)
 
 
-@pytest.mark.parametrize("options", HIDING.values(), ids=HIDING)
-@pytest.mark.parametrize("path", ["dense", "blockwise"])
-def test_whatever_hides_a_key_contains_it(path, options):
-    assert is_contained(PATHS[path], np.nan, **options)
+@pytest.mark.parametrize(("hidden", "path"), diagonal(HIDING, ["blockwise", "dense"]))
+def test_whatever_hides_a_key_contains_it(hidden, path):
+    assert is_contained(PATHS[path], np.nan, **HIDING[hidden])
 
 
 def test_what_is_not_finite_twin():

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from attention_cases import PATHS, blockwise, compiled, dense, draw, jit
+from tiers import diagonal
 
 from attn_jax.ops.attention.masks import Causal, Dense, Lengths, Mask, Segments
 from attn_jax.ops.attention.scores import ALiBi, RelativeBias, ScoreMod
@@ -16,7 +17,8 @@ from attn_jax.testing.oracles import attention_oracle
 
 pytestmark = pytest.mark.usefixtures("strict_ranks")
 
-three = pytest.mark.parametrize("path", ["dense", "tiled", "blockwise"])
+THREE = ["blockwise", "dense", "tiled"]
+three = pytest.mark.parametrize("path", THREE)
 random = np.random.default_rng(0)
 
 
@@ -78,8 +80,10 @@ def test_vmap_over_an_argument(argument, stack):
     np.testing.assert_allclose(got[0][:, 0], got[0][:, 1], atol=2e-6)
 
 
-@three
-@pytest.mark.parametrize("axes", [(0, None, None), (None, 0, 0), (0, 0, 0), (1, 1, 1), (0, 2, None)])
+@pytest.mark.parametrize(
+    ("path", "axes"),
+    diagonal(THREE, [(0, None, None), (None, 0, 0), (0, 0, 0), (1, 1, 1), (0, 2, None)]),
+)
 def test_vmap_over_query_key_and_value(path, axes):
     arguments = [x if a is not None else x[0] for x, a in zip(draw(25, (3, 3), S=3), axes, strict=True)]
     arguments = [x if a != 2 else jnp.moveaxis(x, 0, 2) for x, a in zip(arguments, axes, strict=True)]
@@ -163,8 +167,7 @@ def test_closures_under_jit_scan_and_grad(path):
     np.testing.assert_allclose((got[1] * start).sum(), (ahead - behind) / 2e-2, rtol=2e-2)
 
 
-@three
-@pytest.mark.parametrize("kind", ["int", "traced", "per row"])
+@pytest.mark.parametrize(("path", "kind"), diagonal(THREE, ["int", "traced", "per row"]))
 def test_q_offset_continues_a_causal_sequence(path, kind):
     query, key, value = draw(21, T=7)
     whole = compiled(PATHS[path], is_causal=True)(query, key, value)
@@ -245,9 +248,9 @@ JAX_NN = {
 }
 
 
-@three
-@pytest.mark.parametrize("options", JAX_NN.values(), ids=JAX_NN)
-def test_agrees_with_jax_nn_where_the_contracts_do(path, options):
+@pytest.mark.parametrize(("path", "name"), diagonal(THREE, JAX_NN))
+def test_agrees_with_jax_nn_where_the_contracts_do(path, name):
+    options = JAX_NN[name]
     arrays, cotangent = draw(26, T=6, S=6), draw(27, T=6)[0]
 
     def pulled_back(attention):

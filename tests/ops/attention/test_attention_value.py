@@ -22,6 +22,7 @@ from attention_cases import (
     worst,
 )
 from hypothesis import given, settings
+from tiers import diagonal, first
 
 from attn_jax.ops.attention.dense import attention_reference, attention_weights
 from attn_jax.ops.attention.dot_product import dot_product_attention
@@ -50,9 +51,9 @@ FLOOR = {"float64": 1e-14}
 
 
 def test_the_grid_holds_every_pair():
-    for i, first in enumerate(FACTORS):
-        for j, second in list(enumerate(FACTORS))[i + 1 :]:
-            assert {(row[i], row[j]) for row in GRID} == {(a, b) for a in first for b in second}
+    for i, one in enumerate(FACTORS):
+        for j, other in list(enumerate(FACTORS))[i + 1 :]:
+            assert {(row[i], row[j]) for row in GRID} == {(a, b) for a in one for b in other}
     assert len(GRID) < 60
 
 
@@ -117,7 +118,7 @@ def score_mod_from(offset, options):
     return options if mod is None else options | {"score_mod": lambda s, b, h, q, k: mod(s, b, h, q + offset, k)}
 
 
-@pytest.mark.parametrize("case", GRID, ids=lambda case: "-".join(map(str, case)).replace(" ", ""))
+@pytest.mark.parametrize("case", first(GRID, *GRID[::3]), ids=lambda case: "-".join(map(str, case)).replace(" ", ""))
 def test_value_and_lse_are_as_exact_as_the_plain_formula(case):
     dtype, (T, S), mask, more, (N, K), Hv, lead, blocks = case
     with jax.enable_x64(dtype == "float64"):
@@ -200,8 +201,9 @@ def test_any_combination_of_masks_is_what_its_array_says(pair):
     np.testing.assert_allclose(lse, want_lse, atol=1e-5)
 
 
-@pytest.mark.parametrize("path", ["dense", "tiled", "blockwise"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize(
+    ("dtype", "path"), diagonal(["float32", "bfloat16", "float16"], ["blockwise", "dense", "tiled"])
+)
 def test_gradients_are_as_exact_as_those_of_the_plain_formula(dtype, path, x64):
     arrays = draw(6, T=33, S=33, dtype=dtype)
     weights = draw(7, T=33, S=33)[0]

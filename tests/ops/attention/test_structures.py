@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiers import diagonal
 
 from attn_jax.nn import attention_fn
 from attn_jax.ops.attention.cache import KVCache, init_cache
@@ -282,8 +283,7 @@ def hashable(x):
     return isinstance(x, (int, float))
 
 
-@pytest.mark.parametrize("implementation", ["dense", "blockwise"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "implementation"), diagonal(WAYS, ["blockwise", "dense"]))
 def test_one_class_never_computes_another_s_answer(way, implementation):
     costly = way in ("gradient", "two programs", "cache")
     for name, pair in PAIRS.items() if not costly else [(name, PAIRS[name]) for name in FEW]:
