@@ -212,6 +212,8 @@ def _scan_paths(eqn, trips: int | None) -> np.ndarray:
     body, length = _open(eqn.params["jaxpr"]), eqn.params["length"]
     constants, carries = _scan_counts(eqn.params)
     once = _paths(body, trips)
+    # One trip as a square matrix over all that a trip reads: constants and inputs are the same in the next one (the
+    # identity), carries come out of the body. Its power is then the longest path through as many trips.
     step, columns = _identity(len(once)), range(1 + constants, 1 + constants + carries)
     step[:, columns] = once[:, :carries]
     for column in columns:
@@ -248,7 +250,7 @@ def _while_paths(eqn, trips: int) -> np.ndarray:
     size = 1 + len(eqn.invars)
     carries = range(1 + first + second, size)
     step = _identity(size)
-    step[:, carries] = -np.inf
+    step[:, carries] = -np.inf  # a carry has no way past the body
     step[np.ix_([0, *range(1 + first, size)], carries)] = body
     known = np.full((size, 1), -np.inf)
     known[[*range(1 + first), *carries]] = condition

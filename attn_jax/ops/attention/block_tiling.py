@@ -33,8 +33,10 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
     sizes = choose_block_sizes(x)
     counts = -(-T // sizes[0]), -(-S // sizes[1])
     live, full = live_blocks(x, sizes)
+    # full blocks have a loop of their own, without a mask; a bias that is differentiated allows one loop only
     if x.bias is not None and min(x.bias.shape[-2:]) > 1:  # one loop for all blocks: its gradient exists once then
         full = full if full.all() else np.zeros_like(full)
+    # lists as bytes: a plan is static, and bytes are hashed and compared where an array is not
     masked, full = BlockMap(live, full).pairs()
     mask, score_mod, code = _lift_functions(x, sizes)
     plan = Plan(

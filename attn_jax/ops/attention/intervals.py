@@ -104,6 +104,7 @@ def block_map(
             live[blocks] = _touched(seen, block_q, block_k, live[blocks].shape)
             hidden = complement(seen, len(queries), S)  # every key, where not exact
             full[blocks] = ~_touched(hidden, block_q, block_k, full[blocks].shape)
+    # a block that sticks out of T x S holds pairs that are none, which its mask has to hide
     full[T // block_q :] = False
     full[:, S // block_k :] = False
     return BlockMap(live, full)

@@ -87,7 +87,7 @@ def newton_scan(
     params, initial, xs = vary_with(jax.tree.map(jnp.asarray, (params, initial, xs)))
     _check(initial, xs, jacobian, max_iterations, unconverged)
     problem = vary_with(_Problem(_lifted(f, params, initial, xs), params, initial, xs))
-    fixed = lax.stop_gradient(problem)
+    fixed = lax.stop_gradient(problem)  # the way to the solution has no derivative; `_solution` gives that of its end
     start = _measure(fixed, jnp.zeros((_length(xs), *initial.shape), initial.dtype), jnp.int32(0))
     last = lax.while_loop(
         lambda at: ~(at.residual <= tolerance) & (at.iterations < max_iterations),
