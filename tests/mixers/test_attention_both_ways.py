@@ -18,6 +18,7 @@ from attn_jax.testing import check_mixer
     ],
     ids=["all", "window"],
 )
+@pytest.mark.exhaustive
 def test_the_contract(config):
     check_mixer(config)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiers import first
 
 from attn_jax.mixers import GRU, LSTM, MIXERS, RNN, Attention, Mixer, MixerConfig
 from attn_jax.testing import check_mixer
@@ -24,7 +25,10 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", MIXERS)
+FIRST = ("attention", "lstm", "gru", "lru", "mamba", "gated_delta_net", "mlstm", "stack_rnn", "hyena")  # one a kind
+
+
+@pytest.mark.parametrize("name", first(MIXERS, *FIRST))
 def test_registered(name):
     check_mixer(MIXERS[name])
 

@@ -23,6 +23,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.exhaustive
 def test_the_contract(config):
     check_mixer(config)
 

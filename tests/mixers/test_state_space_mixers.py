@@ -25,6 +25,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.exhaustive
 def test_contract(name):
     check_mixer(OPTIONS[name])
 
