@@ -74,6 +74,7 @@ def test_rows_that_may_attend_nothing_twin():
 
 
 @each_path
+@pytest.mark.programs(410)
 def test_no_keys_at_all_and_no_queries_at_all(attention):
     query, key, value = draw(14, Hv=2)
     nothing = key[:, :0], value[:, :0]
@@ -124,6 +125,7 @@ def is_contained(attention, bad, **options):
 
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
 @each_path
+@pytest.mark.programs(40)
 def test_what_is_not_finite_stays_in_the_rows_that_see_it(attention, bad):
     assert is_contained(attention, bad, is_causal=True)
 

@@ -97,6 +97,7 @@ def test_an_offset_moves_no_bits(path):
         np.testing.assert_array_equal(kept(PATHS[path], q_offset=offset), want)
 
 
+@pytest.mark.programs(70)
 def test_rates_are_multiples_of_two_to_the_minus_sixteen():
     def draws(rate):
         words = dropout_words(jax.random.key(0))

@@ -35,6 +35,7 @@ def test_far_is_everything(attention, mask):
 
 @each_path
 @pytest.mark.parametrize("wrap", [lambda mod: mod, lambda mod: compose(SoftCap(30.0), mod)])
+@pytest.mark.programs(190)
 def test_what_a_modification_captures_has_a_gradient(attention, wrap, x64):
     arrays = draw(1, dtype=np.float64)
 
@@ -58,6 +59,7 @@ def test_values_without_size_have_an_lse(attention):
 
 
 @each_path
+@pytest.mark.programs(70)
 def test_sinks_leave_the_gradients_of_a_row_that_saw_nan(attention):
     query, key, value = draw(3, N=2, K=2)
     tainted = query, key.at[:, 3].set(jnp.nan), value
@@ -103,6 +105,7 @@ def test_arrays_split_over_explicit_axes_stay_split():
     assert done.stdout.strip() == "ok", done.stderr
 
 
+@pytest.mark.programs(60)
 def test_eager_decoding_compiles_once(compiles):
     cache, one = init_cache(4, 640, num_kv_heads=2, head_dim=4), jnp.ones((4, 1, 2, 4))
 
@@ -153,6 +156,7 @@ def test_offsets_may_have_the_shape_of_the_leading_dimensions():
     np.testing.assert_array_equal(attention(*arrays, q_offset=offsets.reshape(2, 3)), flat)
 
 
+@pytest.mark.programs(180)
 def test_a_dense_mask_in_a_combination_counts_rows_in_every_form_of_multi_head():
     params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=2)
     x = draw(9, (), 6, 6, N=2, K=2, H=4)[0].reshape(6, 8)

@@ -87,6 +87,7 @@ WRONG = {  # name: (arguments changed, what the message says)
 
 @each_path
 @pytest.mark.parametrize(("changed", "message"), WRONG.values(), ids=WRONG)
+@pytest.mark.programs(110)
 def test_wrong_arguments_are_named(attention, changed, message):
     with pytest.raises(ValueError, match="^" + message):
         attention(**{"query": QUERY, "key": KEY, "value": VALUE} | changed)
@@ -179,6 +180,7 @@ def test_functions_of_other_arguments_are_named(path):
         PATHS[path](QUERY, KEY, VALUE, score_mod=lambda p, s, b, h, q, k: s)
 
 
+@pytest.mark.programs(50)
 def test_functions_of_another_dtype_than_the_score_are_taken():
     """A float16 table, and a mask that is smaller than the scores, are no error."""
     table = jnp.ones(7, jnp.float16)

@@ -132,6 +132,7 @@ def all_that_is_there(query, cache, *, valid=None):
 
 
 @pytest.mark.parametrize("broken", [places_for_positions, all_that_is_there])
+@pytest.mark.programs(60)
 def test_pieces_are_the_whole_twin(broken):
     arrays = draw(0)
     cache = update_cache(empty(arrays, window=3, chunk=2), *arrays[1:])
@@ -265,6 +266,7 @@ def test_vmaps_over_caches():
     np.testing.assert_allclose(together[1], alone, atol=1e-6)
 
 
+@pytest.mark.programs(50)
 def test_past_the_last_place_is_nan():
     arrays = draw(0, length=5)
     _, out = jax.jit(partial(decode, split=(2, 3)))(arrays, empty(arrays, max_length=3))

@@ -140,6 +140,7 @@ def change(monkeypatch):
 
 
 @implementations
+@pytest.mark.programs(110)
 def test_masks_are_read_at_the_call(implementation, change):
     plain = partial(dot_product_attention, *ARRAYS, implementation=implementation)
     want = {n: plain(local_window_size=(n, 0)) for n in (1, 3)}
@@ -150,6 +151,7 @@ def test_masks_are_read_at_the_call(implementation, change):
 
 
 @implementations
+@pytest.mark.programs(40)
 def test_modifications_are_read_at_the_call(implementation, change):
     plain = partial(dot_product_attention, *ARRAYS, implementation=implementation)
     want = {n: plain(scale=n / 2) for n in (1, 3)}
@@ -170,6 +172,7 @@ def test_a_later_jit_sees_what_changed_before_it(implementation, change):
 
 
 @implementations
+@pytest.mark.programs(80)
 def test_a_rule_of_derivatives_is_read_at_the_call(implementation, change):
     def loss(query):
         return dot_product_attention(query, *ARRAYS[1:], score_mod=through, implementation=implementation).sum()
@@ -192,6 +195,7 @@ def test_what_a_function_captured_is_read_at_the_call():
     np.testing.assert_allclose(attention()[0, :, 0], jnp.broadcast_to(ARRAYS[2][0, -1, 0], (T, 4)), atol=1e-2)
 
 
+@pytest.mark.programs(50)
 def test_similarities_and_steps_are_read_at_the_call(change):
     query, keys, values = ARRAYS[0][0, 0, 0], ARRAYS[1][0, :, 0], ARRAYS[2][0, :, 0]
     for n in (1, 3):

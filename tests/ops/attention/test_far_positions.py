@@ -49,6 +49,7 @@ MASKS = {
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.programs(110)
 def test_masks_far_away(path):
     """Known and traced offsets; a row behind the last position counts as at it."""
 
@@ -70,6 +71,7 @@ def test_masks_far_away(path):
             np.testing.assert_allclose(run(offset)[0, :, 0], want, atol=1e-5, err_msg=f"{name}, {offset}")
 
 
+@pytest.mark.programs(80)
 def test_distances_far_away():
     """Of a query before all keys, |q - k| does not fit an int32."""
     q, k, score = jnp.int32(LEAST), jnp.int32(5), jnp.zeros((1, 1, 1))
@@ -91,6 +93,7 @@ def test_numbers_that_an_int32_does_not_hold_are_refused(name, number):
 
 
 @pytest.mark.parametrize("far", [2**40, 2**33 - 1, 2**31, 2**31 - 1])
+@pytest.mark.programs(50)
 def test_masks_of_numpy_s_64_bits_are_those_of_python_s_integers(far):
     for mask in (Causal, PrefixLM, lambda n: Lengths(k=n), lambda n: Shifted(Causal(), n)):
         for number in (far, -far):
@@ -102,6 +105,7 @@ def test_masks_of_numpy_s_64_bits_are_those_of_python_s_integers(far):
 
 
 @pytest.mark.parametrize("window", [2, 3])
+@pytest.mark.programs(60)
 def test_a_cache_that_has_read_all_positions(window):
     """A query past the last position is NaN; those before it are what they are elsewhere."""
     cache = init_cache(1, 99, 1, 4, window=window, chunk=T)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
+from tiers import first
 
 from attn_jax.ops.attention import cudnn, fused, splash
 from attn_jax.ops.attention.inputs import check_inputs
@@ -99,8 +100,9 @@ SPLASH = SHARED | {
 }
 
 
-@pytest.mark.parametrize(("options", "mask"), SPLASH.values(), ids=SPLASH)
-def test_splash_equals_the_oracle(options, mask):
+@pytest.mark.parametrize("name", first(SPLASH, *list(SPLASH)[::3]))
+def test_splash_equals_the_oracle(name):
+    options, mask = SPLASH[name]
     arrays = draw(0, Hv=5)
     out, lse = jax.jit(functools.partial(interpreted, **options))(*arrays)
     want, want_lse = attention_oracle(*arrays, mask=mask, scale=options.get("scale"))
@@ -144,6 +146,7 @@ def test_gradients_of_splash_with_nan_in_padding(name):
         assert not np.asarray(grads[0])[~seen].any()
 
 
+@pytest.mark.programs(120)
 def test_what_sees_nan_is_nan(nn_for_cudnn):
     for attention, dtype in ((interpreted, np.float32), (nn_for_cudnn, np.float16)):
         query, key, value = draw(17, dtype=dtype)

@@ -106,6 +106,7 @@ def test_every_mask_has_a_row():
 
 
 @EVERY
+@pytest.mark.programs(90)
 def test_a_mask_says_what_its_arithmetic_says(mask, oracle):
     b, h, q, k = places(5, 7)
     want = np.broadcast_to(oracle(b, h, q, k), (2, 3, 5, 7))
