@@ -33,8 +33,8 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
     sizes = choose_block_sizes(x)
     counts = -(-T // sizes[0]), -(-S // sizes[1])
     live, full = live_blocks(x, sizes)
-    # full blocks have a loop of their own, without a mask; a bias that is differentiated allows one loop only
-    if x.bias is not None and min(x.bias.shape[-2:]) > 1:  # one loop for all blocks: its gradient exists once then
+    # full blocks have a loop of their own, without a mask; what is differentiated a pair at a time allows one loop only
+    if any(pairs is not None and min(pairs.shape[-2:]) > 1 for pairs in (x.scales, x.bias)):
         full = full if full.all() else np.zeros_like(full)
     # lists as bytes: a plan is static, and bytes are hashed and compared where an array is not
     masked, full = BlockMap(live, full).pairs()
@@ -55,9 +55,8 @@ def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
         precision=x.precision,
         code=code,
     )
-    return plan, Shared(
-        None if x.bias is None else flat_pairs(x.bias, x.lead), mask, score_mod, x.soft_cap, x.q_offset, x.dropout_words
-    )
+    scales, bias = (None if pairs is None else flat_pairs(pairs, x.lead) for pairs in (x.scales, x.bias))
+    return plan, Shared(scales, bias, mask, score_mod, x.soft_cap, x.q_offset, x.dropout_words)
 
 
 def choose_block_sizes(x: Inputs) -> tuple[int, int]:

@@ -63,7 +63,8 @@ class Plan:
 class Shared(NamedTuple):
     """What all tiles read, a part a block; None where absent."""
 
-    bias: Array | None  # [B | 1, N | 1, T | 1, S | 1]
+    scales: Array | None  # [B | 1, N | 1, T | 1, S | 1]
+    bias: Array | None  # likewise
     mask: Any  # a Mask, its arrays [B | 1, N | 1, T | 1, S | 1], its functions lifted
     score_mod: Any  # a ScoreModification or a lifted function
     soft_cap: ArrayLike | None
@@ -132,6 +133,7 @@ class Block(NamedTuple):
         scores = modify_scores(
             products.reshape(self.plan.groups, *self.plan.blocks),
             self.places(shared.q_offset),
+            scales=None if shared.scales is None else self.read(shared.scales),
             bias=None if shared.bias is None else self.read(shared.bias),
             score_mod=shared.score_mod,
             soft_cap=shared.soft_cap,

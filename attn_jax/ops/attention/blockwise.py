@@ -35,8 +35,8 @@ def why_not(x: Inputs) -> str | None:
     """Why not by blocks, as a message that names the argument; None: they can be."""
     if not all(isinstance(length, int) for length in x.lengths):
         return f"query, key: got the lengths (T, S) = {x.lengths}, the blockwise path wants plain ints"
-    if is_split(x.query, x.key, x.value, x.bias):
-        return "query, key, value or bias: got one split over explicit mesh axes, wanted the call in jax.shard_map"
+    if is_split(x.query, x.key, x.value, x.scales, x.bias):
+        return "query, key, value, scale or bias: got one split over explicit axes, wanted the call in jax.shard_map"
     return None
 
 

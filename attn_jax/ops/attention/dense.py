@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array
 from attn_jax.ops.attention.dropout import keep_weights
 from attn_jax.ops.attention.eager import compile_eager
 from attn_jax.ops.attention.inputs import Inputs, Options, check_inputs
@@ -98,12 +99,13 @@ def attention_reference(
 
     Reference: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
     """
+    query = array("query", query)
     x = _without_blocks(check_inputs(query, key, value, bias, mask, **options))
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
     weights = _drop(x, powers / total[..., None])
     out, lse = finish(_result(x, _sum_values(x, weights), lse, visible), sinks)
-    return answer(out, lse, x.query, return_lse=return_lse, return_residual=return_residual)
+    return answer(out, lse, query, return_lse=return_lse, return_residual=return_residual)
 
 
 def why_not(x: Inputs) -> str | None:
@@ -215,6 +217,7 @@ def _scores(x: Inputs) -> tuple[Array, Array | None]:
     scores = modify_scores(
         scores.reshape(pairs),
         places,
+        scales=None if x.scales is None else _read_pairs(x, x.scales),
         bias=None if x.bias is None else _read_pairs(x, x.bias),
         score_mod=x.score_mod,
         soft_cap=x.soft_cap,

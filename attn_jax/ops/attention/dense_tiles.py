@@ -40,7 +40,7 @@ def _rows_at_once(x: Inputs) -> int | None:
     """How many batch rows make a tile, a divisor of B for no remainder to be compiled apart; None: all of them."""
     T, S = x.lengths
     known = all(isinstance(size, int) for size in (x.batch_size, T, S))
-    if not on_cpu() or not known or T * S < _FEWEST or is_split(x.query, x.key, x.value, x.bias):
+    if not on_cpu() or not known or T * S < _FEWEST or is_split(x.query, x.key, x.value, x.scales, x.bias):
         return None
     most = max(1, _TILE // (x.heads * T * S))
     rows = max(divisor for divisor in range(1, most + 1) if x.batch_size % divisor == 0)
@@ -54,6 +54,7 @@ def _by_rows(x: Inputs, rows: int) -> Result:
     assert x.value is not None  # None only for attention_weights, which takes no path
     arrays = [a.reshape(B, *a.shape[-3:]) for a in (x.query, x.key, x.value)]
     whole = x._replace(
+        scales=None if x.scales is None else flat_pairs(x.scales, x.lead),
         bias=None if x.bias is None else flat_pairs(x.bias, x.lead),
         mask=replace(x.mask, Dense, lambda node: Dense(flat_pairs(node.array, x.lead))),
     )
@@ -64,9 +65,9 @@ def _by_rows(x: Inputs, rows: int) -> Result:
 
 def _one_row(x: Inputs, b: Array, query: Array, key: Array, value: Array) -> Result:
     """Batch row b alone, [T, N, H]; x holds what all rows read."""
-    bias = None if x.bias is None else _read(x.bias, b)
+    scales, bias = (None if pairs is None else _read(pairs, b) for pairs in (x.scales, x.bias))
     mask = replace(x.mask, Dense, lambda node: Dense(_read(node.array, b)))
-    return dense_attention(x._replace(query=query, key=key, value=value, bias=bias, mask=mask, rows=b))
+    return dense_attention(x._replace(query=query, key=key, value=value, scales=scales, bias=bias, mask=mask, rows=b))
 
 
 def _read(pairs: Array, b: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 from jax.typing import ArrayLike
 
+from attn_jax.ops.arguments import array
 from attn_jax.ops.attention.inputs import Implementation, check_inputs
 from attn_jax.ops.attention.masks import Mask
 from attn_jax.ops.attention.one_mask import Window
@@ -49,8 +50,8 @@ def dot_product_attention(
     array that `score_mod` holds or captured.
 
     Args:
-      query: [..., T, N, H], any floating dtype and any leading dimensions, B their product. Integers, ranks below 3 and
-        arrays of scales, which `jax.nn` runs, raise.
+      query: [..., T, N, H], any floating dtype and any leading dimensions, B their product; or one query, [N, H] or
+        [H]. Integers, of which `jax.nn` rounds the weights to 0, raise.
       key: [..., S, K, H] with N % K == 0; query head n reads key/value head n // (N // K).
       value: [..., S, K, Hv].
       bias: floating, integers or bool (1 and 0), broadcastable to [..., N, T, S], added to scaled scores; -inf masks
@@ -58,12 +59,13 @@ def dot_product_attention(
       mask: bool, broadcastable to [..., N, T, S], True = may attend; or a `Mask` such as `Causal() & Segments(ids)`;
         or a function (b, h, q, k) -> bool, elementwise on broadcastable integer arrays: b the flat index of the leading
         dimensions, h the query head, q = t + q_offset and k = s positions.
-      scale: a scalar, 1 / sqrt(H) by default.
+      scale: a scalar, 1 / sqrt(H) by default; or numbers that broadcast to [..., N or K, T, S].
       is_causal: query t sees keys s <= t + q_offset, counted from the top left.
       query_seq_lengths: int, a scalar, [B] or [...]; rows t >= it attend nothing.
       key_value_seq_lengths: int, a scalar, [B] or [...]; keys s >= it are not attended.
       local_window_size: a number or (left, right), None = unbounded: query t sees keys t + q_offset - left to t +
-        q_offset + right. Numbers may be negative, and traced: then no block is known to be hidden.
+        q_offset + right. Numbers may be negative, and traced: then no block is known to be hidden; nor is one where
+        left or right is an array that broadcasts to [T, S], such as one number a key.
       q_offset: int, a scalar (traced, if need be), [B] or [...]: the position of query 0 among the keys.
       segment_ids: int [..., T] where T = S, or a pair ([..., T], [..., S]): only equal ids attend each other. Leading
         dimensions may be left out.
@@ -85,7 +87,8 @@ def dot_product_attention(
 
     Returns:
       out [..., T, N, Hv] of the query's dtype; with `return_lse` a pair (out, lse), lse [..., T, N] natural log in
-      float32 (float64 for float64 inputs), differentiable; with `return_residual` likewise, but as said there.
+      float32 (float64 for float64 inputs), differentiable; with `return_residual` likewise, but as said there. Of one
+      query out is [N, Hv] or [Hv].
 
     Raises:
       ValueError: an argument's shape, dtype or value is wrong, or the implementation cannot run it; the message says
@@ -103,6 +106,7 @@ def dot_product_attention(
     Reference: Vaswani et al. 2017, arXiv:1706.03762, equation 1; Ainslie et al. 2023, arXiv:2305.13245 (grouped heads);
     Dong et al. 2024, arXiv:2412.05496 (mask and score functions); Dao 2023, arXiv:2307.08691 (blocks).
     """
+    query = array("query", query)
     x = check_inputs(
         query,
         key,
@@ -125,4 +129,4 @@ def dot_product_attention(
         block_sizes=block_sizes,
     )
     out, lse = finish(choose(x, implementation).run(x), sinks)
-    return answer(out, lse, x.query, return_lse=return_lse, return_residual=return_residual)
+    return answer(out, lse, query, return_lse=return_lse, return_residual=return_residual)

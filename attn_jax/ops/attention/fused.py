@@ -85,6 +85,8 @@ def refuse_shared(x: Inputs, name: str, dtypes: tuple[str, ...]) -> None:
     for argument, array in zip(("query", "key", "value"), batch_rows(x), strict=True):
         if array.dtype != x.query.dtype or array.dtype.name not in dtypes:
             raise ValueError(f"{argument}: got {array.dtype}, {wanted}: one of {', '.join(dtypes)}, the same for all")
+    if x.scales is not None:
+        raise ValueError(f"scale: got shape {x.scales.shape}, {wanted}: a scalar")
     if x.score_mod is not None:
         raise ValueError(f"score_mod: got {type(x.score_mod).__name__}, {wanted}: None")
     if x.dropout_words is not None:

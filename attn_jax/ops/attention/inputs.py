@@ -46,7 +46,8 @@ class Inputs(NamedTuple):
     query: Array  # [..., T, N, H]
     key: Array  # [..., S, K, H]
     value: Array | None  # [..., S, K, Hv]; None where only weights are asked for
-    bias: Array | None  # [... | 1, N | 1, T | 1, S | 1]
+    scales: Array | None  # [... | 1, N | 1, T | 1, S | 1], times `scale`
+    bias: Array | None  # of such a shape
     mask: Mask | None  # every argument that hides pairs
     score_mod: Callable[..., Array] | None
     q_offset: ArrayLike  # the position of query 0: a scalar or [B]
@@ -124,17 +125,20 @@ def check_inputs(
     block_sizes: tuple[int, int] | None = None,
 ) -> Inputs:
     """The arguments of attention in the form that every path reads, or a ValueError that names the argument."""
-    query = floats("query", query)
-    key = _like_query(floats("key", key), query)
-    value = None if value is None else _like_query(floats("value", value), query)
+    query = _floats("query", query)
+    query = with_rank(query, 3) if query.ndim else query
+    key = _like_query(_floats("key", key), query)
+    value = None if value is None else _like_query(_floats("value", value), query)
     check_layout(query, key, value)
     scores = (*query.shape[:-3], query.shape[-2], query.shape[-3], key.shape[-3])
     q_offset = flat_numbers("q_offset", q_offset, scores[:-3])
+    scale, scales = _scale(scale, query.shape[-1], key.shape[-2], scores)
     return Inputs(
         query=query,
         key=key,
         value=value,
-        bias=None if bias is None else to_rank("bias", _bias(bias), scores),
+        scales=scales,
+        bias=None if bias is None else to_rank("bias", _numbers("bias", bias), scores),
         mask=one_mask(
             mask,
             is_causal=flag("is_causal", is_causal),
@@ -147,7 +151,7 @@ def check_inputs(
         ),
         score_mod=_modification(score_mod, query.shape[-2]),
         q_offset=q_offset,
-        scale=query.shape[-1] ** -0.5 if scale is None else _scalar("scale", scale),
+        scale=scale,
         soft_cap=None if logits_soft_cap is None else _positive("logits_soft_cap", logits_soft_cap),
         dropout_rate=share("dropout_rate", dropout_rate),
         dropout_words=_words(dropout_rate, dropout_key),
@@ -163,10 +167,33 @@ def _like_query(x: Array, query: Array) -> Array:
     return with_rank(without_ones(x, query.ndim), query.ndim) if ones and x.ndim != query.ndim else x
 
 
-def _bias(bias: ArrayLike) -> Array:
-    """`bias` as an array of floats; of integers and bool too, which are the numbers they are, as in `jax.nn`."""
-    bias = array("bias", bias, "an array of floats")
-    return floats("bias", bias.astype(jnp.float32) if bias.dtype.kind in "biu" else bias)
+def _floats(name: str, x: ArrayLike) -> Array:
+    """`x` as an array of floats; of integers `jax.nn` would round the weights, which are below 1, to 0."""
+    x = array(name, x, "an array of floats")
+    if x.dtype.kind in "biu":
+        raise ValueError(f"{name}: got dtype {x.dtype}, wanted floats, which weights are: {name}.astype(jnp.float32)")
+    return floats(name, x)
+
+
+def _numbers(name: str, x: ArrayLike) -> Array:
+    """`x` as an array of floats; of integers and bool too, which are the numbers they are, as in `jax.nn`."""
+    x = array(name, x, "an array of floats")
+    return floats(name, x.astype(jnp.float32) if x.dtype.kind in "biu" else x)
+
+
+def _scale(
+    scale: ArrayLike | None, size: int, kv_heads: int, scores: tuple[int, ...]
+) -> tuple[ArrayLike, Array | None]:
+    """(the scale of every score, or 1 and what broadcasts to the scores); a head axis is N, or K as in `jax.nn`."""
+    if scale is None:
+        return size**-0.5, None
+    if isinstance(scale, (bool, int, float)) or array("scale", scale, "a scalar").size == 1:
+        return _scalar("scale", scale), None
+    scales = _numbers("scale", scale)
+    if scales.ndim < 3 or scales.shape[-3] != kv_heads:
+        return 1.0, to_rank("scale", scales, scores)
+    scales = to_rank("scale", scales, (*scores[:-3], kv_heads, *scores[-2:]))
+    return 1.0, jnp.repeat(scales, scores[-3] // kv_heads, axis=-3)
 
 
 def _modification(score_mod: Callable[..., Array] | None, num_heads: int) -> Callable[..., Array] | None:
@@ -200,7 +227,7 @@ def _scalar(name: str, x: ArrayLike) -> ArrayLike:
     if isinstance(x, (bool, int, float)):  # known while tracing, for XLA to fold
         return x
     number = array(name, x, "a scalar")
-    if number.size != 1 or not jnp.issubdtype(number.dtype, jnp.number) or jnp.iscomplexobj(number):
+    if number.size != 1 or not (number.dtype.kind in "biu" or jnp.issubdtype(number.dtype, jnp.floating)):
         got = f"shape {number.shape}" if number.size != 1 else f"dtype {number.dtype}"
         raise ValueError(f"{name}: got {got}, wanted a scalar")
     return x if isinstance(x, np.generic) else number.reshape(())

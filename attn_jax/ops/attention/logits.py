@@ -1,7 +1,7 @@
 """The order of things done to a score; every path calls this, so that no two can differ.
 
-bias, then the score modification, then the soft-cap, then the mask. A score of -inf, from whichever of them, masks its
-pair, in value and gradient.
+scales, bias, then the score modification, then the soft-cap, then the mask. A score of -inf, from whichever of them,
+masks its pair, in value and gradient.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,16 @@ def modify_scores(
     scores: Array,
     places: Places,
     *,
+    scales: Array | None,
     bias: Array | None,
     score_mod: Callable[..., Array] | None,
     soft_cap: ArrayLike | None,
     visible: Array | None,
 ) -> Array:
-    """`where(visible, cap(score_mod(scores + bias)), -inf)`; None leaves a step out."""
+    """`where(visible, cap(score_mod(scales * scores + bias)), -inf)`; None leaves a step out."""
     dtype = scores.dtype
+    if scales is not None:
+        scores = scores * scales.astype(dtype)
     if bias is not None:
         if visible is not None and not (score_mod is None and soft_cap is None):
             bias = jnp.where(visible, bias, 0)  # a NaN that the mask hides must not reach a gradient through these

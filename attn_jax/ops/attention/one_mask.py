@@ -17,7 +17,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from attn_jax.ops.arguments import array, integers
-from attn_jax.ops.attention.int32 import LEAST, MOST, narrow
+from attn_jax.ops.attention.int32 import LEAST, MOST, at_most, minus, narrow
 from attn_jax.ops.attention.intervals import static_integer
 from attn_jax.ops.attention.mask_algebra import check_held
 from attn_jax.ops.attention.masks import (
@@ -30,6 +30,7 @@ from attn_jax.ops.attention.masks import (
     Shifted,
     SlidingWindow,
     check_per_batch,
+    per_batch,
 )
 from attn_jax.ops.attention.user_functions import check_function
 from attn_jax.ops.layout import to_rank
@@ -52,7 +53,7 @@ def one_mask(
     """All of them as one mask, None where nothing is hidden; `scores` is [..., N, T, S]."""
     masks = [
         Causal() if is_causal else None,
-        _window(local_window_size),
+        _window(local_window_size, q_offset, scores[-2:]),
         _given(mask, scores),
         _segments(segment_ids, q_offset, scores),
         *_lengths(query_seq_lengths, key_value_seq_lengths, q_offset, scores),
@@ -86,35 +87,55 @@ def _given(mask: ArrayLike | Mask | Callable[..., Array] | None, scores: tuple[i
     return Dense(to_rank("mask", allowed, scores))
 
 
-def _window(size: Window | None) -> Mask | None:
+def _window(size: Window | None, q_offset: ArrayLike, lengths: tuple[int, ...]) -> Mask | None:
     """`local_window_size` as in jax.nn: (left, right), or one number for both; `q - left <= k <= q + right`."""
     if size is None:
         return None
     pair: Any = size if isinstance(size, (tuple, list)) or np.ndim(size) else (size, size)
     try:
-        left, right = (None if side is None else _side(side) for side in pair)
+        left, right = (None if side is None else _side(side, lengths) for side in pair)
     except (TypeError, ValueError):
         raise ValueError(
-            f"local_window_size: got {size!r}, wanted a number, or a pair (left, right) of them, None for no limit"
+            f"local_window_size: got {size!r}, wanted a number, or a pair (left, right) of numbers or arrays "
+            f"that broadcast to [T, S] = {list(lengths)}, None for no limit"
         ) from None
     if all(side is None or (isinstance(side, int) and side >= 0) for side in (left, right)):
         return SlidingWindow(left, right)
-    sides = None if right is None else Causal(right), None if left is None else ~Causal(~left)  # ~left = -left - 1
-    return reduce(and_, [side for side in sides if side is not None])
+    limits = [] if right is None else [_limit(right, q_offset, after=True)]
+    limits += [] if left is None else [_limit(left, q_offset, after=False)]
+    return reduce(and_, limits)
 
 
-def _side(side: Any) -> Any:
-    """One side as an int, traced where it is traced: as places are whole, `k <= q + right` rounds it down."""
-    if not isinstance(side, Tracer):
+def _limit(side: Any, q_offset: ArrayLike, *, after: bool) -> Mask:
+    """The keys at most so far after a query, or before it."""
+    if np.ndim(side) == 0:
+        return Causal(side) if after else ~Causal(~side)  # ~side = -side - 1
+
+    def near(b: Array, h: Array, q: Array, k: Array) -> Array:
+        t = minus(q, per_batch(q_offset, b))
+        limit = side[t if side.shape[0] > 1 else 0, k if side.shape[1] > 1 else 0]
+        return at_most(k, q, limit) if after else at_most(q, k, limit)
+
+    return MaskFn(near)
+
+
+def _side(side: Any, lengths: tuple[int, ...]) -> Any:
+    """One side as an int, traced where it is traced, or [T | 1, S | 1]: `k <= q + right` rounds it down."""
+    if np.size(side) != 1:
+        if not isinstance(side, Tracer) and np.isnan(side).any():
+            raise ValueError
+        side = to_rank("local_window_size", jnp.asarray(side), lengths)
+    elif not isinstance(side, Tracer):
         known = np.asarray(side).reshape(()).item()
         if not isinstance(known, (int, float)):
             raise ValueError
         return int(np.clip(np.floor(known), LEAST, MOST)) if isinstance(known, float) else narrow(int(known))
-    if side.size != 1 or not (jnp.issubdtype(side.dtype, jnp.floating) or side.dtype.kind in "biu"):
+    if not (jnp.issubdtype(side.dtype, jnp.floating) or side.dtype.kind in "biu"):
         raise ValueError
     if jnp.issubdtype(side.dtype, jnp.floating):
         side = jnp.floor(side).astype(jnp.float32).clip(LEAST, MOST - 127)  # the float32 next to MOST
-    return jnp.asarray(narrow(side), jnp.int32).reshape(())
+    side = jnp.asarray(narrow(side), jnp.int32)
+    return side.reshape(()) if side.size == 1 else side
 
 
 def _segments(ids: Any, q_offset: ArrayLike, scores: tuple[int, ...]) -> Mask | None:

@@ -37,6 +37,8 @@ def finish(result: Result, sinks: ArrayLike | None) -> tuple[Array, Array]:
 
 def answer(out: Array, lse: Array, query: Array, *, return_lse: bool, return_residual: bool) -> Any:
     """What a call gives: the output, alone or with lse, or with `jax.nn`'s residual: rounded, without a gradient."""
+    if query.ndim < 3:  # one query
+        out, lse = out.reshape(*query.shape[:-1], out.shape[-1]), lse.reshape(query.shape[:-1])
     if flag("return_lse", return_lse) and flag("return_residual", return_residual):
         raise ValueError("return_residual: got True beside return_lse=True, wanted one of the two")
     if return_residual:

@@ -13,12 +13,13 @@ from attn_jax.ops.attention.inputs import check_inputs
 from attn_jax.ops.attention.paths import choose
 
 COMPARED = (  # (seed, what is not left to chance)
-    (0, {"dtype": "float32", "local_window_size": (2, -1), "bias": "bool"}),
-    (6, {"dtype": "float32", "local_window_size": "traced"}),
-    (0, {"dtype": "bfloat16", "local_window_size": (-1, 3), "is_causal": False, "mask": None}),
-    (33, {"dtype": "bfloat16", "local_window_size": None, "bias": "bfloat16"}),
+    (0, {"dtype": "float32", "local_window_size": (2, -1), "bias": "bool", "scale": "K11", "heads": (4, 2)}),
+    (6, {"dtype": "float32", "local_window_size": "S and 1", "scale": "BKTS", "is_causal": False, "mask": None}),
+    (0, {"dtype": "bfloat16", "local_window_size": (-1, 3), "is_causal": False, "mask": None, "scale": "S"}),
+    (33, {"dtype": "bfloat16", "local_window_size": "traced", "bias": "bfloat16", "is_causal": False}),
+    (6, {"dtype": "float32", "local_window_size": None, "rank": 2, "mask": None, "is_causal": False}),
 )
-SHAPED = range(100, 150)
+SHAPED = range(470, 498)
 
 
 def test_random_calls_give_what_jax_nn_gives():
