@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from attn_jax.errors import ConfigError
 from attn_jax.lab.cost.sizes import count_parameters
 from attn_jax.models import AnyModelConfig
 from attn_jax.types import IO
@@ -22,7 +23,15 @@ def match_parameters(config: AnyModelConfig, target: int, io: IO) -> tuple[AnyMo
 
     Returns:
       (the model resized, None or one sentence).
+
+    Raises:
+      ConfigError: the reference has no parameters to be matched.
     """
+    if target == 0:
+        raise ConfigError(
+            "match: the reference has no parameters but tables of tokens, places and readout, wanted some to match the "
+            "others to; give another reference, or match=None"
+        )
     matched = _nearest(config.resized, target, io, step=config.divisor)
     if _miss(matched, target, io) > TOLERANCE and matched.trimmed(1) is not None:
         trimmed = _nearest(matched.trimmed, target, io)

@@ -72,6 +72,11 @@ def test_what_cannot_be_reached_is_said():
     assert "off, the nearest it can be made" in note
 
 
+def test_a_reference_without_parameters_is_none():
+    with pytest.raises(ConfigError, match=r"^match: the reference has no parameters .* or match=None"):
+        match_parameters(REFERENCE, 0, IO_TOKENS)
+
+
 def study(**changes):
     models = {"transformer": REFERENCE, "lstm": ModelConfig(mixers=(LSTM(),))}
     return replace(Study("s", AssociativeRecall(), models, TrainConfig(), EvaluateConfig()), **changes)

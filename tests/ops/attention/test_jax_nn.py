@@ -66,6 +66,33 @@ def test_a_residual_has_no_gradient_and_lse_has():
         dot_product_attention(ones, ones, ones, return_residual=True, return_lse=True)
 
 
+def test_the_page_says_what_jax_nn_does():
+    """What docs/attention.md says of `jax.nn` where ours differs: were it to change, the page would be wrong."""
+    ones, values = np.ones((2, 1, 4), np.float32), np.array([[[1.0]], [[3.0]]], np.float32) * np.ones(4, np.float32)
+    first = np.array([[True, False], [False, False]])  # row 0 sees key 0, row 1 nothing
+    theirs, hidden = jax.nn.dot_product_attention, np.where([[1], [0]], 0, -np.inf).astype(np.float32)
+
+    @jax.jit
+    def run(bad):
+        def loss(query):
+            return theirs(query, ones * bad, values, mask=first)[0].sum()
+
+        return (
+            theirs(ones, ones, values, mask=first)[:, 0, 0],
+            theirs(ones, ones, values, query_seq_lengths=[1])[:, 0, 0],
+            theirs(ones, ones, values, hidden)[:, 0, 0],
+            theirs(ones, ones, values * bad, mask=first)[:, 0, 0],
+            jax.grad(loss)(ones)[0, 0],
+            theirs(*(np.full((2, 1, 4), 3, np.int32),) * 3)[:, 0, 0],
+            theirs(ones[0], ones[0], values[1])[0],
+        )
+
+    nan = np.nan
+    want = ([1, 2], [2, 0], [2, nan], [nan, nan], [nan] * 4, [0, 0], [3] * 4)
+    for got, row in zip(run(np.array([[[1.0]], [[nan]]], np.float32)), want, strict=True):
+        np.testing.assert_allclose(got, row, rtol=1e-6)
+
+
 @pytest.mark.parametrize("T", [4, 512])
 def test_xla_is_the_faster_of_our_paths(T):
     x = check_inputs(*jnp.zeros((3, 1, T, 1, 2)))
