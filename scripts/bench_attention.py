@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Column, Table
+from script_words import count, pattern, to_write
 
 PASSES = {"forward": False, "forward + backward": True}
 RIVALS = ("torch SDPA", "jax.nn")
@@ -190,10 +191,10 @@ def _number(x: float | None, unit: float = 1) -> str:
 def parse(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=re.compile, default=re.compile("^(?!tiny)"), help="cases that this matches")
-    parser.add_argument("--who", type=re.compile, default=re.compile(""), help="contenders that this matches")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds; 5 by default")
-    parser.add_argument("--out", type=Path, help="where to write all figures as JSON")
+    parser.add_argument("--only", type=pattern, default=re.compile("^(?!tiny)"), help="cases that this matches")
+    parser.add_argument("--who", type=pattern, default=re.compile(""), help="contenders that this matches")
+    parser.add_argument("--repeats", type=count, default=5, help="rounds; 5 by default")
+    parser.add_argument("--out", type=to_write, help="where to write all figures as JSON")
     parser.add_argument("--profile", metavar="NAME", help="trace one case instead, and print its operations")
     parser.add_argument("--profile-dir", type=Path, default=Path("results/profile"), help="where its trace goes")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")

@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from bench_attention import environment, pin_one_core
+from script_words import count, pattern
 
 HISTORY = Path(__file__).parent.parent / "benchmarks" / "history.jsonl"
 COMPARED = 5  # rows
@@ -145,8 +146,8 @@ def commit_here() -> str:
 def parse(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=re.compile, default=re.compile(""), help=f"groups: {', '.join(MEASURES)}")
-    parser.add_argument("--repeats", type=int, default=9, help="rounds; 9 by default")
+    parser.add_argument("--only", type=pattern, default=re.compile(""), help=f"groups: {', '.join(MEASURES)}")
+    parser.add_argument("--repeats", type=count, default=9, help="rounds; 9 by default")
     parser.add_argument("--check", action="store_true", help="append nothing; end with 1 where a measure got slower")
     return parser.parse_args(words)
 
@@ -154,6 +155,9 @@ def parse(words: list[str]) -> argparse.Namespace:
 def main(words: list[str]) -> int:
     """Measures, compares, and keeps."""
     arguments = parse(words)
+    if not any(map(arguments.only.search, MEASURES)):
+        print(f"--only: {arguments.only.pattern} is in none of the groups, {', '.join(MEASURES)}", file=sys.stderr)
+        return 2
     facts, commit = environment(pin_one_core()), commit_here()  # pinned before jax is imported
     history, slower = read(HISTORY), []
     for measure, cpu_ms in taken(arguments.only, arguments.repeats):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench_attention import environment, pin_one_core
 from bench_timing import interleaved
+from script_words import count
 
 FORMS = ("recurrent", "chunked", "parallel")
 LONGEST_PARALLEL = 1024  # a matrix of all pairs of places beyond
@@ -145,7 +146,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--groups", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="GROUP")
-    parser.add_argument("--repeats", type=int, default=9, help="rounds; 9 by default")
+    parser.add_argument("--repeats", type=count, default=9, help="rounds; 9 by default")
     parser.add_argument("--check", action="store_true", help="end with 1 where a target is missed")
     return parser.parse_args(words)
 

@@ -10,6 +10,7 @@ GPU instead.
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Any
 
 from bench_attention import environment, pin_one_core
 from bench_timing import interleaved
+from script_words import count
 
 PASSES = ("forward", "forward + backward")
 KINDS = ("real", "complex")
@@ -78,12 +80,19 @@ def line_of(row: Row) -> str:
     return f"{row.kind:7} {row.size} T {row.length:5} {row.passes:18} {'  '.join(told)}  fastest: {row.fastest}"
 
 
+def _size(text: str) -> str:
+    """A batch and a width, as in 16x64."""
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted BxP, such as 16x64")
+    return text
+
+
 def parse(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lengths", nargs="+", type=int, metavar="T", default=[64, 256, 1024, 4096])
-    parser.add_argument("--sizes", nargs="+", metavar="BxP", default=["1x64", "16x64"])
-    parser.add_argument("--repeats", type=int, default=9, help="rounds; 9 by default")
+    parser.add_argument("--lengths", nargs="+", type=count, metavar="T", default=[64, 256, 1024, 4096])
+    parser.add_argument("--sizes", nargs="+", type=_size, metavar="BxP", default=["1x64", "16x64"])
+    parser.add_argument("--repeats", type=count, default=9, help="rounds; 9 by default")
     return parser.parse_args(words)
 
 

@@ -16,6 +16,7 @@ from statistics import median
 from bench_attention import environment, pin_one_core
 from rich.console import Console
 from rich.table import Column, Table
+from script_words import count
 
 BATCH_SIZE = 128
 LIMIT_MS = 2.0
@@ -90,7 +91,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", metavar="NAME", help="registered names; all by default")
-    parser.add_argument("--repeats", type=int, default=50, help="calls; 50 by default")
+    parser.add_argument("--repeats", type=count, default=50, help="calls; 50 by default")
     parser.add_argument("--check", action="store_true", help="end with 1 where a task is over its limit")
     return parser.parse_args(words)
 

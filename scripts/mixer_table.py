@@ -78,7 +78,7 @@ def is_stale(page: str, new: str) -> bool:
 
 def main(words: list[str]) -> int:
     """Writes, or checks."""
-    parser = page_parser(__doc__, PAGE)
+    parser = page_parser(__doc__, PAGE, MARKS)
     parser.add_argument("--measure", action="store_true", help="measure the times too")
     arguments = parser.parse_args(words)
     core = pin_one_core() if arguments.measure else None

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TypeAlias
 
+from script_words import a_file
+
 Marks: TypeAlias = tuple[str, str]  # the line before the table, and the one after it
 
 
@@ -38,11 +40,19 @@ def put_between(page: str, marks: Marks, table: str) -> str:
     return before + table + after
 
 
-def page_parser(description: str | None, page: Path) -> argparse.ArgumentParser:
-    """The options that these scripts share."""
+def page_parser(description: str | None, page: Path, marks: Marks) -> argparse.ArgumentParser:
+    """The options that these scripts share; a page without the marks is refused before anything is counted."""
+
+    def marked(text: str) -> Path:
+        try:
+            between(a_file(text).read_text(encoding="utf-8"), marks)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"got {text!r}: {error}") from error
+        return Path(text)
+
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where the page is stale")
-    parser.add_argument("--page", type=Path, default=page, help=f"the page; docs/{page.name} by default")
+    parser.add_argument("--page", type=marked, default=page, help=f"the page; docs/{page.name} by default")
     return parser
 
 

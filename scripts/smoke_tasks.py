@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from script_words import count, to_write
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.mixers import LSTM, Attention
 from attn_jax.models import ModelConfig
+from attn_jax.platforms import cpu_cores
 from attn_jax.tasks import TASKS, Task
 
 ROWS = Path("results/smoke_tasks.jsonl")
@@ -59,9 +61,9 @@ def main() -> None:
     """Runs what is missing and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=None, metavar="NAME")
-    parser.add_argument("--seconds", type=float, default=50.0, help="a model's time on one core")
-    parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--page", type=Path, default=Path("docs/task_smoke.md"))
+    parser.add_argument("--seconds", type=count, default=50.0, help="a model's time on one core")
+    parser.add_argument("--cores", nargs="+", type=int, choices=cpu_cores(), default=[0, 1])
+    parser.add_argument("--page", type=to_write, default=Path("docs/task_smoke.md"))
     options = parser.parse_args()
     kept = {(row["task"], row["model"]): row for row in read_rows(ROWS) if row["task"] in TASKS}
     wanted = [(t, m) for t in options.tasks or TASKS for m in MODELS if options.tasks or (t, m) not in kept]

@@ -80,7 +80,7 @@ def _same(line: str, wanted: str) -> bool:
 
 def main(words: list[str]) -> int:
     """Writes, or checks."""
-    arguments = page_parser(__doc__, PAGE).parse_args(words)
+    arguments = page_parser(__doc__, PAGE, MARKS).parse_args(words)
     rows = list_tasks()
     if missing := {row["missing"] for row in rows} - {None}:
         print(*missing, sep="\n", file=sys.stderr)

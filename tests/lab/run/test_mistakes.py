@@ -403,6 +403,51 @@ def test_names_that_are_wrong(name, attempt, tmp_path):
     attempt(words, code, said)
 
 
+# --- words of the command: (words, what is said); tests/commands/test_cli.py has those that are nearly right ---
+MY = ["compare", "--config=my.py"]
+USAGE = {
+    "no such option": (["report", "x", "--nope"], "--nope: no such option"),
+    "no such option of one letter": (["compare", "-c", "my.py"], "-c: no such option, did you mean --config?"),
+    "an option without a command": (["-x"], "-x: got no command before it"),
+    "help of no command": (["help", "dance"], "dance: no such command"),
+    "a very long command": (["x" * 5000], "no such command"),
+    "no config": (["compare", "--config"], "argument --config: expected one argument"),
+    "an empty config": (["compare", "--config="], "no such config file"),
+    "no model": (["train", *MY[1:], "--model"], "argument --model: expected one argument"),
+    "an empty model": (["train", *MY[1:], "--model="], "--model: got '', did you mean mine?"),
+    "no folder": ([*MY, "--workdir"], "argument --workdir: expected one argument"),
+    "no platform": (["devices", "--platform"], "argument --platform: expected one argument"),
+    "another platform": (["devices", "--platform=abacus"], "--platform: got 'abacus', wanted one of auto, cpu"),
+    "a flag with a value": ([*MY, "--yes=no"], "argument --yes: ignored explicit argument 'no'"),
+    "a bare --": (["compare", "--", "--config=my.py"], "--: no such option"),
+    "a report of nothing named": (["report"], "arguments are required: directory"),
+    "two reports": (["report", "a", "b"], "b: attn-jax report takes no such word"),
+    "no bytes of UTF-8": (["report", "\udcff"], ": holds no study"),
+    "devices of a kind": (["devices", "cpu"], "cpu: attn-jax devices takes no such word"),
+    "a list of two": (["list", "mixers", "extra"], "extra: attn-jax list takes no such word"),
+    "show what cannot be": (["show", "mixer", "gru"], "argument what: got 'mixer', wanted one of task"),
+    "show no such task": (["show", "task", "nope"], "task: got 'nope', the nearest of"),
+    "a length in words": (["show", "task", "parity", "--length=x"], "argument --length: invalid int value: 'x'"),
+    "a length of none": (["show", "task", "parity", "--length=0"], "--length=0: "),
+    "a key of a half": (["show", "task", "parity", "--key=1.5"], "argument --key: invalid int value: '1.5'"),
+    "check what cannot be": (["check", "model", "x"], "argument what: got 'model', wanted one of mixer, task"),
+    "check no such mixer": (["check", "mixer", "nope"], "mixer: got 'nope', the nearest of"),
+    "check no such class": (["check", "task", "my.py:Nope"], "my.py: has no 'Nope', wanted one of MyTask"),
+    "a field without a value": ([*MY, "--config.train.steps"], "--config.train.steps: got nothing, wanted a whole"),
+    "a field of words": ([*MY, "--config.train.steps=many"], "--config.train.steps: got 'many', wanted a whole"),
+    "a group of fields": ([*MY, "--config.train=5"], "--config.train: got '5' for a group of fields"),
+    "a field of no model": ([*MY, "--config.models.nope.d-model=3"], "no such field, wanted one of mine"),
+    "a rate past floats": ([*MY, "--config.train.learning-rates=1e400"], "train.learning_rates: got (inf,)"),
+}
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_words_that_are_wrong(name, attempt, tmp_path):
+    words, said = USAGE[name]
+    write_config(tmp_path)
+    attempt(words, 2, said)
+
+
 # --- the machine ---
 ERRORS = {
     errno.ENOSPC: "no space left on device; free some space",
@@ -509,6 +554,7 @@ def test_the_table_is_long_enough():
         FIELDS,
         LINES,
         NAMES,
+        USAGE,
         ERRORS,
     )
     assert sum(map(len, tables)) >= 60
