@@ -20,6 +20,7 @@ from attn_jax.config import Study
 from attn_jax.config.codec import own_class
 from attn_jax.config.own_code import file_of, folder_of, found_from, is_own
 from attn_jax.errors import ConfigError
+from attn_jax.files import naming
 
 
 def hashed_sources(study: Study, model: str, known: Collection[str] | None = None) -> dict[str, str]:
@@ -77,7 +78,9 @@ def keep_sources(study: Study, directory: Path) -> None:
     for name, path in (item for model in study.models for item in source_files(study, model).items()):
         copy = directory / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
+        source = path.read_bytes()
+        with naming(copy):
+            copy.write_bytes(source)
 
 
 def own_classes(value: Any) -> Iterator[type]:

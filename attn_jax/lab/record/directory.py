@@ -82,17 +82,19 @@ def locked(directory: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     Raises:
       MachineError: another process holds it; names the holder.
     """
-    with (directory / "lock").open("a+", encoding="utf-8") as file:
+    path = directory / "lock"
+    with path.open("a+b", buffering=0) as file:  # nothing is left to be written, and to fail, when it is closed
         deadline = time.monotonic() + wait_seconds
         while not _try_lock(file):
             if time.monotonic() >= deadline:
                 file.seek(0)
-                holder = file.read().strip() or "another process"
+                holder = file.read().decode(errors="replace").strip() or "another process"
                 raise MachineError(f"{directory} is in use by {holder}. Wait for it, or give another --workdir.")
             time.sleep(0.05)
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
+        holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        with naming(path):
+            file.write(holder.encode())
         yield
 
 

@@ -130,7 +130,9 @@ def record_environment(directory: Path, environment: dict[str, Any]) -> None:
 
 def _refuse_strangers(directory: Path) -> None:
     if directory.is_dir() and any(directory.iterdir()) and not (directory / "study.json").exists():
-        strangers = sorted(path.name for path in directory.iterdir() if path.name not in ("lock", "study.json.part"))
+        begun = {"lock", "study.json.part"}  # what was cut off before it was one: study.json is written last
+        begun |= {"sources"} if (directory / "lock").exists() else set()
+        strangers = sorted(path.name for path in directory.iterdir() if path.name not in begun)
         if strangers:
             raise ConfigError(f"{directory}: holds {strangers[0]} and no study; give an empty or new --workdir")
 
