@@ -111,7 +111,7 @@ def _limit(side: Any, q_offset: ArrayLike, *, after: bool) -> Mask:
     if np.ndim(side) == 0:
         return Causal(side) if after else ~Causal(~side)  # ~side = -side - 1
 
-    def near(b: Array, h: Array, q: Array, k: Array) -> Array:
+    def near(b: ArrayLike, h: ArrayLike, q: ArrayLike, k: ArrayLike) -> Array:
         t = minus(q, per_batch(q_offset, b))
         limit = side[t if side.shape[0] > 1 else 0, k if side.shape[1] > 1 else 0]
         return at_most(k, q, limit) if after else at_most(q, k, limit)

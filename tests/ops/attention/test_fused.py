@@ -329,6 +329,7 @@ BOTH = {  # changed arguments: what both refuse
     "mixed": ({"key": KEY.astype(np.float32)}, "key: got float32"),
     "no rows": ({"query": QUERY[:, :0]}, r"query, key: got shapes \(2, 0, 4, 8\)"),
     "score_mod": ({"score_mod": lambda score, b, h, q, k: score * 2}, "score_mod: got function"),
+    "scales": ({"scale": np.ones(S, np.float32)}, r"scale: got shape .*: a scalar"),
     "dropout": ({"dropout_rate": 0.5, "dropout_key": np.zeros(2, np.uint32)}, "dropout_rate: got 0.5"),
     "precision": ({"precision": "highest"}, "precision: got 'highest'"),
     "offset": ({"is_causal": True, "q_offset": np.array([0, 1])}, r"q_offset: got one that is traced or \[B\]"),

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from attention_cases import blockwise, dense, draw, jit
 from jax_nn_cases import CHOICES, differences, draw_call
 
 from attn_jax.ops.attention.dot_product import dot_product_attention
@@ -52,6 +53,24 @@ def test_a_mask_of_another_meaning_is_seen():
     theirs = jax.nn.dot_product_attention(*arrays, local_window_size=(2, 0))
     np.testing.assert_allclose(dot_product_attention(*arrays, local_window_size=[2, 0]), theirs, atol=1e-5)
     assert np.abs(wide(*arrays, local_window_size=(2, 0)) - theirs).max() > 0.01
+
+
+@pytest.mark.parametrize("attention", [dense, blockwise])
+def test_windows_of_keys_and_queries_move_with_the_offset(attention):
+    """Rows 2 and on, alone: each keeps its own number, at a position that is moved."""
+    query, key, value = draw(3, lead=(), T=6)
+    of_keys, of_queries = np.array([0, 3, 1, 0, 2, 5, 0]), np.array([[1], [0], [4], [2], [3], [0]])
+
+    @jit
+    def run(query, key, value, offset):
+        whole = attention(query, key, value, local_window_size=(of_keys, of_queries))
+        rows = attention(query[2:], key, value, local_window_size=(of_keys, of_queries[2:]), q_offset=offset)
+        return whole[2:], rows, whole
+
+    want, rows, whole = run(query, key, value, 2)
+    np.testing.assert_allclose(rows, want, atol=1e-6)
+    theirs = jax.nn.dot_product_attention(query, key, value, local_window_size=(of_keys, of_queries))
+    np.testing.assert_allclose(whole, theirs, atol=1e-5)
 
 
 def test_a_residual_has_no_gradient_and_lse_has():
