@@ -14,9 +14,9 @@ from written_study import layout_of
 from attn_jax import blame
 from attn_jax.cli import main
 from attn_jax.errors import ConfigError
-from attn_jax.lab.plan.prepared import Prepared
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.run import block, session
-from attn_jax.lab.run.session import claimed
+from attn_jax.lab.run.session import opened
 
 CONFIG = """
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def run(monkeypatch, tmp_path, capfd):
     open_file, found = Path.open, {}
     compile_programs, study_facts = block.compile_programs, session.study_facts
 
-    def opened(path, mode="r", buffering=-1, encoding=None, errors=None, newline=None):
+    def open_on_disk(path, mode="r", buffering=-1, encoding=None, errors=None, newline=None):
         if mode not in ("w", "wb", "a+", "a+b"):
             return open_file(path, mode, buffering, encoding, errors, newline)
         raw = File(path, mode.replace("b", ""))
@@ -84,11 +84,11 @@ def run(monkeypatch, tmp_path, capfd):
     def compiled_once(*arguments):
         return found.get("programs") or found.setdefault("programs", compile_programs(*arguments))
 
-    def facts_once(prepared):
-        return found.get("facts") or found.setdefault("facts", study_facts(prepared))
+    def facts_once(plan):
+        return found.get("facts") or found.setdefault("facts", study_facts(plan))
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(Path, "open", open_on_disk)
     monkeypatch.setattr(blame, "_NOT_THE_USERS", (*blame._NOT_THE_USERS, __file__))
     monkeypatch.setattr(block, "compile_programs", compiled_once)
     monkeypatch.setattr(block, "_keep_compiled", lambda directory: None)  # a setting of this process
@@ -126,7 +126,7 @@ def test_a_disk_that_is_full_again_and_again(run):
 def test_a_folder_of_sources_alone_is_another_s(tmp_path):
     """One with a lock is a study whose study.json did not fit."""
     (tmp_path / "sources").mkdir()
-    prepared = Prepared(get_config())
+    plan = StudyPlan(get_config())
     refused = pytest.raises(ConfigError, match="holds sources and no study")
-    with refused, claimed(tmp_path, prepared, layout_of(prepared)):
+    with refused, opened(tmp_path, plan, layout_of(plan)):
         pass
