@@ -56,40 +56,47 @@ X = floats(1, 3, 8)
 MLP = {"up": {"w": floats(8, 2), "b": floats(2)}, "down": {"w": floats(2, 8), "b": floats(8)}}
 
 CALLS = {  # module.function: arguments by name; static ones that no table could vary stand in STATIC
-    "ops.attention.dot_product_attention": TAKEN | RULES | CALLED | RETURNED | {"block_sizes": (2, 2)},
-    "ops.cache.append_cache": {"cache": RING, "key": HEADS, "value": HEADS, "valid": ROW},
-    "ops.cache.init_cache": {"batch_size": 1, "max_length": 9, "num_kv_heads": 2, "head_dim": 4, "value_dim": 3}
+    "ops.attention.dot_product.dot_product_attention": TAKEN | RULES | CALLED | RETURNED | {"block_sizes": (2, 2)},
+    "ops.attention.cache.append_cache": {"cache": RING, "key": HEADS, "value": HEADS, "valid": ROW},
+    "ops.attention.cache.init_cache": {
+        "batch_size": 1,
+        "max_length": 9,
+        "num_kv_heads": 2,
+        "head_dim": 4,
+        "value_dim": 3,
+    }
     | {"window": 2, "chunk": 2},
-    "ops.cache.update_cache": {"cache": CACHE, "key": HEADS, "value": HEADS, "valid": ROW},
-    "ops.cells.gru_step": {"params": THREE, "h": floats(1, 3), "x": floats(1, 2)},
-    "ops.cells.lstm_step": {"params": FOUR, "state": (floats(1, 3), floats(1, 3)), "x": floats(1, 2)},
-    "ops.cells.rnn_step": {"params": CELL, "h": floats(1, 3), "x": floats(1, 2)},
-    "ops.cells.scan_cell": {"step": attn_jax.rnn_step, "params": CELL, "x": floats(1, 3, 2)}
+    "ops.attention.cache.update_cache": {"cache": CACHE, "key": HEADS, "value": HEADS, "valid": ROW},
+    "ops.recurrence.cells.gru_step": {"params": THREE, "h": floats(1, 3), "x": floats(1, 2)},
+    "ops.recurrence.cells.lstm_step": {"params": FOUR, "state": (floats(1, 3), floats(1, 3)), "x": floats(1, 2)},
+    "ops.recurrence.cells.rnn_step": {"params": CELL, "h": floats(1, 3), "x": floats(1, 2)},
+    "ops.recurrence.cells.scan_cell": {"step": attn_jax.rnn_step, "params": CELL, "x": floats(1, 3, 2)}
     | {"state": jnp.zeros((1, 3)), "valid": ROW},
-    "ops.decode.cached_attention": TAKEN | {"cache": CACHE, "valid": ROW},
-    "ops.decode.decode_attention": {"query": HEADS, "cache": CACHE, "valid": ROW} | RULES,
-    "ops.delta_rule.delta_product": {
+    "ops.attention.decode.cached_attention": TAKEN | {"cache": CACHE, "valid": ROW},
+    "ops.attention.decode.decode_attention": {"query": HEADS, "cache": CACHE, "valid": ROW} | RULES,
+    "ops.recurrence.delta_rule.delta_product": {
         "q": HEADS,
         "k": HEADS[:, :, None],
         "v": HEADS[:, :, None],
         "beta": BETA[:, :, None],
     }
     | {"log_decay": -abs(BETA), "initial": floats(1, 2, 4, 4), "chunk_size": 2},
-    "ops.delta_rule.delta_rule": QKV
+    "ops.recurrence.delta_rule.delta_rule": QKV
     | {"beta": BETA, "log_decay": -abs(BETA), "initial": floats(1, 2, 4, 4), "chunk_size": 2},
-    "ops.dense.attention_reference": TAKEN | RULES | CALLED | RETURNED,
-    "ops.dense.attention_weights": {"query": HEADS, "key": HEADS} | RULES | CALLED,
-    "ops.feature_maps.elu_plus_one": {"x": X},
-    "ops.feature_maps.orthogonal_projection": {"key": KEY, "num_features": 3, "head_dim": 2},
-    "ops.feature_maps.positive_random_features": {"x": X, "projection": floats(3, 8)},
-    "ops.feature_maps.relu": {"x": X},
-    "ops.gated_linear_attention.gated_linear_attention": QKV
+    "ops.attention.dense.attention_reference": TAKEN | RULES | CALLED | RETURNED,
+    "ops.attention.dense.attention_weights": {"query": HEADS, "key": HEADS} | RULES | CALLED,
+    "ops.recurrence.feature_maps.elu_plus_one": {"x": X},
+    "ops.recurrence.feature_maps.orthogonal_projection": {"key": KEY, "num_features": 3, "head_dim": 2},
+    "ops.recurrence.feature_maps.positive_random_features": {"x": X, "projection": floats(3, 8)},
+    "ops.recurrence.feature_maps.relu": {"x": X},
+    "ops.recurrence.gated_linear_attention.gated_linear_attention": QKV
     | {"log_decay": -abs(HEADS), "initial": floats(1, 2, 4, 4), "chunk_size": 2},
-    "ops.linear_attention.linear_attention": QKV | {"initial": floats(1, 2, 4, 5), "normalise": True, "chunk_size": 2},
-    "ops.linear_scan.linear_scan": {"a": floats(1, 3), "b": floats(1, 3), "initial": floats(1), "axis": 1},
-    "ops.merge.merge_attention": {"outs": floats(2, 3, 1, 4), "lses": floats(2, 3, 1), "axis": 0},
-    "ops.mlstm.mlstm": QKV | {"log_input": BETA, "log_forget": BETA, "chunk_size": 2},
-    "ops.newton_scan.newton_scan": {"f": lambda p, h, x: 0.5 * h + x, "params": (), "initial": floats(2)}
+    "ops.recurrence.linear_attention.linear_attention": QKV
+    | {"initial": floats(1, 2, 4, 5), "normalise": True, "chunk_size": 2},
+    "ops.recurrence.linear_scan.linear_scan": {"a": floats(1, 3), "b": floats(1, 3), "initial": floats(1), "axis": 1},
+    "ops.attention.merge.merge_attention": {"outs": floats(2, 3, 1, 4), "lses": floats(2, 3, 1), "axis": 0},
+    "ops.recurrence.mlstm.mlstm": QKV | {"log_input": BETA, "log_forget": BETA, "chunk_size": 2},
+    "ops.recurrence.newton_scan.newton_scan": {"f": lambda p, h, x: 0.5 * h + x, "params": (), "initial": floats(2)}
     | {"xs": floats(3, 2), "max_iterations": 2},
     "ops.norms.layer_norm": {"x": X, "gain": floats(8), "bias": floats(8), "eps": 1e-6},
     "ops.norms.rms_norm": {"x": X, "gain": floats(8), "eps": 1e-6},
@@ -100,17 +107,27 @@ CALLS = {  # module.function: arguments by name; static ones that no table could
     | {"bidirectional": True},
     "ops.positions.rotary": {"x": HEADS, "positions": PLACES, "base": 10.0, "dim": 2, "interleaved": True},
     "ops.positions.sinusoidal": {"positions": PLACES, "d_model": 8, "base": 10.0},
-    "ops.retrieval.attend": {"query": floats(2), "keys": floats(3, 2), "values": floats(3, 2), "mask": ROW[0]},
-    "ops.retrieval.single_head_attention": {"query": X, "key": X, "value": X, "mask": ROW},
-    "ops.similarities.additive": {"query": floats(2), "keys": floats(3, 2), "w_q": floats(2, 4), "w_k": floats(2, 4)}
+    "ops.attention.retrieval.attend": {
+        "query": floats(2),
+        "keys": floats(3, 2),
+        "values": floats(3, 2),
+        "mask": ROW[0],
+    },
+    "ops.attention.retrieval.single_head_attention": {"query": X, "key": X, "value": X, "mask": ROW},
+    "ops.attention.similarities.additive": {
+        "query": floats(2),
+        "keys": floats(3, 2),
+        "w_q": floats(2, 4),
+        "w_k": floats(2, 4),
+    }
     | {"v": floats(4)},
-    "ops.similarities.bilinear": {"query": floats(2), "keys": floats(3, 2), "weights": floats(2, 2)},
-    "ops.similarities.cosine": {"query": floats(2), "keys": floats(3, 2), "strength": 2.0},
-    "ops.similarities.dot_product": {"query": floats(2), "keys": floats(3, 2)},
-    "ops.similarities.init_additive": {"key": KEY, "query_size": 2, "key_size": 3, "hidden_size": 4},
-    "ops.similarities.init_bilinear": {"key": KEY, "query_size": 2, "key_size": 3},
-    "ops.similarities.scaled_dot_product": {"query": floats(2), "keys": floats(3, 2)},
-    "ops.sinks.add_sinks": {"out": HEADS, "lse": BETA, "sinks": floats(2)},
+    "ops.attention.similarities.bilinear": {"query": floats(2), "keys": floats(3, 2), "weights": floats(2, 2)},
+    "ops.attention.similarities.cosine": {"query": floats(2), "keys": floats(3, 2), "strength": 2.0},
+    "ops.attention.similarities.dot_product": {"query": floats(2), "keys": floats(3, 2)},
+    "ops.attention.similarities.init_additive": {"key": KEY, "query_size": 2, "key_size": 3, "hidden_size": 4},
+    "ops.attention.similarities.init_bilinear": {"key": KEY, "query_size": 2, "key_size": 3},
+    "ops.attention.similarities.scaled_dot_product": {"query": floats(2), "keys": floats(3, 2)},
+    "ops.attention.sinks.add_sinks": {"out": HEADS, "lse": BETA, "sinks": floats(2)},
     "layers.conv.causal_conv": {"params": {"w": floats(2, 8), "b": floats(8)}, "x": X, "state": floats(1, 1, 8)}
     | {"valid": ROW},
     "layers.conv.init_causal_conv": {"key": KEY, "channels": 2, "kernel_size": 3, "use_bias": True},
@@ -147,24 +164,37 @@ CALLS = {  # module.function: arguments by name; static ones that no table could
 # Public, and not of arrays: (a class, a table, a function of functions); or tried by calls of its own below.
 NO_ARRAYS = {
     *("ops.arguments." + name for name in ("takes", "array", "floats", "integers", "whole", "flag", "random_key")),
-    *("ops.intervals." + name for name in ("block_map", "span", "unknown", "intersect", "unite", "complement")),
-    *("ops.intervals.static_integer", "ops.linear_scan.fastest_form", "ops.norms.accumulator", "ops.padding.prefix"),
+    *(
+        "ops.attention.intervals." + name
+        for name in ("block_map", "span", "unknown", "intersect", "unite", "complement")
+    ),
+    *(
+        "ops.attention.intervals.static_integer",
+        "ops.recurrence.linear_scan.fastest_form",
+        "ops.norms.accumulator",
+        "ops.padding.prefix",
+    ),
     *("ops.arguments." + name for name in ("share", "number", "scalar", "one_of")),
-    *("ops.scores.compose", "layers.rows.over_rows", "layers.decay.spared"),
+    *("ops.attention.scores.compose", "layers.rows.over_rows", "layers.decay.spared"),
     *("models.base.vocabulary", "models.decoder_only.decoder_only", "models.greedy.greedy_decode"),
-    *("models.sequence_model.classic", "models.stack.make_groups", "ops.explain.explain_attention"),
-    *("ops.chunks.decays_between", "ops.mlstm.stabilise", "models.decoder_only.pack"),  # inner forms
+    *("models.sequence_model.classic", "models.stack.make_groups", "ops.attention.explain.explain_attention"),
+    *(
+        "ops.recurrence.chunks.decays_between",
+        "ops.recurrence.mlstm.stabilise",
+        "models.decoder_only.pack",
+    ),  # inner forms
 }
 
 
 def documented():
     """Every function with an example, as module.function."""
     for package in ("ops", "layers", "nn", "models"):
-        for path in sorted((PACKAGE / package).glob("*.py")):
+        for path in sorted((PACKAGE / package).rglob("*.py")):
+            module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
             for node in ast.parse(path.read_text()).body:
                 public = isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
                 if public and ">>>" in (ast.get_docstring(node) or ""):
-                    yield f"{package}.{path.stem}.{node.name}"
+                    yield f"{module}.{node.name}"
 
 
 def function_of(name):
@@ -285,8 +315,8 @@ def test_a_list_that_is_read_wrongly_is_seen(monkeypatch):
 FREE = {"params", "cache", "step", "f", "xs", "position"}  # pytrees and functions
 SKIPPED = {
     ("layers.dropout.fold_in", "index"),  # JAX itself refuses it
-    ("ops.cells.lstm_step", "state"),
-    ("ops.cells.scan_cell", "state"),
+    ("ops.recurrence.cells.lstm_step", "state"),
+    ("ops.recurrence.cells.scan_cell", "state"),
 }
 
 
