@@ -58,7 +58,7 @@ def hidden(state):
 
 
 def as32(tree):
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), tree)
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), tree)
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -73,7 +73,7 @@ def test_a_sequence_equals_the_loop(name):
 
 @pytest.mark.parametrize("name", STEPS)
 def test_gradients_equal_finite_differences(name, x64):
-    p, x, state = jax.tree.map(jnp.asarray, drawn(name))
+    p, x, state = drawn(name)
 
     def total(p, x, state):
         y, last = scan_cell(STEPS[name][0], p, x, state)
@@ -85,10 +85,9 @@ def test_gradients_equal_finite_differences(name, x64):
 @pytest.mark.parametrize("name", STEPS)
 def test_padding_holds_the_state(name):
     p, x, state = map(as32, drawn(name))
-    valid = jnp.arange(T) < jnp.array([[3], [T]])
-    _, last = scan_cell(STEPS[name][0], p, x, state, valid)
-    _, short = scan_cell(STEPS[name][0], p, x[:, :3], state)
-    chex.assert_trees_all_close(jax.tree.map(lambda s: s[0], last), jax.tree.map(lambda s: s[0], short), atol=1e-6)
+    valid = np.arange(T) < np.array([[3], [T]])
+    run = jax.jit(lambda *inputs: jax.tree.map(lambda s: s[0], scan_cell(STEPS[name][0], *inputs)[1]))
+    chex.assert_trees_all_close(run(p, x, state, valid), run(p, x[:, :3], state), atol=1e-6)
 
 
 @pytest.mark.parametrize("valid", [[[0, 1]], [[False, True]], [[True]]], ids=["ints", "hole", "shape"])
@@ -110,40 +109,40 @@ def test_backward_keeps_the_gates_and_nothing_wider(name):
 
 def test_lstm_equals_flax():
     cell = nn.OptimizedLSTMCell(P)
-    x, h, c = jnp.ones((B, D)), jnp.full((B, P), 0.3), jnp.full((B, P), -0.2)
-    own = cell.init(jax.random.key(0), (c, h), x)["params"]
-    (c_want, h_want), _ = cell.apply({"params": own}, (c, h), x)
+    x, h, c = as32((np.ones((B, D)), np.full((B, P), 0.3), np.full((B, P), -0.2)))
+    own = jax.device_get(jax.jit(cell.init)(jax.random.key(0), (c, h), x)["params"])
+    (c_want, h_want), _ = jax.jit(cell.apply)({"params": own}, (c, h), x)
     order = "ifgo"
     p = {
-        "w_x": jnp.concatenate([own[f"i{gate}"]["kernel"] for gate in order], 1),
-        "w_h": jnp.concatenate([own[f"h{gate}"]["kernel"] for gate in order], 1),
-        "b": jnp.concatenate([own[f"h{gate}"]["bias"] for gate in order]),
+        "w_x": np.concatenate([own[f"i{gate}"]["kernel"] for gate in order], 1),
+        "w_h": np.concatenate([own[f"h{gate}"]["kernel"] for gate in order], 1),
+        "b": np.concatenate([own[f"h{gate}"]["bias"] for gate in order]),
     }
-    (h_got, c_got), _ = lstm_step(p, (h, c), x)
+    (h_got, c_got), _ = jax.jit(lstm_step)(p, (h, c), x)
     chex.assert_trees_all_close((h_got, c_got), (h_want, c_want), atol=1e-6)
 
 
 def test_gru_equals_flax():
     cell = nn.GRUCell(P)
-    x, h = jnp.linspace(-1, 1, B * D).reshape(B, D), jnp.full((B, P), 0.3)
-    own = cell.init(jax.random.key(0), h, x)["params"]
-    want, _ = cell.apply({"params": own}, h, x)
+    x, h = as32((np.linspace(-1, 1, B * D).reshape(B, D), np.full((B, P), 0.3)))
+    own = jax.device_get(jax.jit(cell.init)(jax.random.key(0), h, x)["params"])
+    want, _ = jax.jit(cell.apply)({"params": own}, h, x)
     p = {
-        "w_x": jnp.concatenate([own[f"i{gate}"]["kernel"] for gate in "rzn"], 1),
-        "w_h": jnp.concatenate([own[f"h{gate}"]["kernel"] for gate in "rzn"], 1),
-        "b": jnp.concatenate([own[f"i{gate}"]["bias"] for gate in "rzn"]),
-        "b_h": jnp.concatenate([jnp.zeros(2 * P), own["hn"]["bias"]]),
+        "w_x": np.concatenate([own[f"i{gate}"]["kernel"] for gate in "rzn"], 1),
+        "w_h": np.concatenate([own[f"h{gate}"]["kernel"] for gate in "rzn"], 1),
+        "b": np.concatenate([own[f"i{gate}"]["bias"] for gate in "rzn"]),
+        "b_h": np.concatenate([np.zeros(2 * P, np.float32), own["hn"]["bias"]]),
     }
-    chex.assert_trees_all_close(gru_step(p, h, x)[0], want, atol=1e-6)
+    chex.assert_trees_all_close(jax.jit(gru_step)(p, h, x)[0], want, atol=1e-6)
 
 
 def test_rnn_equals_flax():
     cell = nn.SimpleCell(P)
-    x, h = jnp.linspace(-1, 1, B * D).reshape(B, D), jnp.full((B, P), 0.3)
-    own = cell.init(jax.random.key(0), h, x)["params"]
-    want, _ = cell.apply({"params": own}, h, x)
+    x, h = as32((np.linspace(-1, 1, B * D).reshape(B, D), np.full((B, P), 0.3)))
+    own = jax.jit(cell.init)(jax.random.key(0), h, x)["params"]
+    want, _ = jax.jit(cell.apply)({"params": own}, h, x)
     p = {"w_x": own["i"]["kernel"], "w_h": own["h"]["kernel"], "b": own["i"]["bias"]}
-    chex.assert_trees_all_close(rnn_step(p, h, x)[0], want, atol=1e-6)
+    chex.assert_trees_all_close(jax.jit(rnn_step)(p, h, x)[0], want, atol=1e-6)
 
 
 def test_padding_holds_states_of_any_rank():

@@ -36,7 +36,7 @@ def oracle(q, k, v, log_decay, state):
 
 
 def as32(*arrays):
-    return tuple(jnp.asarray(x, jnp.float32) for x in arrays)
+    return tuple(np.asarray(x, np.float32) for x in arrays)
 
 
 def assert_close(got, want, tolerance=1e-5):
@@ -59,7 +59,8 @@ def test_an_error_in_a_form_is_seen(decay):
     """The oracle's broken twin: decays that reach one place too far are refused."""
     (q, k, v, log_decay), state = drawn(by_channel=decay == "channel")
     late = np.roll(log_decay, 1, 1)
-    got = gated_linear_attention(*as32(q, k, v, late), initial=as32(state)[0], form="parallel")
+    run = jax.jit(partial(gated_linear_attention, form="parallel"))
+    got = run(*as32(q, k, v, late), initial=as32(state)[0])
     with pytest.raises(AssertionError):
         assert_close(got, oracle(q, k, v, log_decay, state))
 
@@ -107,22 +108,24 @@ def test_gradients_of_all_forms_are_equal_at_decays_near_zero(decay):
 
 def test_digits_survive_a_strong_decay_nearby():
     """Between two places that forget little, the decay is exact although the places before forget e^-30 each."""
-    log_decay = jnp.full((1, 64, 1, 2), -30.0).at[:, 62:].set(-0.1)
-    k = jnp.zeros((1, 64, 1, 2)).at[:, 61].set(1.0)
+    places = np.arange(64)[None, :, None, None]
+    log_decay, k = as32(*(np.broadcast_to(x, (1, 64, 1, 2)) for x in (np.where(places < 62, -30, -0.1), places == 61)))
+    ones = np.ones((1, 64, 1, 2), np.float32)
+    run = jax.jit(partial(gated_linear_attention, form="parallel"))
     for decay in (log_decay, log_decay[..., 0]):
-        y, _ = gated_linear_attention(jnp.ones_like(k), k, jnp.ones((1, 64, 1, 1)), decay, form="parallel")
-        np.testing.assert_allclose(y[0, 61:, 0, 0], 2 * np.exp([0, -0.1, -0.2]), rtol=3e-7)
+        y, _ = run(ones, k, ones[..., :1], decay)
+        np.testing.assert_allclose(np.asarray(y)[0, 61:, 0, 0], 2 * np.exp([0, -0.1, -0.2]), rtol=3e-7)
 
 
 def assert_derivatives(total, args):
     """Forward, reverse, and forward over reverse along one direction, against central differences, in one program."""
     rng = np.random.default_rng(2)
-    direction = tuple(jnp.asarray(rng.normal(size=x.shape)) for x in args)
+    direction = tuple(rng.normal(size=x.shape) for x in args)
     gradient = jax.grad(total, argnums=tuple(range(len(args))))
     slopes = jax.jit(lambda args: (*jax.jvp(total, args, direction), *jax.jvp(gradient, args, direction)))
-    value, slope, grad, second = slopes(args)
-    (up, _, grad_up, _), (down, _, grad_down, _) = (
-        slopes(tuple(x + step * t for x, t in zip(args, direction, strict=True))) for step in (1e-5, -1e-5)
+    (value, slope, grad, second), (up, _, grad_up, _), (down, _, grad_down, _) = (
+        jax.device_get(slopes(tuple(x + step * t for x, t in zip(args, direction, strict=True))))
+        for step in (0, 1e-5, -1e-5)
     )
     assert np.isfinite(value)
     np.testing.assert_allclose(slope, (up - down) / 2e-5, rtol=1e-6)
@@ -134,8 +137,8 @@ def assert_derivatives(total, args):
 @pytest.mark.parametrize("form", FORMS)
 def test_every_derivative(form, x64):
     rng = np.random.default_rng(1)
-    q, k, v = (jnp.asarray(rng.normal(size=(1, 5, 1, 2))) for _ in range(3))
-    log_decay, state = jnp.asarray(-rng.uniform(size=(1, 5, 1, 2))), jnp.asarray(rng.normal(size=(1, 1, 2, 2)))
+    q, k, v = (rng.normal(size=(1, 5, 1, 2)) for _ in range(3))
+    log_decay, state = -rng.uniform(size=(1, 5, 1, 2)), rng.normal(size=(1, 1, 2, 2))
 
     def total(q, k, v, log_decay, state):
         y, last = gated_linear_attention(
@@ -161,11 +164,12 @@ def test_pieces_equal_the_whole_and_vmap_the_rows():
 
 def test_dtypes():
     inputs, state = drawn()
-    q, k, v, log_decay = (jnp.asarray(x, jnp.bfloat16) for x in inputs)
-    for run in (partial(gated_linear_attention, log_decay=log_decay), linear_attention):
+    q, k, v, log_decay = (np.asarray(x, jnp.bfloat16) for x in inputs)
+    for function in (partial(gated_linear_attention, log_decay=log_decay), linear_attention):
+        run = jax.jit(function)
         y, last = run(q, k, v)
         assert (y.dtype, last.dtype) == (jnp.bfloat16, jnp.float32)
-        assert run(q, k, v, initial=jnp.asarray(state, jnp.bfloat16))[1].dtype == jnp.bfloat16
+        assert run(q, k, v, initial=np.asarray(state, jnp.bfloat16))[1].dtype == jnp.bfloat16
 
 
 def test_feature_maps():
@@ -178,9 +182,10 @@ def test_random_features_estimate_softmax():
     """The mean over directions tends to exp(q . k / sqrt(H)); the directions of a block are orthogonal."""
     rng = np.random.default_rng(0)
     q, k = 0.7 * rng.normal(size=(2, 6, 4))
-    directions = orthogonal_projection(jax.random.key(0), 20_000, 4)
+    directions = np.asarray(jax.jit(orthogonal_projection, static_argnums=(1, 2))(jax.random.key(0), 20_000, 4))
     np.testing.assert_allclose(directions[:4] @ directions[:4].T, np.diag(np.sum(directions[:4] ** 2, -1)), atol=1e-5)
-    a, b = (positive_random_features(jnp.asarray(x, jnp.float32), directions) for x in (q, k))
+    features = jax.jit(positive_random_features)
+    a, b = (np.asarray(features(x, directions)) for x in as32(q, k))
     np.testing.assert_allclose(np.sum(a * b, -1), np.exp(np.sum(q * k, -1) / 2), rtol=0.1)
 
 

@@ -80,7 +80,7 @@ def test_equals_the_loop(form, kind, strict_ranks, x64):
     h, last = compiled(a, b, initial, form=form)
     require_equal((h, last), (loop(a, b, initial), loop(a, b, initial)[:, -1]), 1e-13)
     assert h.dtype == b.dtype
-    h, last = linear_scan(a, b, form=form)
+    h, last = compiled(a, b, form=form)
     require_equal((h, last), (loop(a, b, 0 * initial), loop(a, b, 0 * initial)[:, -1]), 1e-13)
 
 

@@ -142,8 +142,10 @@ def test_lanes_are_independent(unconverged, x64):
     together = jax.jit(jax.vmap(solve))(*jax.tree.map(lambda *leaves: np.stack(leaves), *lanes))
     assert together.converged.tolist() == [True, False, False]
     assert together.iterations[0] < 7
+    alone = jax.jit(solve)
+    together = jax.tree.map(np.asarray, together)
     for at, lane in enumerate(lanes):
-        require_equal(jax.tree.map(lambda leaf, at=at: leaf[at], together), jax.jit(solve)(*lane), 1e-12)
+        require_equal(jax.tree.map(lambda leaf, at=at: leaf[at], together), alone(*lane), 1e-12)
     assert np.isfinite(together.states[0]).all()
     if unconverged == "finish":
         assert np.isfinite(together.states[1]).all()
@@ -154,7 +156,8 @@ def test_lanes_are_independent(unconverged, x64):
 @pytest.mark.parametrize("length", [1, 2, 7, 16])
 def test_finishing_reaches_every_length(length, x64):
     p, h, xs = drawn(length=length, radius=3.0)
-    result = solved(mixing, "diagonal", p, h, xs, max_iterations=1, tolerance=-1.0)  # never reached
+    solve = partial(solved, mixing, "diagonal", max_iterations=1, tolerance=-1.0)  # never reached
+    result = jax.jit(solve)(p, h, xs)
     assert not result.converged
     require_equal(result.states, loop(p, h, xs), 1e-12)
 
@@ -181,14 +184,15 @@ def test_overflow_starts_again_from_the_exact_states():
     def f(p, h, x):
         return jax.nn.relu(p * h - 1e6 * jnp.maximum(h - 1e4, 0) + x)
 
-    xs = jnp.ones((64, 1))
-    result = newton_scan(f, 2.0, jnp.zeros(1), xs, max_iterations=64)
-    np.testing.assert_allclose(result.states, in_time(f, 2.0, jnp.zeros(1), xs), rtol=1e-5)
+    inputs = 2.0, np.zeros(1, np.float32), np.ones((64, 1), np.float32)
+    states = jax.jit(lambda *inputs: newton_scan(f, *inputs, max_iterations=64).states)(*inputs)
+    np.testing.assert_allclose(states, jax.jit(partial(in_time, f))(*inputs), rtol=1e-5)
 
 
 def test_a_state_of_any_shape_where_channels_do_not_mix():
-    xs = jnp.ones((T, 2, 3))
-    result = newton_scan(lambda p, h, x: jnp.tanh(p * h + x), 0.5, jnp.zeros((2, 3)), xs, jacobian="elementwise")
+    initial, xs = np.zeros((2, 3), np.float32), np.ones((T, 2, 3), np.float32)
+    solve = partial(newton_scan, lambda p, h, x: jnp.tanh(p * h + x), jacobian="elementwise")
+    result = jax.jit(solve)(0.5, initial, xs)
     assert result.states.shape == (T, 2, 3)
     assert bool(result.converged)
 
