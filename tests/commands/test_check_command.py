@@ -165,13 +165,19 @@ def test_an_instance_and_a_registered_name_are_found(check, monkeypatch):
     assert err == "attn-jax: mixer: got 'atention', did you mean attention or retention or linear_attention?\n"
 
 
+SOLVED = "inputs.sum(1, keepdims=True) % 2 + 0 * inputs"
+
+
 def test_a_task_too(check):
-    solved = "inputs.sum(1, keepdims=True) % 2 + 0 * inputs"
-    code, out, err = check(PARITY.replace("SOLVED", solved), ":Mine", "task")
+    code, out, err = check(PARITY.replace("SOLVED", SOLVED), ":Mine", "task")
     assert (code, err) == (0, "")
     assert out.startswith("checking task my.py:Mine on cpu\nmy.py:Mine keeps the contract of a task:\n")
     assert "  solve gives the targets where scored, from what was read so far alone" in out.splitlines()
-    code, _, err = check(PARITY.replace("SOLVED", solved.replace("% 2", "% 3")), ":Mine", "task")
+
+
+@pytest.mark.programs(16)
+def test_a_broken_task_too(check):
+    code, _, err = check(PARITY.replace("SOLVED", SOLVED.replace("% 2", "% 3")), ":Mine", "task")
     assert code == 1
     assert err.startswith("attn-jax: my.py:Mine breaks its contract: length ")
     code, _, err = check(PARITY.replace("SOLVED", "nothing"), ":Mine", "task")

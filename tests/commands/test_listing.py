@@ -167,7 +167,7 @@ def test_places_that_are_only_trained_are_dim_and_scored_ones_green():
 
 @pytest.mark.parametrize("width", [20, 80])
 def test_bands_are_as_wide_as_the_terminal(width):
-    batch = Batch(*(np.asarray(values) for values in CopyMemory().make().sample(jax.random.key(0), 1, 30, 30)))
+    batch = jax.device_get(jax.jit(lambda: CopyMemory().make().sample(jax.random.key(0), 1, 30, 30))())
     lines = _example_lines(batch, None, width)
     console = Console(width=width)
     assert max(console.measure(line).maximum for line in lines) <= width

@@ -75,6 +75,7 @@ class Uniform(TaskConfig):
 
 
 @pytest.mark.parametrize(("metric", "best"), [("exact_match", 1.0), ("cross_entropy", 0.0), ("bits_per_token", 0.0)])
+@pytest.mark.programs(18)  # of three checks
 def test_each_metric_is_measured(metric, best):
     check_task(Scored(metric, best), num_samples=64, floor_samples=64)
     with pytest.raises(AssertionError, match=r"value of floor 'uniform': .* is claimed"):
@@ -85,12 +86,19 @@ def test_each_metric_is_measured(metric, best):
 
 def test_real_answers_are_measured():
     check_task(Uniform(), num_samples=64, floor_samples=4096)
-    with pytest.raises(AssertionError, match=r"value of floor 'mean': 0\.1"):
-        check_task(Uniform(metric_claimed=0.1), num_samples=64, floor_samples=4096)
-    with pytest.raises(AssertionError, match=r"loss of floor 'mean': 0\.1"):
-        check_task(Uniform(loss_claimed=0.1), num_samples=64, floor_samples=4096)
-    with pytest.raises(AssertionError, match="targets differ from solve at"):
-        check_task(Uniform(noise=0.01), num_samples=64, floor_samples=64)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "floor_samples", "sentence"),
+    [
+        ({"metric_claimed": 0.1}, 4096, r"value of floor 'mean': 0\.1"),
+        ({"loss_claimed": 0.1}, 4096, r"loss of floor 'mean': 0\.1"),
+        ({"noise": 0.01}, 64, "targets differ from solve at"),
+    ],
+)
+def test_real_answers_claimed_to_be_others_are_refused(claimed, floor_samples, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_task(Uniform(**claimed), num_samples=64, floor_samples=floor_samples)
 
 
 def test_constant_floor():
