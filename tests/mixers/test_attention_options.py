@@ -7,7 +7,6 @@ import math
 from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,6 +14,14 @@ from attn_jax.mixers import Attention
 from attn_jax.ops.positions import randomised_positions
 from attn_jax.testing import check_mixer
 from attn_jax.testing.oracles import attention_oracle
+
+draws_positions = pytest.mark.programs(30)  # those of evaluation, operation by operation, while a program is traced
+
+
+def rows(options):
+    """Their names, those that draw positions marked."""
+    return [pytest.param(name, marks=draws_positions) if "randomised" in name else name for name in options]
+
 
 B, T, D = 2, 7, 16
 RANDOMISED = Attention(head_positions="randomised", max_position=40, eval_length=12, eval_seed=3)
@@ -25,7 +32,7 @@ CONTRACT = {
 }
 
 
-@pytest.mark.parametrize("name", CONTRACT)
+@pytest.mark.parametrize("name", rows(CONTRACT))
 @pytest.mark.exhaustive
 def test_contract(name):
     check_mixer(CONTRACT[name])
@@ -52,16 +59,17 @@ OPTIONS = {
 def drawn(config, seed=0):
     """A mixer, parameters away from any start, and x."""
     mixer, rng = replace(config, d_model=D).make(), np.random.default_rng(seed)
-    params = jax.eval_shape(mixer.init, jax.random.key(seed))
-    params = jax.tree.map(lambda leaf: jnp.asarray(0.5 * rng.normal(size=leaf.shape), jnp.float32), params)
-    return mixer, params, jnp.asarray(rng.normal(size=(B, T, D)), jnp.float32)
+    params = jax.eval_shape(lambda: mixer.init(jax.random.key(seed)))
+    params = jax.tree.map(lambda leaf: (0.5 * rng.normal(size=leaf.shape)).astype(np.float32), params)
+    return mixer, params, rng.normal(size=(B, T, D)).astype(np.float32)
 
 
 def places_of(config):
     """The position of each place in evaluation."""
     if config.head_positions != "randomised":
         return np.arange(T)
-    return np.asarray(randomised_positions(jax.random.key(config.eval_seed), config.eval_length, config.max_position))
+    sizes = config.eval_length, config.max_position
+    return np.asarray(jax.jit(lambda: randomised_positions(jax.random.key(config.eval_seed), *sizes))())
 
 
 def turned(heads, places, base):
@@ -117,28 +125,28 @@ def oracle(config, params, x, lengths):
     return np.einsum("btnh,nhd->btd", heads, p["w_o"]) + p.get("b_o", 0), weights
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", rows(OPTIONS))
 def test_loops_in_float64_whole_by_token_and_inspected(name):
     config, lengths = OPTIONS[name], np.array([T, 4])
     mixer, params, x = drawn(config)
     valid = np.arange(T) < lengths[:, None]
     y, weights = oracle(config, params, x, lengths)
     whole, shown = jax.jit(lambda *args: (mixer.apply(*args), mixer.inspect(*args)["weights"]))(params, x, valid)
-    np.testing.assert_allclose(whole[valid], y[valid], atol=1e-5)
+    np.testing.assert_allclose(np.asarray(whole)[valid], y[valid], atol=1e-5)
     shown, rows = np.asarray(shown).swapaxes(1, 2)[valid], weights.swapaxes(1, 2)[valid]
     np.testing.assert_allclose(shown, rows, atol=1e-6)
     assert (shown.sum(-1) < 1 - 1e-5).all() == config.sinks
     if config.causal:
-        step, state = jax.jit(mixer.extend), mixer.init_state(params, B, T)
+        step, state = jax.jit(mixer.extend), jax.jit(lambda: mixer.init_state(params, B, T))()
         for t in range(T):
             one, state = step(params, x[:, t : t + 1], state, valid[:, t : t + 1])
-            np.testing.assert_allclose(one[valid[:, t], 0], y[valid[:, t], t], atol=1e-5)
+            np.testing.assert_allclose(np.asarray(one)[valid[:, t], 0], y[valid[:, t], t], atol=1e-5)
 
 
 def test_sinks_and_the_bias_of_t5_start_at_zero_and_learn():
     config = Attention(num_heads=2, sinks=True, head_positions="t5", num_buckets=4, max_distance=6)
     mixer, _, x = drawn(config)
-    params = mixer.init(jax.random.key(0))
+    params = jax.device_get(jax.jit(mixer.init)(jax.random.key(0)))
     assert params["b_sinks"].shape == (2,)
     assert params["b_relative"].shape == (4, 2)
     gradients = jax.jit(jax.grad(lambda params: (mixer.apply(params, x) ** 2).sum()))(params)
@@ -147,36 +155,42 @@ def test_sinks_and_the_bias_of_t5_start_at_zero_and_learn():
         assert (np.abs(gradients[name]) > 1e-4).all()
 
 
+@draws_positions
 def test_random_positions_differ_by_key_and_by_row_in_training_alone():
     mixer, params, x = drawn(RANDOMISED)
-    alike = jnp.broadcast_to(x[:1], x.shape)
-    apply = jax.jit(lambda key: mixer.apply(params, alike, None, key=key))
-    one, again, other = (np.asarray(apply(jax.random.key(seed))) for seed in (1, 1, 2))
-    evaluated = np.asarray(mixer.apply(params, alike))
+    alike = np.broadcast_to(x[:1], x.shape)
+    apply = jax.jit(lambda seed: mixer.apply(params, alike, None, key=jax.random.key(seed)))
+    one, again, other = (np.asarray(apply(seed)) for seed in (1, 1, 2))
+    reseeded = replace(RANDOMISED, d_model=D, eval_seed=4).make()
+    evaluated, evaluated_again, evaluated_other = (
+        np.asarray(jax.jit(lambda made=made: made.apply(params, alike))()) for made in (mixer, mixer, reseeded)
+    )
     np.testing.assert_array_equal(one, again)
     for a, b in ((one, other), (one, evaluated), (one[0], one[1])):
         assert np.abs(a - b).max() > 1e-2
     np.testing.assert_array_equal(evaluated[0], evaluated[1])
-    np.testing.assert_array_equal(evaluated, mixer.apply(params, alike))
-    reseeded = replace(RANDOMISED, d_model=D, eval_seed=4).make()
-    assert np.abs(reseeded.apply(params, alike) - evaluated).max() > 1e-2
+    np.testing.assert_array_equal(evaluated, evaluated_again)
+    assert np.abs(evaluated_other - evaluated).max() > 1e-2
 
 
+@draws_positions
 def test_training_draws_from_all_positions_for_a_short_row_too():
     """Where a row has as many places as there are positions it has them all; a shorter row has any of them."""
     config = replace(RANDOMISED, max_position=T, eval_length=T)
     mixer, params, x = drawn(config)
     valid = np.arange(T) < np.array([[T], [4]])
-    trained, evaluated = (np.asarray(mixer.apply(params, x, valid, key=key)) for key in (jax.random.key(0), None))
+    train = jax.jit(lambda: mixer.apply(params, x, valid, key=jax.random.key(0)))
+    trained, evaluated = np.asarray(train()), np.asarray(jax.jit(mixer.apply)(params, x, valid))
     np.testing.assert_allclose(trained[0], evaluated[0], atol=1e-5)
     assert np.abs(trained - evaluated)[1, :4].max() > 1e-2
-    keys = jax.random.split(jax.random.key(1), 400)
-    draws = np.asarray(jax.jit(jax.vmap(lambda key: randomised_positions(key, T, 10, used=3)))(keys))
+    draw = jax.vmap(lambda key: randomised_positions(key, T, 10, used=3))
+    draws = np.asarray(jax.jit(lambda: draw(jax.random.split(jax.random.key(1), 400)))())
     assert (draws[:, 3:] == 10).all()
     assert (np.diff(draws[:, :3]) > 0).all()
     np.testing.assert_allclose(np.bincount(draws[:, :3].ravel()) / 400, 0.3, atol=4.5 * math.sqrt(0.21 / 400))
 
 
+@draws_positions
 def test_random_positions_that_run_out_are_refused_or_nan():
     config = replace(RANDOMISED, eval_length=5, window=2)
     mixer, params, x = drawn(config)
@@ -187,7 +201,8 @@ def test_random_positions_that_run_out_are_refused_or_nan():
     with pytest.raises(ValueError, match="max_position: got 6, wanted at least length = 7"):
         drawn(replace(config, max_position=6))[0].apply(params, x, key=jax.random.key(0))
     valid = np.arange(T) < np.array([[T], [4]])
-    y, _ = mixer.extend(params, x, mixer.init_state(params, B, 5), valid)  # a ring goes on past max_length
+    state = jax.jit(lambda: mixer.init_state(params, B, 5))()
+    y, _ = jax.jit(mixer.extend)(params, x, state, valid)  # a ring goes on past max_length
     np.testing.assert_array_equal(np.isnan(y).all(-1), valid & (np.arange(T) >= 5))
 
 

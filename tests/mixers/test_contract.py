@@ -182,10 +182,10 @@ def test_a_broken_mixer_is_refused(flaw):
 
 def test_the_cache_drops_what_is_past_its_end_and_says_nan():
     mixer = Attention(d_model=8, num_heads=2).make()
-    params = mixer.init(jax.random.key(0))
-    x = jax.random.normal(jax.random.key(1), (1, 4, 8))
-    y, state = mixer.extend(params, x, mixer.init_state(params, 1, 3))
-    whole = mixer.apply(params, x)
+    params = jax.jit(mixer.init)(jax.random.key(0))
+    x = np.random.default_rng(1).normal(size=(1, 4, 8)).astype(np.float32)
+    y, state = jax.jit(lambda x: mixer.extend(params, x, mixer.init_state(params, 1, 3)))(x)
+    y, whole = np.asarray(y), np.asarray(jax.jit(mixer.apply)(params, x))
     np.testing.assert_allclose(y[:, :3], whole[:, :3], atol=1e-6)
     assert np.isnan(y[:, 3]).all()
     assert state.length.tolist() == [4]
@@ -193,32 +193,34 @@ def test_the_cache_drops_what_is_past_its_end_and_says_nan():
 
 def test_a_window_bounds_the_state_and_goes_on_past_max_length():
     mixer = Attention(d_model=8, num_heads=2, window=2, head_positions="rotary", rotary_base=100.0).make()
-    params = mixer.init(jax.random.key(0))
-    x = jax.random.normal(jax.random.key(1), (1, 30, 8))
-    extend, state, pieces = jax.jit(mixer.extend), mixer.init_state(params, 1, 3), []
-    for piece in jnp.split(x, 10, 1):
+    params = jax.jit(mixer.init)(jax.random.key(0))
+    x = np.random.default_rng(1).normal(size=(1, 30, 8)).astype(np.float32)
+    extend, state, pieces = jax.jit(mixer.extend), jax.jit(lambda: mixer.init_state(params, 1, 3))(), []
+    for piece in np.split(x, 10, 1):
         y, state = extend(params, piece, state)
         pieces.append(y)
     assert state.keys.shape == (1, 3, 2, 4)
     whole = jax.jit(mixer.apply)(params, x)
-    np.testing.assert_allclose(jnp.concatenate(pieces, 1), whole, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(pieces, 1), whole, atol=1e-5)
     weights = jax.jit(mixer.inspect)(params, x)["weights"]
     assert (np.count_nonzero(weights, -1) == np.minimum(np.arange(30) + 1, 3)).all()
 
 
 def test_inspect_shows_what_the_mixer_does():
-    x = jax.random.normal(jax.random.key(1), (2, 5, 8))
-    attention = Attention(d_model=8, num_heads=2).make()
-    weights = attention.inspect(attention.init(jax.random.key(0)), x)["weights"]
+    x = np.random.default_rng(1).normal(size=(2, 5, 8)).astype(np.float32)
+
+    def inspected(mixer):
+        return jax.jit(lambda: mixer.inspect(mixer.init(jax.random.key(0)), x))()
+
+    weights = np.asarray(inspected(Attention(d_model=8, num_heads=2).make())["weights"])
     assert weights.shape == (2, 2, 5, 5)
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
-    lstm = LSTM(d_model=8, d_inner=6).make()
-    assert lstm.inspect(lstm.init(jax.random.key(0)), x)["hidden"].shape == (2, 5, 6)
+    assert inspected(LSTM(d_model=8, d_inner=6).make())["hidden"].shape == (2, 5, 6)
 
 
 def test_the_forget_bias_is_on_the_forget_gate():
-    params = LSTM(d_model=3, forget_bias=2.5).make().init(jax.random.key(0))
-    np.testing.assert_array_equal(params["cell"]["b"].reshape(4, 3), [[0] * 3, [2.5] * 3, [0] * 3, [0] * 3])
+    params = jax.jit(LSTM(d_model=3, forget_bias=2.5).make().init)(jax.random.key(0))
+    np.testing.assert_array_equal(np.reshape(params["cell"]["b"], (4, 3)), [[0] * 3, [2.5] * 3, [0] * 3, [0] * 3])
 
 
 D, H, PLACES = 16, 4, 7  # of a mixer of width 16 with 4 heads, and a cache of 7 places
