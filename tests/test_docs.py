@@ -109,6 +109,7 @@ def opening(path: Path) -> dict:
     return names
 
 
+@pytest.mark.programs(150)  # what a reader types is eager
 @pytest.mark.parametrize(("path", "title"), SECTIONS.values(), ids=SECTIONS)
 def test_a_section_runs_and_prints_what_it_shows(path, title, openings):
     before = openings[path]

@@ -27,6 +27,7 @@ def test_the_first_block_is_two_commands():
     assert check.endswith("pytest")
 
 
+@pytest.mark.programs(150)  # what a reader types is eager
 def test_python_runs_from_top_to_bottom(capsys):
     names = {}
     for text in PYTHON[:-1]:
