@@ -175,7 +175,6 @@ def test_a_task_too(check):
     assert "  solve gives the targets where scored, from what was read so far alone" in out.splitlines()
 
 
-@pytest.mark.programs(16)
 def test_a_broken_task_too(check):
     code, _, err = check(PARITY.replace("SOLVED", SOLVED.replace("% 2", "% 3")), ":Mine", "task")
     assert code == 1

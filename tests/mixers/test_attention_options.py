@@ -15,14 +15,6 @@ from attn_jax.ops.positions import randomised_positions
 from attn_jax.testing import check_mixer
 from attn_jax.testing.oracles import attention_oracle
 
-draws_positions = pytest.mark.programs(30)  # those of evaluation, operation by operation, while a program is traced
-
-
-def rows(options):
-    """Their names, those that draw positions marked."""
-    return [pytest.param(name, marks=draws_positions) if "randomised" in name else name for name in options]
-
-
 B, T, D = 2, 7, 16
 RANDOMISED = Attention(head_positions="randomised", max_position=40, eval_length=12, eval_seed=3)
 
@@ -32,7 +24,7 @@ CONTRACT = {
 }
 
 
-@pytest.mark.parametrize("name", rows(CONTRACT))
+@pytest.mark.parametrize("name", CONTRACT)
 @pytest.mark.exhaustive
 def test_contract(name):
     check_mixer(CONTRACT[name])
@@ -125,7 +117,7 @@ def oracle(config, params, x, lengths):
     return np.einsum("btnh,nhd->btd", heads, p["w_o"]) + p.get("b_o", 0), weights
 
 
-@pytest.mark.parametrize("name", rows(OPTIONS))
+@pytest.mark.parametrize("name", OPTIONS)
 def test_loops_in_float64_whole_by_token_and_inspected(name):
     config, lengths = OPTIONS[name], np.array([T, 4])
     mixer, params, x = drawn(config)
@@ -155,7 +147,6 @@ def test_sinks_and_the_bias_of_t5_start_at_zero_and_learn():
         assert (np.abs(gradients[name]) > 1e-4).all()
 
 
-@draws_positions
 def test_random_positions_differ_by_key_and_by_row_in_training_alone():
     mixer, params, x = drawn(RANDOMISED)
     alike = np.broadcast_to(x[:1], x.shape)
@@ -173,7 +164,6 @@ def test_random_positions_differ_by_key_and_by_row_in_training_alone():
     assert np.abs(evaluated_other - evaluated).max() > 1e-2
 
 
-@draws_positions
 def test_training_draws_from_all_positions_for_a_short_row_too():
     """Where a row has as many places as there are positions it has them all; a shorter row has any of them."""
     config = replace(RANDOMISED, max_position=T, eval_length=T)
@@ -190,7 +180,6 @@ def test_training_draws_from_all_positions_for_a_short_row_too():
     np.testing.assert_allclose(np.bincount(draws[:, :3].ravel()) / 400, 0.3, atol=4.5 * math.sqrt(0.21 / 400))
 
 
-@draws_positions
 def test_random_positions_that_run_out_are_refused_or_nan():
     config = replace(RANDOMISED, eval_length=5, window=2)
     mixer, params, x = drawn(config)

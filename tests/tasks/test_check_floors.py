@@ -75,7 +75,6 @@ class Uniform(TaskConfig):
 
 
 @pytest.mark.parametrize(("metric", "best"), [("exact_match", 1.0), ("cross_entropy", 0.0), ("bits_per_token", 0.0)])
-@pytest.mark.programs(18)  # of three checks
 def test_each_metric_is_measured(metric, best):
     check_task(Scored(metric, best), num_samples=64, floor_samples=64)
     with pytest.raises(AssertionError, match=r"value of floor 'uniform': .* is claimed"):

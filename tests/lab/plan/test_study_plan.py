@@ -300,7 +300,6 @@ def test_iterations_are_counted_at_the_places_of_the_longest_sequence(monkeypatc
     assert asked == [10 + 11, 128, 512, 2048]  # source, BOS and target
 
 
-@pytest.mark.programs(25)  # random positions are drawn operation by operation, while the model is traced
 def test_random_positions_that_run_out_are_refused_before_training():
     short = ModelConfig(32, mixers=(Attention(head_positions="randomised", eval_length=15),))
     with pytest.raises(ConfigError, match=r"^models\.m: T: got 21, wanted at most eval_length=15"):

@@ -109,7 +109,6 @@ def run(monkeypatch, tmp_path, capfd):
     File.full = ("", 0)
 
 
-@pytest.mark.programs(20)
 def test_a_disk_that_is_full_again_and_again(run):
     for place in PLACES:
         code, said, _ = run("study", place)

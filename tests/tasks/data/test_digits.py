@@ -28,7 +28,6 @@ def test_contract(order):
     check_task(Digits(order=order), floor_samples=10_000)
 
 
-@pytest.mark.programs(16)
 def test_rows_keep_the_contract():
     check_task(ROWS, floor_samples=10_000)
 
