@@ -149,7 +149,7 @@ def _test_scores(task: Task, objective: Any, state: Any, lengths: tuple[int, ...
 
 def _scores(task: Task, lengths: tuple[int, ...], evaluation: Any) -> np.ndarray:
     """[R] (metric - chance) / (best - chance), each length by its own floors, averaged."""
-    metric = np.asarray(evaluation.metric.total) / np.asarray(evaluation.metric.number)
+    metric = np.asarray(evaluation["metric"].total) / np.asarray(evaluation["metric"].number)
     floors = [task.floors(length) for length in lengths]
     chance = np.array([found[task.spec.chance].value for found in floors])
     best = np.array([task.spec.best_value(found) for found in floors])

@@ -18,10 +18,7 @@ _TILE = (4.75, 3.2)  # inches; two stand side by side on the page
 def learning_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """Normalised validation score over steps: interquartile mean and middle half of the seeds, at the chosen rates."""
     names = ranked(summary["models"])
-    ends = [
-        f"{name} {_last(reading.center(reading.at_chosen_rate(results, summary, name, 'score', 0.0)))}"
-        for name in names
-    ]
+    ends = [f"{name} {_last(reading.center(_scores(results, summary, name)))}" for name in names]
     label = f"Validation score over {counted(results.budget, 'training step')}; at the end: {', '.join(ends)}."
     return draw(_plot_learning, results, summary, names, name="learning", label=label, size=_TILE)
 
@@ -43,22 +40,26 @@ def solved_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
 
 def length_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """Normalised test score of single answers at every length, the training range shaded."""
-    return _over_lengths(results, summary, "lengths", "normalised score")
+    tables = {name: model["lengths"] for name, model in summary["models"].items()}
+    return _over_lengths(results, summary, tables, "lengths", "normalised score")
 
 
 def whole_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """The share of test sequences with every answer right, at every length, the training range shaded."""
-    return _over_lengths(results, summary, "lengths_whole", "share of sequences all right")
+    tables = {name: model["measures"]["whole"]["lengths"] for name, model in summary["models"].items()}
+    return _over_lengths(results, summary, tables, "lengths-whole", "share of sequences all right")
 
 
-def _over_lengths(results: Results, summary: Mapping[str, Any], field: str, ylabel: str) -> Markup:
-    """One of the summary's tables by length as a figure."""
-    names = ranked(summary["models"])
-    curves = [[summary["models"][name][field][str(length)] for length in results.lengths] for name in names]
-    ends = [f"{name} {decimal(curve[-1]['value'])}" for name, curve in zip(names, curves, strict=True)]
+def _over_lengths(
+    results: Results, summary: Mapping[str, Any], tables: Mapping[str, Any], name: str, ylabel: str
+) -> Markup:
+    """A table by length of each model as a figure."""
+    models = ranked(summary["models"])
+    curves = [[tables[model][str(length)] for length in results.lengths] for model in models]
+    ends = [f"{model} {decimal(curve[-1]['value'])}" for model, curve in zip(models, curves, strict=True)]
     lengths = f"{results.lengths[0]} to {results.lengths[-1]} {results.length_unit}"
     label = f"{ylabel.capitalize()} at lengths {lengths}; at the longest: {', '.join(ends)}."
-    return draw(_plot_lengths, results, curves, ylabel, name=field.replace("_", "-"), label=label, size=_TILE)
+    return draw(_plot_lengths, results, curves, ylabel, name=name, label=label, size=_TILE)
 
 
 def times_to_solve(results: Results, summary: Mapping[str, Any], axis: str) -> Markup:
@@ -80,7 +81,7 @@ def times_to_solve(results: Results, summary: Mapping[str, Any], axis: str) -> M
 
 def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
     """Reference lines first, then a band, thin seeds and a line for each model."""
-    arrays = [reading.at_chosen_rate(results, summary, name, "score", 0.0) for name in names]
+    arrays = [_scores(results, summary, name) for name in names]
     low = min(-0.13, *(float(reading.middle_half(array)[0].min()) - 0.04 for array in arrays))
     axes.set(xlim=(0, results.budget), ylim=(low, 1.06), xlabel="step", ylabel="normalised score")
     axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
@@ -93,9 +94,15 @@ def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], name
     _count_ticks(axes.xaxis)
 
 
+def _scores(results: Results, summary: Mapping[str, Any], name: str) -> np.ndarray:
+    """[S, E] the validation score of each seed, 0 from where it diverged."""
+    return reading.at_chosen_rate(results, summary, name, results.models[name].score, 0.0)
+
+
 def _plot_loss(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
     """As the learning curves; zero is where the axis begins."""
-    arrays = [reading.at_chosen_rate(results, summary, name, "loss", np.inf) for name in names]
+    losses = {name: model.measured["loss"].validation for name, model in results.models.items()}
+    arrays = [reading.at_chosen_rate(results, summary, name, losses[name], np.inf) for name in names]
     axes.set(xlim=(0, results.budget), xlabel="step", ylabel=f"loss ({results.loss_unit} a weighted place)")
     _curves(axes, results.evaluated_at, arrays)
     _count_ticks(axes.xaxis)

@@ -11,10 +11,11 @@ from attn_jax.lab.outcome.words import decimal
 from attn_jax.report import words
 
 
-def at_chosen_rate(results: Results, summary: Mapping[str, Any], name: str, field: str, fill: float) -> np.ndarray:
-    """[S, ...] of one field, each seed at its cross-fitted rate; `fill` stands where a diverged run has no number."""
+def at_chosen_rate(
+    results: Results, summary: Mapping[str, Any], name: str, array: np.ndarray, fill: float
+) -> np.ndarray:
+    """[S, ...] of a model's [S, A, ...], each seed at its cross-fitted rate; `fill` where a diverged run has none."""
     model = results.models[name]
-    array = getattr(model, field)
     rates = summary["models"][name]["chosen_learning_rates"]
     places = [int(np.argmin(np.abs(np.asarray(model.learning_rates) - rate))) for rate in rates]
     kept = array[np.arange(len(places)), places]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 
 from attn_jax.tasks.base import Metric
-from attn_jax.training.losses import cross_entropy, is_real
+from attn_jax.training.losses import cross_entropy, is_real, loss
 from attn_jax.training.tally import Tally
 from attn_jax.types import Array, Batch
 
@@ -74,3 +74,12 @@ METRICS: dict[Metric, Callable[[Array, Batch], Tally]] = {
     "bits_per_token": bits_per_token,
     "mse": mse,
 }
+
+
+def measures(metric: Metric) -> dict[str, Callable[[Array, Batch], Tally]]:
+    """All that an evaluation of answers holds: a row here has its place in metrics.jsonl, the results and the summary.
+
+    >>> [*measures("accuracy")]
+    ['loss', 'metric', 'whole']
+    """
+    return {"loss": loss, "metric": METRICS[metric], "whole": exact_match}

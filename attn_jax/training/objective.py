@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import jax.numpy as jnp
 
@@ -12,17 +12,13 @@ from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.models.greedy import greedy_decode
 from attn_jax.tasks.base import Split, Task
 from attn_jax.training.losses import loss
-from attn_jax.training.metrics import METRICS, exact_match
+from attn_jax.training.metrics import measures
 from attn_jax.training.tally import Tally
 from attn_jax.types import Array, Batch, Key, Params, StringBatch
 
-
-class Evaluation(NamedTuple):
-    """Tallies of M batches, [M] each, in the order of the lengths asked for; scalars of one batch."""
-
-    loss: Tally
-    metric: Tally
-    whole: Tally  # sequences whose every answer is right
+# Tallies by name, "loss", "metric" and "whole" (sequences whose every answer is right) among them: of M batches, [M]
+# each, in the order of the lengths asked for; scalars of one batch.
+Evaluation: TypeAlias = dict[str, Tally]
 
 
 class SampleFn(Protocol):
@@ -77,7 +73,7 @@ def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Object
         spared=model.spared,
         sample=task.sample,
         loss=partial(_answers_loss, model, label_smoothing),
-        score=partial(_answers_score, model, METRICS[task.spec.metric]),
+        score=partial(_answers_score, model, measures(task.spec.metric)),
     )
 
 
@@ -110,10 +106,10 @@ def _answers_loss(
 
 
 def _answers_score(
-    model: Model, metric: Callable[[Array, Batch], Tally], params: Params, batch: Batch, *, padded: bool
+    model: Model, scored_by: dict[str, Callable[[Array, Batch], Tally]], params: Params, batch: Batch, *, padded: bool
 ) -> Evaluation:
     outputs = model.apply(params, batch.inputs, batch.valid if padded else None)
-    return Evaluation(loss(outputs, batch), metric(outputs, batch), exact_match(outputs, batch))
+    return {name: measure(outputs, batch) for name, measure in scored_by.items()}
 
 
 def _strings_loss(
@@ -133,7 +129,9 @@ def _strings_score(
     said = greedy_decode(model, params, batch.source, batch.source_valid, longest, bos=bos, eos=eos)
     whole = jnp.all(said == batch.target, axis=1)  # both are 0 after EOS
     right = Tally(jnp.sum(whole, dtype=jnp.float32), jnp.array(whole.size, jnp.float32))
-    return Evaluation(loss(logits, _targets(batch)), right, right)
+    freely = {"metric": right, "whole": right}  # what is left is measured with the right answer as its input
+    told = {name: measure for name, measure in measures("exact_match").items() if name not in freely}
+    return {name: measure(logits, _targets(batch)) for name, measure in told.items()} | freely
 
 
 def _targets(batch: StringBatch) -> Batch:

@@ -85,4 +85,4 @@ def test_it_trains_two_steps(study, name):
     state, loss, validation = jax.jit(partial(advance_runs, plan))(state, jnp.int32(0))
     assert not state.diverged.any()
     assert jnp.isfinite(loss).all()
-    assert jnp.isfinite(validation.loss.mean).all()
+    assert jnp.isfinite(validation["loss"].mean).all()

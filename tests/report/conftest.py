@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attn_jax.lab.outcome.results import ModelResult, Results
+from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 
 RATES = (1e-3, 3e-3, 1e-2)
 STEPS = np.arange(50, 801, 50)
@@ -38,11 +38,13 @@ def make_model(
             "depth": "constant",
             "learning_rates": RATES,
             "score": score,
-            "loss": 2.1 * (1 - 0.95 * score),
             "diverged": np.zeros(shape[:2], bool),
             "final": final,
             "length_score": final[..., None] * decay,
-            "length_whole": np.clip(final, 0, 1)[..., None] * decay**4,
+            "measured": {
+                "loss": Measured(2.1 * (1 - 0.95 * score), 2.1 - final, 2.1 - final[..., None] * decay),
+                "whole": Measured(np.clip(score, 0, 1), final, np.clip(final, 0, 1)[..., None] * decay**4),
+            },
             "seconds": 34.56,
             "compile_seconds": 4.1,
             **changes,
@@ -115,9 +117,10 @@ def diverged() -> Results:
     models = []
     for name in ("transformer", "lstm"):
         model = make_model(name, [None] * 4)
-        for array in (model.score, model.loss):
+        measured = model.measured.values()
+        for array in (model.score, *(measure.validation for measure in measured)):
             array[:, :, 5:] = np.nan
-        for array in (model.final, model.length_score, model.length_whole):
+        for array in (model.final, model.length_score, *(array for measure in measured for array in measure[1:])):
             array[:] = np.nan
         model.diverged[:] = True
         models.append(model)

@@ -77,7 +77,7 @@ def test_learning_curve_takes_each_seed_at_its_chosen_rate(quickstart):
     summary["models"]["lstm"]["chosen_learning_rates"] = [1e-3, 3e-3, 1e-2, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3]
     score = quickstart.models["lstm"].score
     wanted = np.stack([score[seed, rate] for seed, rate in enumerate([0, 1, 2, 0, 0, 0, 0, 0])])
-    np.testing.assert_array_equal(reading.at_chosen_rate(quickstart, summary, "lstm", "score", 0.0), wanted)
+    np.testing.assert_array_equal(reading.at_chosen_rate(quickstart, summary, "lstm", score, 0.0), wanted)
 
 
 def test_interquartile_mean_and_band_leave_the_outer_quarters_out():
@@ -88,8 +88,10 @@ def test_interquartile_mean_and_band_leave_the_outer_quarters_out():
 
 def test_a_diverged_run_is_at_chance_in_the_score_and_infinite_in_the_loss(diverged):
     summary = summarize(diverged)
-    assert (reading.at_chosen_rate(diverged, summary, "lstm", "score", 0.0)[:, 5:] == 0).all()
-    loss = reading.center(reading.at_chosen_rate(diverged, summary, "lstm", "loss", np.inf))
+    lstm = diverged.models["lstm"]
+    assert (reading.at_chosen_rate(diverged, summary, "lstm", lstm.score, 0.0)[:, 5:] == 0).all()
+    loss = lstm.measured["loss"].validation
+    loss = reading.center(reading.at_chosen_rate(diverged, summary, "lstm", loss, np.inf))
     assert np.isfinite(loss[:5]).all()
     assert np.isinf(loss[5:]).all()
 

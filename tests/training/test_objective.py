@@ -55,8 +55,8 @@ def test_a_string_is_right_as_a_whole_or_not_at_all():
     said[1, 0] = 1 - said[1, 0]  # one wrong letter
     said[2, 3] = 0  # a letter where it should have ended
     score = strings(reciter(said), REVERSE).score(jnp.zeros(()), batch, padded=False)
-    assert [float(x) for x in score.metric] == [2, 4]
-    assert [float(x) for x in score.whole] == [2, 4]
+    assert [float(x) for x in score["metric"]] == [2, 4]
+    assert [float(x) for x in score["whole"]] == [2, 4]
 
 
 def test_an_answer_that_fills_its_room_must_end_too():
@@ -65,14 +65,14 @@ def test_an_answer_that_fills_its_room_must_end_too():
     assert (said[:, -1] == SIZE - 1).all()
     said[0, -1] = 0  # five right letters, and no end
     score = strings(reciter(said), REVERSE).score(jnp.zeros(()), batch, padded=False)
-    assert [float(x) for x in score.metric] == [3, 4]
+    assert [float(x) for x in score["metric"]] == [3, 4]
 
 
 def test_what_is_said_after_the_end_does_not_matter():
     batch = draw()
     said = np.where(batch.target_valid, batch.target, 1)
     score = strings(reciter(said), REVERSE).score(jnp.zeros(()), batch, padded=False)
-    assert [float(x) for x in score.metric] == [4, 4]
+    assert [float(x) for x in score["metric"]] == [4, 4]
 
 
 def test_the_score_is_of_what_was_said_not_of_what_was_right_so_far():
@@ -84,8 +84,8 @@ def test_the_score_is_of_what_was_said_not_of_what_was_right_so_far():
         extend=lambda params, target_in, state: (20.0 * jax.nn.one_hot(target_in, SIZE), state),
     )
     score = strings(parrot, REVERSE).score(None, batch, padded=False)
-    assert float(score.loss.mean) < 1e-6
-    assert float(score.metric.total) == 0
+    assert float(score["loss"].mean) < 1e-6
+    assert float(score["metric"].total) == 0
 
 
 def test_the_loss_is_the_mean_over_letters_and_ends():
@@ -117,7 +117,7 @@ def test_only_training_is_smoothed():
     plain, smoothed = (strings(model, REVERSE, label_smoothing=e) for e in (0.0, 0.1))
     params = jnp.zeros(())
     trained = [float(o.loss(params, batch, padded=True, key=None).mean) for o in (plain, smoothed)]
-    scored = [float(o.score(params, batch, padded=True).loss.mean) for o in (plain, smoothed)]
+    scored = [float(o.score(params, batch, padded=True)["loss"].mean) for o in (plain, smoothed)]
     assert trained[1] > trained[0] + 0.5
     assert scored[0] == scored[1]
 
@@ -153,8 +153,8 @@ def test_every_kind_of_model_descends_over_strings(name):
     state, losses, validation = jax.jit(partial(advance_runs, plan))(state, jnp.int32(0))
     assert not state.diverged.any()
     assert (losses < state.initial_loss).all()
-    assert validation.metric.number.shape == (2, 2)
-    assert (validation.metric.number == 8).all()
+    assert validation["metric"].number.shape == (2, 2)
+    assert (validation["metric"].number == 8).all()
 
 
 @pytest.mark.parametrize("name", ["copy", "reverse", "sort", "digit_addition"])
@@ -167,4 +167,4 @@ def test_who_says_the_answer_is_right_and_the_gradient_reaches_every_weight(name
     gradient = jax.jit(jax.grad(partial(batch_loss, plan)))(params, batch, None)
     assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
     right = strings(reciter(np.asarray(batch.target), size=task.spec.strings_vocab_size), task)
-    assert [float(x) for x in right.score(jnp.zeros(()), batch, padded=False).metric] == [8, 8]
+    assert [float(x) for x in right.score(jnp.zeros(()), batch, padded=False)["metric"]] == [8, 8]

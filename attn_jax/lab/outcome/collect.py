@@ -8,7 +8,7 @@ import numpy as np
 
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
-from attn_jax.lab.outcome.results import ModelResult, Results
+from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, read_rows
 from attn_jax.lab.record.schema import MODEL, damaged, read_study, row_complaint
 
@@ -65,26 +65,30 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
     trained = np.array(facts["task"]["validation_lengths"])
     curve = np.array(facts["task"]["lengths"])
     diverged = _runs([rows[-1]["diverged"] for rows in chunks], grid).astype(bool)
-    metric = _runs([_over_steps(rows, "metric") for rows in chunks], grid)
-    loss = _runs([_over_steps(rows, "loss") for rows in chunks], grid)
-    test_metric = _runs([test["metric"] for test in tests], grid)
-    whole = _runs([test["whole"] for test in tests], grid)
-    score = _normalised(metric, trained, facts).mean(-1)
     lost = _runs([_over_steps(rows, None) for rows in chunks], grid).astype(bool)  # [S, A, E], from where it diverged
+    raw = {name: _runs([_over_steps(rows, name) for rows in chunks], grid) for name in _measures(chunks, tests)}
+    test_raw = {name: _runs([test[name] for test in tests], grid) for name in raw}
+    score, test_metric = _normalised(raw["metric"], trained, facts).mean(-1), test_raw["metric"]
     final = _normalised(test_metric[..., : len(trained)], trained, facts)
-    by_length = (*grid, len(curve), -1)
+    by_length = lambda array: array[..., len(trained) :].reshape(*grid, len(curve), -1).mean(-1)  # noqa: E731
     tested = np.repeat(curve, (test_metric.shape[-1] - len(trained)) // len(curve))
     return ModelResult(
         name=name,
         **{key: own[key] for key in MODEL if key != "config"},
         learning_rates=tuple(train["learning_rates"]),
         score=np.where(lost, np.nan, score),
-        loss=np.where(lost, np.nan, loss.mean(-1)),
         diverged=diverged,
         final=np.where(diverged, np.nan, final.mean(-1)),
         final_batches=np.where(diverged[..., None], np.nan, final),
-        length_score=_normalised(test_metric[..., len(trained) :], tested, facts).reshape(by_length).mean(-1),
-        length_whole=whole[..., len(trained) :].reshape(by_length).mean(-1),
+        length_score=by_length(_normalised(test_metric, np.concatenate([trained, tested]), facts)),
+        measured={
+            name: Measured(
+                validation=np.where(lost, np.nan, raw[name].mean(-1)),
+                test=np.where(diverged, np.nan, test_raw[name][..., : len(trained)].mean(-1)),
+                by_length=np.where(diverged[..., None], np.nan, by_length(test_raw[name])),
+            )
+            for name in raw
+        },
         seconds=sum(row["seconds"] for rows in chunks for row in rows),
         compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "start" in row),
     )
@@ -126,6 +130,12 @@ def _last_of_each_step(rows: _Rows) -> _Rows:
     """After a resumption a step may stand twice; the last row counts."""
     steps = {row["step"]: row for row in rows if "step" in row}
     return [steps[step] for step in sorted(steps)]
+
+
+def _measures(chunks: list[_Rows], tests: _Rows) -> list[str]:
+    """What was measured at every evaluation of every block."""
+    evaluations = [*tests, *(row["validation"] for rows in chunks for row in rows)]
+    return [name for name in tests[0] if all(name in evaluation for evaluation in evaluations)]
 
 
 def _over_steps(rows: _Rows, field: str | None) -> Any:

@@ -1,9 +1,17 @@
 """What a finished study knows, as arrays: the one thing that statistics and the report read."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Measured(NamedTuple):
+    """One measure of a model's runs, as it is: the loss per unit of weight, say, or the share of whole sequences."""
+
+    validation: np.ndarray  # [S, A, E]
+    test: np.ndarray  # [S, A] at the training lengths
+    by_length: np.ndarray  # [S, A, M]
 
 
 @dataclass(frozen=True)
@@ -23,11 +31,10 @@ class ModelResult:
     depth: str  # growth of the sequential depth with T: "constant", "log T", "linear" or "unknown"
     learning_rates: tuple[float, ...]  # [A], ascending
     score: np.ndarray  # [S, A, E] normalised validation score
-    loss: np.ndarray  # [S, A, E] validation loss, nats per unit of weight
     diverged: np.ndarray  # [S, A] bool
     final: np.ndarray  # [S, A] normalised test score at the training lengths
     length_score: np.ndarray  # [S, A, M] normalised test score of single answers
-    length_whole: np.ndarray  # [S, A, M] share of test sequences with every answer right
+    measured: dict[str, Measured]  # all that was measured, as it is: "loss", "metric", "whole" ...
     seconds: float  # device seconds of training and evaluation, all runs, compiling left out
     compile_seconds: float
     final_batches: np.ndarray | None = None  # [S, A, N] what `final` is the mean of: N batches of fresh data a run

@@ -1,13 +1,14 @@
 """A study's results told in numbers: the dictionary that becomes summary.json."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import ChosenRates, Solving, chosen_runs, cross_fitted_rates, solved_and_held
+from attn_jax.lab.outcome.selection import chosen_runs
 from attn_jax.lab.outcome.statistics import (
     Interval,
     clopper_pearson,
@@ -20,16 +21,16 @@ from attn_jax.lab.outcome.summary_types import (
     Comparison,
     Estimate,
     FloorScore,
+    MeasureSummary,
     ModelSummary,
     RateSummary,
-    RunSummary,
     Solved,
     Summary,
     Timing,
 )
 from attn_jax.lab.outcome.verdict import flags, verdict
 
-SUMMARY_SCHEMA = 2
+SUMMARY_SCHEMA = 3
 _Measure: TypeAlias = Literal["solved", "steps", "final"]
 
 
@@ -54,7 +55,7 @@ def summarize(results: Results) -> Summary:
     """
     if results.reference not in results.models:
         raise ValueError(f"reference: got {results.reference!r}, wanted one of {', '.join(results.models)}")
-    runs = {name: _judge(results, model) for name, model in results.models.items()}
+    runs = {name: judge(results, model) for name, model in results.models.items()}
     models = {name: _model_summary(results, judged) for name, judged in runs.items()}
     comparisons = _comparisons(results, runs)
     return {
@@ -110,39 +111,7 @@ def _seconds_to_solve(summary: Mapping[str, Any], name: str) -> np.ndarray:
     return np.array([np.inf if s is None else s for s in steps]) * summary["timing"][name]["seconds_per_step"]
 
 
-class _Runs(NamedTuple):
-    """One model's runs and what follows from them."""
-
-    model: ModelResult
-    solving: Solving  # [S, A] each
-    choice: ChosenRates
-    final: np.ndarray  # [S, A], 0 where diverged
-
-    def chosen(self, array: np.ndarray) -> np.ndarray:
-        """[S, A, ...] -> [S, ...]: the run that stands for each seed."""
-        return array[np.arange(len(self.choice.places)), self.choice.places]
-
-
-def _judge(results: Results, model: ModelResult) -> _Runs:
-    """Decides who solved the task, and at which rate each seed is reported."""
-    score = np.where(model.diverged[..., None], np.nan, model.score)
-    threshold = np.inf if results.threshold is None else results.threshold
-    solving = solved_and_held(score, threshold, results.evaluated_at)
-    loss = np.where(model.diverged, np.inf, model.loss[..., -1])
-    choice = cross_fitted_rates(solving.solved, solving.steps_to_solve, loss, results.budget)
-    return _Runs(model, solving, choice, _zero_where_diverged(model, "final"))
-
-
-def _zero_where_diverged(model: ModelResult, field: str) -> np.ndarray:
-    """A test score with 0, chance, for diverged runs; any other run must have one."""
-    scores = np.asarray(getattr(model, field), np.float64)
-    diverged = model.diverged.reshape(model.diverged.shape + (1,) * (scores.ndim - 2))
-    if not np.isfinite(np.where(diverged, 0.0, scores)).all():
-        raise ValueError(f"{field}: {model.name!r} has a score that is not finite in a run not marked diverged")
-    return np.where(diverged, 0.0, scores)
-
-
-def _model_summary(results: Results, runs: _Runs) -> ModelSummary:
+def _model_summary(results: Results, runs: Judged) -> ModelSummary:
     """One model's entry in the summary."""
     model, rates = runs.model, np.asarray(runs.model.learning_rates, np.float64)
     final = runs.chosen(runs.final)
@@ -153,22 +122,22 @@ def _model_summary(results: Results, runs: _Runs) -> ModelSummary:
         "state_bytes": int(model.state_bytes),
         "train_flops_per_step": model.train_flops_per_step,
         "sequential_depth": model.depth,
-        "runs": _run_rows(results, runs),
+        "runs": run_summaries(results, runs),
         "rates": [_rate_row(results, runs, place) for place in range(len(rates))],
         "chosen_learning_rates": rates[runs.choice.places].tolist(),
         "cross_fitted": runs.choice.cross_fitted,
         **_solving_summary(results, runs),
         "final": _interval(interquartile_mean(final)),
         "final_maximum": float(final.max()),
-        "lengths": _by_length(results, runs, "length_score"),
-        "lengths_whole": _by_length(results, runs, "length_whole"),
+        "lengths": _by_length(results, runs.chosen(zero_where_diverged(model, "length_score", model.length_score))),
+        "measures": {name: _measure(results, runs, name) for name in model.measured},
         "flags": [],
     }
     summary["flags"] = flags(model, runs.choice, summary)
     return summary
 
 
-def _solving_summary(results: Results, runs: _Runs) -> Solved:
+def _solving_summary(results: Results, runs: Judged) -> Solved:
     """How many seeds solved the task, and when."""
     if results.threshold is None:
         return {"solved_fraction": None, "restricted_mean_steps": None, "median_steps": None, "solved_curve": None}
@@ -182,25 +151,7 @@ def _solving_summary(results: Results, runs: _Runs) -> Solved:
     }
 
 
-def _run_rows(results: Results, runs: _Runs) -> list[RunSummary]:
-    """Every seed x learning rate."""
-    steps, known = runs.solving.steps_to_solve, results.threshold is not None
-    return [
-        {
-            "seed": seed,
-            "learning_rate": float(rate),
-            "solved": bool(runs.solving.solved[seed, place]) if known else None,
-            "steps_to_solve": int(steps[seed, place]) if runs.solving.solved[seed, place] else None,
-            "unconfirmed": bool(runs.solving.unconfirmed[seed, place]) if known else None,
-            "diverged": bool(runs.model.diverged[seed, place]),
-            "final": float(runs.final[seed, place]),
-        }
-        for seed in range(len(runs.final))
-        for place, rate in enumerate(runs.model.learning_rates)
-    ]
-
-
-def _rate_row(results: Results, runs: _Runs, place: int) -> RateSummary:
+def _rate_row(results: Results, runs: Judged, place: int) -> RateSummary:
     """What one learning rate came to over all seeds: the window of rates that work is itself a result."""
     known = results.threshold is not None
     return {
@@ -217,13 +168,22 @@ def _rate_row(results: Results, runs: _Runs, place: int) -> RateSummary:
     }
 
 
-def _by_length(results: Results, runs: _Runs, field: str) -> dict[str, Estimate]:
-    """A test score at every length, by the length as a string."""
-    scores = runs.chosen(_zero_where_diverged(runs.model, field))
+def _by_length(results: Results, scores: np.ndarray) -> dict[str, Estimate]:
+    """A test score [S, M] at every length, by the length as a string."""
     return {str(n): _interval(interquartile_mean(scores[:, place])) for place, n in enumerate(results.lengths)}
 
 
-def _comparisons(results: Results, runs: dict[str, _Runs]) -> list[Comparison]:
+def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
+    """One of the measures, as it is, of the runs that stand for the seeds."""
+    test, by_length = runs.model.measured[name].test, runs.model.measured[name].by_length
+    if name == "whole":  # a diverged run has no sequence right, and no loss that could stand for it
+        test, by_length = (zero_where_diverged(runs.model, name, array) for array in (test, by_length))
+    final, lengths = runs.chosen(test), runs.chosen(by_length).T
+    of_all = lambda values: _interval(interquartile_mean(values)) if np.isfinite(values).all() else None  # noqa: E731
+    return {"final": of_all(final), "lengths": dict(zip(map(str, results.lengths), map(of_all, lengths), strict=True))}
+
+
+def _comparisons(results: Results, runs: dict[str, Judged]) -> list[Comparison]:
     """Every other model against the reference; p is adjusted over all rows."""
     rows: list[tuple[str, _Measure, Difference]] = [
         (name, measure, difference)
@@ -246,7 +206,7 @@ def _comparisons(results: Results, runs: dict[str, _Runs]) -> list[Comparison]:
     ]
 
 
-def _differences(results: Results, a: _Runs, b: _Runs) -> dict[_Measure, Difference]:
+def _differences(results: Results, a: Judged, b: Judged) -> dict[_Measure, Difference]:
     """The paired differences of two models, by measure."""
     final = paired_difference(a.chosen(a.final), b.chosen(b.final))
     if results.threshold is None:

@@ -65,6 +65,13 @@ class Solved(TypedDict):
     solved_curve: SolvedCurve | None
 
 
+class MeasureSummary(TypedDict):
+    """A measure on test data, at the training lengths and at each; None where a run diverged and has none."""
+
+    final: Estimate | None
+    lengths: dict[str, Estimate | None]
+
+
 class ModelSummary(Solved):
     """One model, one run a seed, at its cross-fitted rate."""
 
@@ -81,7 +88,7 @@ class ModelSummary(Solved):
     final: Estimate
     final_maximum: float
     lengths: dict[str, Estimate]
-    lengths_whole: dict[str, Estimate]
+    measures: dict[str, MeasureSummary]
     flags: list[str]
 
 

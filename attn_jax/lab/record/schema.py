@@ -54,7 +54,7 @@ _STUDY = {
     },
     "models": {...: MODEL},
 }
-_SCORES = {"loss": _TABLE, "metric": _TABLE, "whole": _TABLE}
+_SCORES = {"loss": _TABLE, "metric": _TABLE, "whole": _TABLE, ...: _TABLE}  # and what else was measured
 _ROWS = {
     "start": {"start": int, "compile_seconds": _NUMBER},
     "step": {"step": int, "seconds": _NUMBER, "diverged": [bool], "validation": _SCORES},
@@ -105,7 +105,7 @@ def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> s
 
 def _has(scores: dict[str, Any], runs: int, width: int) -> bool:
     """Whether each table of scores is [runs][width]."""
-    return all([len(run) for run in scores[field]] == [width] * runs for field in _SCORES)
+    return all([len(run) for run in table] == [width] * runs for table in scores.values())
 
 
 def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
@@ -134,11 +134,12 @@ def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _complaint(value: Any, wanted: Any, path: str) -> str | None:
-    """The first place where a value is not what is wanted: a type, types, [of each item], {field: of it}."""
+    """Where a value is not what is wanted, first: a type, types, [of each item], {field: of it, ...: of others}."""
     if isinstance(wanted, dict):
         if not isinstance(value, dict):
             return f"{path or 'it'} is no table"
-        fields = dict.fromkeys(value, wanted[...]) if ... in wanted else wanted
+        fields = (dict.fromkeys(value, wanted[...]) | wanted) if ... in wanted else wanted
+        fields = {key: of_it for key, of_it in fields.items() if key is not ...}
         missing = next((f"{path}.{key}".lstrip(".") for key in fields if key not in value), None)
         if missing:
             return f"{missing} is missing"

@@ -97,7 +97,7 @@ def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Ch
 
 def _table(evaluation: Evaluation) -> dict[str, Any]:
     """Means of the tallies, [R][M] lists; null where not finite."""
-    return {name: _finite(_mean(*tally)) for name, tally in evaluation._asdict().items()}
+    return {name: _finite(_mean(*tally)) for name, tally in evaluation.items()}
 
 
 def _mean(total: Any, number: Any) -> np.ndarray:

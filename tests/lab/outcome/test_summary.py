@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from attn_jax.lab.outcome.results import ModelResult, Results
+from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 from attn_jax.lab.outcome.summary import seconds_note, summarize
 
 RATES = (1e-3, 3e-3, 1e-2)
@@ -36,11 +36,13 @@ def model(name, firsts, final=None, **changes) -> ModelResult:
         "depth": "linear",
         "learning_rates": RATES[: runs[1]],
         "score": score,
-        "loss": 2.0 - score,
         "diverged": np.zeros(runs, bool),
         "final": ends.copy(),
         "length_score": np.stack([ends, ends / 2], axis=-1),
-        "length_whole": np.stack([ends, ends / 4], axis=-1),
+        "measured": {
+            "loss": Measured(2.0 - score, 2.0 - ends, np.stack([2.0 - ends] * 2, axis=-1)),
+            "whole": Measured(score / 2, ends, np.stack([ends, ends / 4], axis=-1)),
+        },
         "seconds": 24.0,
         "compile_seconds": 3.0,
     }
@@ -87,7 +89,7 @@ def test_the_keys_are_those_of_the_specification():
     summary = summarize(study(all_solved(), none_solved()))
     keys = {"schema", "study", "reference", "verdict", "floors", "comparisons", "models", "timing"}
     assert summary.keys() == keys
-    assert (summary["schema"], summary["study"], summary["reference"]) == (2, "quickstart", "transformer")
+    assert (summary["schema"], summary["study"], summary["reference"]) == (3, "quickstart", "transformer")
     assert list(summary["models"]) == ["transformer", "lstm"]
     m = summary["models"]["transformer"]
     wanted = "parameters parameters_matched state_bytes train_flops_per_step runs chosen_learning_rates solved_fraction"
@@ -112,7 +114,8 @@ def test_all_against_none():
     assert (transformer["median_steps"], lstm["median_steps"]) == (250, None)
     assert transformer["final"] == {"value": 1, "low": 1, "high": 1}
     assert transformer["lengths"]["12"]["value"] == 0.5
-    assert transformer["lengths_whole"]["12"]["value"] == 0.25
+    assert transformer["measures"]["whole"]["lengths"]["12"]["value"] == 0.25
+    assert transformer["measures"]["loss"]["final"] == {"value": 1, "low": 1, "high": 1}
     assert lstm["solved_fraction"]["high"] == pytest.approx(0.369, abs=5e-4)
     assert lstm["restricted_mean_steps"] == {"value": 800, "low": 800, "high": 800}
     assert lstm["solved_curve"] == {"steps": [0, 800], "solved": [0, 0]}
@@ -164,18 +167,22 @@ def test_a_diverged_run_never_solves_and_scores_chance():
     good = all_solved()
     diverged = np.zeros((8, 3), bool)
     diverged[2] = True
-    broken = {name: getattr(good, name).copy() for name in ("score", "loss", "final", "length_score")}
-    for name in ("final", "length_score"):
-        broken[name][2] = np.nan
-    for name in ("score", "loss"):
-        broken[name][2, :, 10:] = np.nan  # it had solved the task by then
-    summary = summarize(study(dataclasses.replace(good, diverged=diverged, **broken)))["models"]["transformer"]
+    broken = {name: getattr(good, name).copy() for name in ("score", "final", "length_score")}
+    measured = {name: Measured(*(array.copy() for array in arrays)) for name, arrays in good.measured.items()}
+    for array in (broken["final"], broken["length_score"], *(m.test for m in measured.values())):
+        array[2] = np.nan
+    for array in (broken["score"], *(m.validation for m in measured.values())):
+        array[2, :, 10:] = np.nan  # it had solved the task by then
+    model = dataclasses.replace(good, diverged=diverged, measured=measured, **broken)
+    summary = summarize(study(model))["models"]["transformer"]
     assert summary["solved_fraction"]["value"] == 7 / 8
     rows = [row for row in summary["runs"] if row["seed"] == 2]
     assert [(row["solved"], row["diverged"], row["final"], row["steps_to_solve"]) for row in rows] == [
         (False, True, 0, None)
     ] * 3
     assert "3 of 24 runs diverged: kept, unsolved to the budget, final score 0" in summary["flags"]
+    assert summary["measures"]["loss"]["final"] is None  # nothing stands for its loss
+    assert summary["measures"]["whole"]["final"]["low"] < 1  # none of its sequences is right
 
 
 def test_a_run_marked_diverged_after_its_last_evaluation_is_not_solved():
@@ -313,13 +320,12 @@ def test_a_cheap_model_that_never_solves_is_not_fast():
     assert seconds_note(summary) is None
 
 
+NOTHING = {"loss": Measured(np.full((8, 3, 16), np.nan), np.full((8, 3), np.nan), np.full((8, 3, 2), np.nan))}
 NASTY = {
     "plain": study(all_solved(), none_solved()),
     "one of everything": study(model("a", [[200]])),
     "no evaluation held": study(model("a", [[800]] * 3), model("b", [[NEVER]] * 3)),
-    "all diverged": study(
-        all_solved(diverged=np.ones((8, 3), bool), final=np.full((8, 3), np.nan), loss=np.full((8, 3, 16), np.nan))
-    ),
+    "all diverged": study(all_solved(diverged=np.ones((8, 3), bool), final=np.full((8, 3), np.nan), measured=NOTHING)),
     "no threshold": study(all_solved(), none_solved(), threshold=None),
     "numpy scalars": study(all_solved(parameters=np.int64(3), seconds=np.float32(1)), budget=np.int64(800)),
     "markup": study(all_solved("<script>"), none_solved("[bold]")),

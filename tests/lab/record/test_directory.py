@@ -14,6 +14,7 @@ from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.files import read_json
 from attn_jax.lab.outcome.collect import read_results
+from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.study_plan import StudyPlan
@@ -227,6 +228,30 @@ def test_results_are_read_back_run_by_run(tmp_path):
     np.testing.assert_allclose(model.final[1, 1], 0.6)
     assert model.length_score.shape == (2, 2, 3)
     assert results.floors[4]["uniform"]["value"] == 0.5
+
+
+def measure_too(path, name, first=0):
+    """Another measure in a block's rows from one on, of the values of the loss."""
+    rows = read_rows(path)
+    for row in rows[first:]:
+        scores = row["test" if "test" in row else "validation"]
+        scores[name] = scores["loss"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_what_was_measured_goes_by_its_name_to_results_and_summary(tmp_path):
+    write_study(tmp_path / "s")
+    path = tmp_path / "s" / "blocks" / "gru-0" / "metrics.jsonl"
+    measure_too(path, "luck", first=5)
+    assert "luck" not in read_results(tmp_path / "s").models["gru"].measured  # begun by another version
+    measure_too(path, "luck")
+    results = read_results(tmp_path / "s")
+    luck, loss = (results.models["gru"].measured[name] for name in ("luck", "loss"))
+    for one, other in zip(luck, loss, strict=True):
+        np.testing.assert_array_equal(one, other)
+    models = summarize(results)["models"]
+    assert models["gru"]["measures"]["luck"] == models["gru"]["measures"]["loss"]
+    assert "luck" not in models["transformer"]["measures"]
 
 
 def test_a_row_written_twice_counts_once(tmp_path):
