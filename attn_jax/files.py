@@ -46,12 +46,12 @@ def parse_json(data: bytes) -> Any:
         raise ValueError(str(error)) from error
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text whole or not at all, through a file beside it that is gone afterwards, however it ends."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes a text or bytes whole or not at all, through a file beside it that is gone afterwards, however it ends."""
     temporary = path.with_name(path.name + ".part")
     try:
-        with naming(path), temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with naming(path), temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -50,7 +50,7 @@ ALLOWED = {
     "nn": {"types", "ops", "ops.attention", "layers", "mixers", "models"},
     "platforms": {"errors", "names", "version"},
     "commands": {
-        *("blame", "errors", "names", "platforms", "terminal", "version"),
+        *("blame", "errors", "files", "names", "platforms", "terminal", "version"),
         *("config", "lab", "lab.record", "lab.cost", "lab.outcome", "mixers", "report", "tasks", "testing"),
     },
     "cli": {"blame", "commands", "config", "errors", "platforms", "terminal"},
@@ -66,7 +66,7 @@ PURE = {
     "models",
     "tasks",
 }  # no flax, optax, orbax, rich, matplotlib
-LAZY = {"matplotlib", "scipy", "orbax", "sklearn"}  # imported where they are needed, inside functions
+LAZY = {"matplotlib", "scipy", "orbax", "sklearn", "pyarrow"}  # imported where they are needed, inside functions
 
 
 def modules():

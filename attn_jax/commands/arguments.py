@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, get_args
 
+from attn_jax.commands.export import FORMATS, ROWS
 from attn_jax.errors import ConfigError
 from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform
@@ -34,6 +35,7 @@ _COMMANDS = {
     "compare": "train every model of a study, compare them, and write report.html",
     "train": "train one model of a study in the study's directory; compare goes on from it",
     "report": "write summary.json and report.html again from a study's directory",
+    "export": "write a finished study's runs, curves or lengths as a table for other programs",
     "list": "list the mixers, the tasks, and the configs: the shipped ones, and those in ./configs",
     "show": "show one example of a task, input over target over weight, and its floors",
     "check": "check a mixer or a task, your own too, against its contract",
@@ -127,6 +129,13 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=_path, help="the study's directory")
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    _add_report(parser)
+    _add_choice(parser, "--format", tuple(FORMATS), "of the table; default csv; parquet needs pyarrow", default="csv")
+    _add_choice(parser, "--rows", tuple(ROWS), "what a row is, a run, an evaluation or a length", default="runs")
+    parser.add_argument("--output", type=_path, metavar="FILE", help="where to; default standard output")
+
+
 def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_choice(
         parser,
@@ -166,6 +175,7 @@ _ARGUMENTS = {
     "compare": _add_study,
     "train": _add_train,
     "report": _add_report,
+    "export": _add_export,
     "list": _add_list,
     "show": _add_show,
     "check": _add_check,

@@ -13,8 +13,9 @@ import numbers
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from attn_jax.config import Study
@@ -50,9 +51,14 @@ def to_dict(value: Any) -> Any:
     return _encode(value, lambda own, path: {"class": own.__name__}, "")
 
 
-def from_dict(data: dict[str, Any]) -> Study:
-    """The study that `to_dict` wrote; every unknown field or wrong type is a ConfigError that names its path."""
-    return _decode(Study, data, "")
+def from_dict(data: dict[str, Any], own: Mapping[str, type] = MappingProxyType({})) -> Study:
+    """The study that `to_dict` wrote; every unknown field or wrong type is a ConfigError that names its path.
+
+    Args:
+      data: JSON types.
+      own: the classes that a `{"class": ...}` in it may mean, by name; without them it is refused.
+    """
+    return _decode(Study, _instantiated(data, own), "")
 
 
 def to_json(study: Study) -> str:
@@ -131,6 +137,19 @@ def _revived(data: dict[str, Any]) -> Any:
         return data
     own = import_class(data.pop("file"), data.pop("module"), data.pop("class"))
     return decode_fields(own, data, own.__name__)
+
+
+def _instantiated(data: Any, own: Mapping[str, type]) -> Any:
+    """The same JSON types, with an instance wherever one of these classes is named."""
+    if isinstance(data, list):
+        return [_instantiated(item, own) for item in data]
+    if not isinstance(data, dict):
+        return data
+    data = {key: _instantiated(item, own) for key, item in data.items()}
+    if isinstance(data.get("class"), str) and data["class"] in own:
+        name = data.pop("class")
+        return decode_fields(own[name], data, name)
+    return data
 
 
 def _unlike(value: Any, other: Any, path: str):

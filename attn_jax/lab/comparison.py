@@ -13,8 +13,7 @@ from attn_jax.config import Study
 from attn_jax.config.codec import checked, to_json
 from attn_jax.config.file import load_study
 from attn_jax.errors import ConfigError
-from attn_jax.lab.outcome.collect import read_results
-from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.loading import StudyResults, results_in
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.numerics import planned, recorded
@@ -36,13 +35,14 @@ def compare(
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
     yes: bool = False,
-) -> Results:
+) -> StudyResults:
     """Trains every model of a study, as `attn-jax compare` does; in a script, a notebook or a thread.
 
     A study that is done already is only read. `attn-jax report` makes the page of the directory. In a notebook:
 
         results = attn_jax.lab.compare("configs/parity.py", overrides=["--config.train.seeds=4"])
         results.models["lstm"].final  # [seeds, rates]
+        model, params = results.model("lstm", seed=3)
 
     Args:
       study: a study, or the path of its config file. Classes of your own lie in a file that can be imported.
@@ -52,7 +52,7 @@ def compare(
       yes: begins a study even if it takes more than an hour or 10 GB.
 
     Returns:
-      The scores and losses of every run.
+      What `load` gives: the scores and losses of every run, as arrays and tables, and the trained models.
 
     Raises:
       ConfigError: what is wrong with the study, or the directory is another study's.
@@ -63,7 +63,7 @@ def compare(
     attn_jax.errors.ConfigError: nowhere.py: no such config file
     """
     with in_sentences(), trained(study, workdir=workdir, overrides=overrides, platform=platform, yes=yes) as directory:
-        results = read_results(directory)
+        results = results_in(directory, study)
         write_json(directory / "summary.json", summarize(results))
         return results
 

@@ -55,9 +55,9 @@ def _over_lengths(
 ) -> Markup:
     """A table by length of each model as a figure."""
     models = ranked(summary["models"])
-    curves = [[tables[model][str(length)] for length in results.lengths] for model in models]
+    curves = [[tables[model][str(length)] for length in results.curve_lengths] for model in models]
     ends = [f"{model} {decimal(curve[-1]['value'])}" for model, curve in zip(models, curves, strict=True)]
-    lengths = f"{results.lengths[0]} to {results.lengths[-1]} {results.length_unit}"
+    lengths = f"{results.curve_lengths[0]} to {results.curve_lengths[-1]} {results.length_unit}"
     label = f"{ylabel.capitalize()} at lengths {lengths}; at the longest: {', '.join(ends)}."
     return draw(_plot_lengths, results, curves, ylabel, name=name, label=label, size=_TILE)
 
@@ -134,13 +134,13 @@ def _plot_solved(axes: Any, results: Results, summary: Mapping[str, Any], names:
 
 def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping[str, float]]], ylabel: str) -> None:
     """A line with markers and a band for each model over the tested lengths."""
-    lengths = np.asarray(results.lengths, float)
+    lengths = np.asarray(results.curve_lengths, float)
     lowest = min(point["low"] for curve in curves for point in curve)
     axes.set(ylim=(min(-0.06, lowest - 0.04), 1.06), ylabel=ylabel)
     axes.set_xlabel(f"length ({results.length_unit})")
     axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
-    shortest = min(results.train_lengths[0], results.lengths[0])
-    log = shortest > 0 and results.lengths[-1] >= 8 * shortest
+    shortest = min(results.train_lengths[0], results.curve_lengths[0])
+    log = shortest > 0 and results.curve_lengths[-1] >= 8 * shortest
     if log:
         axes.set_xscale("log", base=2)
     _shade_training(axes, results, log)
@@ -149,7 +149,7 @@ def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping
         low, value, high = ([point[key] for point in curve] for key in ("low", "value", "high"))
         axes.fill_between(lengths, low, high, color=look["color"], alpha=_band_alpha(len(curves)), linewidth=0)
         axes.plot(lengths, value, markersize=4, **look)
-    axes.set_xticks(*_length_ticks(results.lengths, log))
+    axes.set_xticks(*_length_ticks(results.curve_lengths, log))
     axes.minorticks_off()
 
 
@@ -231,7 +231,7 @@ def _reference(axes: Any, height: float, text: str, *, left: bool = False, below
 def _shade_training(axes: Any, results: Results, log: bool) -> None:
     """The range of lengths trained on; a single length still gets a visible strip."""
     low, high = results.train_lengths
-    lengths = results.lengths
+    lengths = results.curve_lengths
     axes.set_xlim(*_padded(min(low, lengths[0]), max(high, lengths[-1]), log))
     low, high = _padded(low, high, log, 0.02) if low == high else (low, high)
     axes.axvspan(low, high, color=LIGHT["shade"], linewidth=0, zorder=0)

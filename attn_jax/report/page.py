@@ -95,7 +95,7 @@ def _question(results: Results, names: Sequence[str]) -> str:
     task = results.task
     if len(names) == 1:
         return f"How well does {names[0]} learn {task}, and how fast?"
-    how = "how fast, and does it hold at other lengths" if len(results.lengths) > 1 else "and how fast"
+    how = "how fast, and does it hold at other lengths" if len(results.curve_lengths) > 1 else "and how fast"
     others = sorted(names, key=list(results.models).index)  # the study's order: a question does not know its answer
     return f"Which of {listing(others)} learns {task}, {how}?"
 
@@ -139,7 +139,7 @@ def _plots(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Marku
     plots = {"learning": [figures.learning_curves(results, summary), second(results, summary)]}
     if results.threshold is not None:
         plots["time"] = [figures.times_to_solve(results, summary, axis) for axis in ("steps", "seconds")]
-    if len(results.lengths) > 1:
+    if len(results.curve_lengths) > 1:
         plots["length"] = [figures.length_curves(results, summary), figures.whole_curves(results, summary)]
     return plots
 

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from attn_jax.errors import MachineError
 from attn_jax.files import write_whole
@@ -105,6 +106,37 @@ class Checkpoints:
         """Ends orbax's threads; what others log is heard again."""
         self._manager.close()
         _set_levels(self._levels)
+
+
+def read_checkpoint(folder: Path, like: Params) -> Params | None:
+    """The state in the folder of one step, as NumPy arrays; None where it is damaged or of another structure.
+
+    Nothing is written, and nothing held: for what is finished.
+
+    Args:
+      folder: of a step, that is there.
+      like: its structure, shapes and dtypes.
+
+    Raises:
+      OSError, MemoryError: its bytes are whole, but the machine lacks what it takes to read them.
+    """
+    import orbax.checkpoint as ocp
+
+    if not (folder / _DIGEST).is_file() or (folder / _DIGEST).read_text(errors="replace") != _digest(folder):
+        return None
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    _set_levels(dict.fromkeys(_LOGGERS, logging.CRITICAL + 1))
+    try:
+        with ocp.StandardCheckpointer() as reader:
+            empty = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
+            return reader.restore((folder / "state").absolute(), empty)
+    except (KeyError, TypeError, ValueError) as error:
+        failure = _of_the_system(error, folder)
+    finally:
+        _set_levels(levels)
+    if isinstance(failure, OSError) or "RESOURCE_EXHAUSTED" in str(failure):
+        raise failure
+    return None
 
 
 def _set_levels(levels: dict[str, int]) -> None:

@@ -100,6 +100,9 @@ def test_a_platform_that_is_not_there(words, platforms, said, tmp_path):
         (["--config=a.py"], "got no command before it, wanted one of compare, train"),
         (["dance"], "dance: no such command, wanted one of compare, train"),
         (["Compare"], "Compare: no such command, did you mean compare?"),
+        (["export", "x", "--format=xlsx"], "argument --format: got 'xlsx', wanted one of csv, jsonl, parquet"),
+        (["export", "x", "--rows=run"], "argument --rows: got 'run', did you mean runs?"),
+        (["export"], "arguments are required: directory"),
         (["list", "nope"], "argument what: got 'nope', wanted one of mixers, tasks, configs, all"),
         (["list", "Mixers"], "argument what: got 'Mixers', did you mean mixers?"),
         (["show", "task"], "arguments are required: name"),
@@ -173,7 +176,9 @@ def test_help_names_the_commands_and_fits(words, capsys, monkeypatch):
         main(words)
     assert stopped.value.code == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("compare", "train", "report", "list", "show", "check", "devices"))
+    assert all(
+        command in out for command in ("compare", "train", "report", "export", "list", "show", "check", "devices")
+    )
     assert max(map(len, out.splitlines())) <= 80
 
 

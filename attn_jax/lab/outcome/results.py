@@ -54,10 +54,10 @@ class Results:
     threshold: float | None
     length_unit: str
     train_lengths: tuple[int, int]
-    lengths: tuple[int, ...]  # [M]
+    curve_lengths: tuple[int, ...]  # [M] of the length curve
     floors: dict[
         int, dict[str, dict[str, float | None]]
-    ]  # length -> name -> {"value", "loss"}; every length of `lengths` and the longest training length
+    ]  # length -> name -> {"value", "loss"}; every length of the curve and the longest training length
     evaluated_at: np.ndarray  # [E] the step of each evaluation
     budget: int  # train.steps
     schedule: str  # "constant" or "cosine"

@@ -170,7 +170,7 @@ def _rate_row(results: Results, runs: Judged, place: int) -> RateSummary:
 
 def _by_length(results: Results, scores: np.ndarray) -> dict[str, Estimate]:
     """A test score [S, M] at every length, by the length as a string."""
-    return {str(n): _interval(interquartile_mean(scores[:, place])) for place, n in enumerate(results.lengths)}
+    return {str(n): _interval(interquartile_mean(scores[:, place])) for place, n in enumerate(results.curve_lengths)}
 
 
 def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
@@ -180,7 +180,8 @@ def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
         test, by_length = (zero_where_diverged(runs.model, name, array) for array in (test, by_length))
     final, lengths = runs.chosen(test), runs.chosen(by_length).T
     of_all = lambda values: _interval(interquartile_mean(values)) if np.isfinite(values).all() else None  # noqa: E731
-    return {"final": of_all(final), "lengths": dict(zip(map(str, results.lengths), map(of_all, lengths), strict=True))}
+    by_name = {str(n): of_all(values) for n, values in zip(results.curve_lengths, lengths, strict=True)}
+    return {"final": of_all(final), "lengths": by_name}
 
 
 def _comparisons(results: Results, runs: dict[str, Judged]) -> list[Comparison]:

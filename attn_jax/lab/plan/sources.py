@@ -94,6 +94,19 @@ def own_classes(value: Any) -> Iterator[type]:
             yield from own_classes(item)
 
 
+def classes_by_name(study: Study) -> dict[str, type]:
+    """The user's own classes of a study, by the names that study.json has of them.
+
+    Raises:
+      ConfigError: two classes have one name.
+    """
+    found: dict[str, type] = {}
+    for own in own_classes(study):
+        if found.setdefault(own.__name__, own) is not own:
+            raise ConfigError(f"config: has two classes {own.__name__}, wanted one of each name")
+    return found
+
+
 def _imported_files(path: Path, folder: Path) -> Iterator[tuple[Path, Path]]:
     """(file, folder): what a file imports from below its folder, and the packages that it lies in itself."""
     links = (path.resolve().parent,) if path.is_symlink() else ()

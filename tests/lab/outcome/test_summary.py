@@ -62,7 +62,7 @@ def study(*models: ModelResult, **changes) -> Results:
         "threshold": 0.95,
         "length_unit": "pairs",
         "train_lengths": (6, 6),
-        "lengths": (6, 12),
+        "curve_lengths": (6, 12),
         "floors": floors,
         "evaluated_at": STEPS,
         "budget": 800,

@@ -383,6 +383,11 @@ NAMES = {
     "a report of a file": (a_file, ["report", "f"], 2, "f: holds no study"),
     "a report of another's": (a_thesis, ["report", "mine"], 2, "mine: holds no study"),
     "a report with a long name": (nothing, ["report", "x" * 300], 2, "file name too long"),
+    "a table of nothing": (nothing, ["export", "nowhere"], 2, "nowhere: holds no study"),
+    "a table of another's": (a_thesis, ["export", "mine"], 2, "mine: holds no study"),
+    "a table in a folder": (a_thesis, ["export", "x", "--output=mine"], 2, "--output=mine: is a folder, wanted a file"),
+    "a table below nothing": (nothing, ["export", "x", "--output=a/b"], 2, "--output=a/b: there is no folder a"),
+    "a parquet to the screen": (nothing, ["export", "x", "--format=parquet"], 2, "--output is missing: parquet is no"),
     "a mixer in no file": (nothing, ["check", "mixer", "nowhere.py:Mine"], 2, "nowhere.py: no such file"),
     "a mixer in a long name": (nothing, ["check", "mixer", f"{'x' * 300}.py:Mine"], 2, "file name too long"),
     "a mixer that is a task": (nothing, ["check", "mixer", "my.py:MyTask"], 2, "it is a task"),
@@ -464,6 +469,15 @@ def test_what_the_machine_refuses(number, attempt, tmp_path, finished, monkeypat
     refuse = Mock(side_effect=OSError(number, os.strerror(number)))  # a function of this file would be a user's
     monkeypatch.setattr("attn_jax.files.os.fsync", refuse)
     attempt(["report", "study"], 4, f"study/summary.json: {ERRORS[number]}")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_table_that_cannot_be_written(form, attempt, tmp_path, finished, monkeypatch):
+    shutil.copytree(finished, tmp_path / "study")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+    monkeypatch.setattr("attn_jax.files.os.fsync", Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+    said = {"csv": "runs: no space left on device", "parquet": "pyarrow is not installed (pip install pyarrow); csv"}
+    attempt(["export", "study", f"--format={form}", "--output=runs"], 4, said[form])
 
 
 def test_a_defect_of_our_own_is_one_line_that_says_where(attempt, tmp_path, finished, monkeypatch, capfd):

@@ -1,0 +1,66 @@
+"""`attn-jax export`: the runs, curves or lengths of a finished study as a table that other programs read."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from attn_jax.errors import ConfigError, MachineError
+from attn_jax.files import write_whole
+from attn_jax.lab.outcome.collect import read_results
+from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.rows import Row, curve_rows, length_rows, run_rows
+
+ROWS: dict[str, Callable[[Results], list[Row]]] = {"runs": run_rows, "curves": curve_rows, "lengths": length_rows}
+
+
+def export(directory: Path, rows: str, format: str, output: Path | None) -> None:
+    """Writes one of the tables of `ROWS` in one of the `FORMATS`, to standard output or a file.
+
+    Raises:
+      ConfigError: no finished study there, or no place to write to.
+      MachineError: parquet, and pyarrow is not installed.
+    """
+    if output is None and format == "parquet":
+        raise ConfigError(f"--output is missing: parquet is no text; --output={rows}.parquet, say")
+    if output is not None and output.is_dir():
+        raise ConfigError(f"--output={output}: is a folder, wanted a file")
+    if output is not None and not output.parent.is_dir():
+        raise ConfigError(f"--output={output}: there is no folder {output.parent}")
+    table = FORMATS[format](ROWS[rows](read_results(directory)))
+    if output is not None:
+        write_whole(output, table)
+    elif isinstance(table, str):
+        sys.stdout.write(table)
+
+
+def _csv(rows: list[Row]) -> str:
+    """A line of names, then one a row; None is empty."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _jsonl(rows: list[Row]) -> str:
+    """A JSON object a line; None is null."""
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+
+
+def _parquet(rows: list[Row]) -> bytes:
+    try:
+        import pyarrow  # pyright: ignore[reportMissingImports]
+        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise MachineError(
+            "--format=parquet: pyarrow is not installed (pip install pyarrow); csv and jsonl need nothing"
+        ) from error
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[list[Row]], str | bytes]] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}

@@ -1,0 +1,108 @@
+"""A finished study from its folder: its results, tables of them, and the models that were trained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attn_jax.blame import in_sentences
+from attn_jax.config import Study
+from attn_jax.errors import ConfigError
+from attn_jax.lab.outcome.collect import read_results
+from attn_jax.lab.outcome.judged import judge
+from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.rows import Row, curve_rows, length_rows, run_rows
+from attn_jax.names import nearest_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResults(Results):
+    """The results of a study that lies in a folder."""
+
+    directory: Path
+    defined_by: Study | str | Path | None = None  # where the study's classes are that are not the package's
+
+    def runs(self) -> list[Row]:
+        """A table of one row a run, as `pandas.DataFrame` takes it; docs/lab.md tells of its columns."""
+        return run_rows(self)
+
+    def curves(self) -> list[Row]:
+        """A table of one row a run and evaluation."""
+        return curve_rows(self)
+
+    def lengths(self) -> list[Row]:
+        """A table of one row a run and length."""
+        return length_rows(self)
+
+    def model(self, name: str, *, seed: int, learning_rate: float | None = None) -> tuple[Any, Any]:
+        """A trained model and its parameters, from the last checkpoint: `model.apply(params, tokens, None)`.
+
+        What the study scored it by is computed as `train.matmul_precision` says; on an accelerator, call it within
+        `jax.default_matmul_precision`.
+
+        Args:
+          name: of a model of the study.
+          seed: of the run.
+          learning_rate: of the run; default that at which this seed is reported.
+
+        Returns:
+          (model, params): an `attn_jax.models.Model`, over strings an `EncoderDecoder`, with room for the longest
+          sequences of the study, and its parameters.
+
+        Raises:
+          ConfigError: no such model, seed or rate; a class of your own that `load` was not told of, or whose source
+            changed since.
+          MachineError: the checkpoint is gone, or damaged.
+        """
+        from attn_jax.lab.run.trained import trained_model  # what trains is not loaded by what only reads
+
+        seed, place = self._run(name, seed, learning_rate)
+        with in_sentences():
+            return trained_model(self.directory, name, seed, place, self.defined_by)
+
+    def _run(self, name: str, seed: int, learning_rate: float | None) -> tuple[int, int]:
+        """(seed, place of the rate) of a run of a model."""
+        if name not in self.models:
+            raise ConfigError(f"name: got {name!r}, {nearest_names(str(name), list(self.models))}")
+        result = self.models[name]
+        seeds, rates = len(result.diverged), result.learning_rates
+        if isinstance(seed, bool) or seed not in range(seeds):
+            raise ConfigError(f"seed: got {seed!r}, wanted one of {', '.join(map(str, range(seeds)))}")
+        if learning_rate is None:
+            return int(seed), int(judge(self, result).choice.places[seed])
+        if learning_rate not in rates:
+            raise ConfigError(f"learning_rate: got {learning_rate!r}, wanted one of {', '.join(map(str, rates))}")
+        return int(seed), rates.index(learning_rate)
+
+
+def load(directory: str | Path, *, config: Study | str | Path | None = None) -> StudyResults:
+    """The results of a finished study, from its folder: numbers, tables, and the models that were trained.
+
+        results = attn_jax.lab.load("results/parity")
+        pandas.DataFrame(results.runs())
+        model, params = results.model("lstm", seed=3)
+
+    A folder is data: nothing in it is run. For models of classes of your own, give the config that they come from.
+
+    Args:
+      directory: of the study, `--workdir` or results/<its name>.
+      config: the python file with the study's own classes, run where `model` needs it, or its `Study`; only the
+        classes count, and their source must be what was trained.
+
+    Returns:
+      The results: `runs()`, `curves()` and `lengths()` are tables, `models[name]` has the same as arrays, `model(name,
+      seed=0)` is a trained model.
+
+    Raises:
+      ConfigError: no study there, one that is not finished, or a file of it that is damaged.
+
+    >>> load("nowhere")
+    Traceback (most recent call last):
+    attn_jax.errors.ConfigError: nowhere: holds no study (no study.json); attn-jax compare makes one
+    """
+    with in_sentences():
+        return results_in(Path(directory).expanduser(), config)
+
+
+def results_in(directory: Path, defined_by: Study | str | Path | None) -> StudyResults:
+    """The results in a finished study's folder, and where classes of the user's own are found."""
+    return StudyResults(**vars(read_results(directory)), directory=directory, defined_by=defined_by)
