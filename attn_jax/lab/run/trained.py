@@ -69,7 +69,8 @@ def _last_state(plan: StudyPlan, block: Path, name: str, width: int) -> RunState
     if not folder.is_dir():
         raise MachineError(f"{folder}: the checkpoint is gone; {TRAIN_ANEW.format(block)}")
     begin = partial(init_runs, plan.block_plan(name))
-    state = read_checkpoint(folder, jax.eval_shape(begin, jnp.zeros(width, jnp.int32), jnp.zeros(width, jnp.float32)))
+    seeds, rates = (jax.ShapeDtypeStruct((width,), dtype) for dtype in (jnp.int32, jnp.float32))
+    state = read_checkpoint(folder, jax.eval_shape(begin, seeds, rates))
     if state is None:
         raise MachineError(f"{folder}: the checkpoint is damaged; {TRAIN_ANEW.format(block)}")
     return state
