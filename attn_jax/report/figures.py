@@ -132,10 +132,10 @@ def _plot_solved(axes: Any, results: Results, summary: Mapping[str, Any], names:
     _count_ticks(axes.xaxis, last=results.budget)
 
 
-def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping[str, float]]], ylabel: str) -> None:
-    """A line with markers and a band for each model over the tested lengths."""
+def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping[str, Any]]], ylabel: str) -> None:
+    """A line with markers and a band for each model over the tested lengths; no band where a bound is missing."""
     lengths = np.asarray(results.curve_lengths, float)
-    lowest = min(point["low"] for curve in curves for point in curve)
+    lowest = min(point["value"] if point["low"] is None else point["low"] for curve in curves for point in curve)
     axes.set(ylim=(min(-0.06, lowest - 0.04), 1.06), ylabel=ylabel)
     axes.set_xlabel(f"length ({results.length_unit})")
     axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
@@ -146,7 +146,7 @@ def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping
     _shade_training(axes, results, log)
     for index, curve in enumerate(curves):
         look = series(index)
-        low, value, high = ([point[key] for point in curve] for key in ("low", "value", "high"))
+        low, value, high = (np.array([point[key] for point in curve], float) for key in ("low", "value", "high"))
         axes.fill_between(lengths, low, high, color=look["color"], alpha=_band_alpha(len(curves)), linewidth=0)
         axes.plot(lengths, value, markersize=4, **look)
     axes.set_xticks(*_length_ticks(results.curve_lengths, log))

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from attn_jax.files import write_whole
+from attn_jax.lab.outcome.intervals import interval_note
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.summary import seconds_note
 from attn_jax.lab.outcome.words import decimal, listing, ranked
@@ -86,6 +87,7 @@ def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]
         "floor_rows": _floor_rows(results, lengths),
         "num_seeds": seeds,
         "draws_seeds": figures.draws_seeds(len(names), seeds),
+        "interval_note": interval_note(timed=timed),
         "all_solved_bound": decimal(0.025 ** (1 / seeds), 3),
     }
 

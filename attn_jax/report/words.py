@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attn_jax.lab.outcome.intervals import NO_SPREAD
 from attn_jax.lab.outcome.words import decimal
 
 
 def share(fraction: Mapping[str, Any]) -> tuple[str, str]:
     """A solved fraction as a count, and its interval.
 
-    >>> share({"value": 0.75, "low": 0.349, "high": 0.968, "n": 8})
+    >>> share({"value": 0.75, "low": 0.349, "high": 0.968, "n": 8, "method": "Clopper-Pearson"})
     ('6/8', '[.35, .97]')
     """
     return f"{round(fraction['value'] * fraction['n'])}/{fraction['n']}", interval(fraction, decimal)
@@ -18,7 +19,7 @@ def share(fraction: Mapping[str, Any]) -> tuple[str, str]:
 def score(estimate: Mapping[str, Any]) -> tuple[str, str]:
     """A normalised score and its interval.
 
-    >>> score({"value": 0.98765, "low": 0.9, "high": 1.0})
+    >>> score({"value": 0.98765, "low": 0.9, "high": 1.0, "method": "Tukey-McLaughlin"})
     ('.988', '[.900, 1]')
     """
     return decimal(estimate["value"], 3), interval(estimate, _thousandths)
@@ -36,7 +37,7 @@ def plain(name: str) -> str:
 def steps(estimate: Mapping[str, Any]) -> tuple[str, str]:
     """A number of steps and its interval, in whole steps.
 
-    >>> steps({"value": 262.5, "low": 225.0, "high": 1300.0})
+    >>> steps({"value": 262.5, "low": 225.0, "high": 1300.0, "method": "Student t"})
     ('262', '[225, 1,300]')
     """
     return count(estimate["value"]), interval(estimate, count)
@@ -45,7 +46,7 @@ def steps(estimate: Mapping[str, Any]) -> tuple[str, str]:
 def steps_to_solve(model: Mapping[str, Any]) -> tuple[str, str]:
     """A model's restricted mean steps; where no seed solved the task they are the budget, and no estimate.
 
-    >>> budget = {"value": 800.0, "low": 800.0, "high": 800.0}
+    >>> budget = {"value": 800.0, "low": 504.5, "high": 800.0, "method": "no spread"}
     >>> steps_to_solve({"solved_fraction": {"value": 0.0}, "restricted_mean_steps": budget})
     ('800', '(budget)')
     """
@@ -56,24 +57,23 @@ def steps_to_solve(model: Mapping[str, Any]) -> tuple[str, str]:
 def seconds(estimate: Mapping[str, Any]) -> tuple[str, str]:
     """Seconds and their interval, with the decimals that the value deserves.
 
-    >>> seconds({"value": 4.321, "low": 3.9, "high": 12.34})
+    >>> seconds({"value": 4.321, "low": 3.9, "high": 12.34, "method": "Student t"})
     ('4.3', '[3.9, 12]')
     """
     return duration(estimate["value"]), interval(estimate, duration)
 
 
 def interval(estimate: Mapping[str, Any], write: Callable[[float], str]) -> str:
-    """[low, high]; "no spread" where all runs agree, "unbounded" where so few runs bound nothing.
+    """[low, high], marked where all runs agree: there it is what the limits of the measure leave.
 
-    >>> interval({"low": None, "high": None}, count), interval({"low": 5, "high": 5}, count)
-    ('unbounded', 'no spread')
+    >>> interval({"low": 4, "high": 5, "method": "no spread"}, count)
+    '[4, 5] no spread'
+    >>> interval({"low": None, "high": None, "method": "no spread"}, count)
+    '[-inf, inf] no spread'
     """
     low, high = estimate["low"], estimate["high"]
-    if low is None and high is None:
-        return "unbounded"
-    if low == high:
-        return "no spread"
-    return f"[{'-inf' if low is None else write(low)}, {'inf' if high is None else write(high)}]"
+    bounds = f"[{'-inf' if low is None else write(low)}, {'inf' if high is None else write(high)}]"
+    return f"{bounds} {NO_SPREAD}" if estimate["method"] == NO_SPREAD else bounds
 
 
 def count(value: float) -> str:

@@ -123,6 +123,13 @@ def test_config_and_environment_are_shown_whole(quickstart):
     assert json.dumps(quickstart.environment, indent=2) in text
 
 
+def test_a_bound_that_is_missing_is_written_as_infinite(alone):
+    """An error has no upper limit: one seed leaves its score without a bound on one side."""
+    text = render(dataclasses.replace(alone, metric="mse", threshold=None))
+    assert re.search(r"inf\] no spread", shown(text))
+    assert not re.search(r"\bnan\b", text)
+
+
 def test_without_a_threshold_nothing_speaks_of_solving(digits):
     text = shown(render(digits))
     assert "olved" not in text

@@ -22,9 +22,9 @@ def by_hand(name, **changes):
         "train_flops_per_step": 93.4e6,
         "runs": [{"seed": 0, "learning_rate": 0.001, "steps_to_solve": 200}],
         "chosen_learning_rates": [0.001],
-        "solved_fraction": {"value": 1.0, "low": 0.6306, "high": 1.0, "n": 8},
-        "restricted_mean_steps": {"value": 287.5, "low": 250.0, "high": 331.25},
-        "final": {"value": 0.99876, "low": 0.99712, "high": 1.0},
+        "solved_fraction": {"value": 1.0, "low": 0.6306, "high": 1.0, "n": 8, "method": "Clopper-Pearson"},
+        "restricted_mean_steps": {"value": 287.5, "low": 250.0, "high": 331.25, "method": "Student t"},
+        "final": {"value": 0.99876, "low": 0.99712, "high": 1.0, "method": "Tukey-McLaughlin"},
         "flags": [],
         **changes,
     }
@@ -34,9 +34,9 @@ def by_hand(name, **changes):
 def small():
     """Two models, the worse first, and one flag."""
     unsolved = {
-        "solved_fraction": {"value": 0.0, "low": 0.0, "high": 0.3694, "n": 8},
-        "restricted_mean_steps": {"value": 800.0, "low": 800.0, "high": 800.0},
-        "final": {"value": 0.0371, "low": 0.0294, "high": 0.0461},
+        "solved_fraction": {"value": 0.0, "low": 0.0, "high": 0.3694, "n": 8, "method": "Clopper-Pearson"},
+        "restricted_mean_steps": {"value": 800.0, "low": 504.5, "high": 800.0, "method": "no spread"},
+        "final": {"value": 0.0371, "low": 0.0294, "high": 0.0461, "method": "Tukey-McLaughlin"},
         "runs": [{"seed": 0, "learning_rate": 0.001, "steps_to_solve": None}],
         "state_bytes": 448,
         "flags": ["the rate lies on the edge of the grid"],
@@ -135,7 +135,7 @@ def test_markup_and_emoji_codes_in_names_are_printed_as_they_are(small, width):
 def test_a_flip_between_steps_and_seconds_is_said(quickstart):
     summary = summarize(quickstart)
     lstm = summary["models"]["lstm"]
-    lstm["restricted_mean_steps"] = {"value": 700.0, "low": 600.0, "high": 800.0}
+    lstm["restricted_mean_steps"] = {"value": 700.0, "low": 600.0, "high": 800.0, "method": "Student t"}
     for run in lstm["runs"]:
         run["steps_to_solve"] = 700
     assert "By seconds" not in printed(summary, 120)

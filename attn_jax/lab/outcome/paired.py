@@ -10,38 +10,34 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attn_jax.lab.outcome.statistics import (
-    RESAMPLES,
-    RNG_SEED,
-    Interval,
-    bootstrap_interval,
-    clopper_pearson,
-    one_a_seed,
-)
+from attn_jax.lab.outcome.intervals import LEVEL, UNLIMITED, Limits
+from attn_jax.lab.outcome.statistics import clopper_pearson, mean_interval, one_a_seed
 
-_TIED = 1e-12  # relative: .1 + .2 - .3 is 0, as the test itself counts it
-EXACT_SEEDS = 12  # up to here all 2 ** n sign-flips are enumerated
+_RESAMPLES = 9999
+_RNG_SEED = 0  # one fixed stream: a result is a function of its data
 
 
 class Difference(NamedTuple):
-    """A paired difference a - b, its interval, and the p value of no difference."""
+    """A paired difference a - b, its interval, the p value of no difference, and how the interval was made."""
 
     value: float
-    low: float  # -inf and inf: so few pairs bound nothing
+    low: float  # -inf and inf: values without limits that agree bound nothing
     high: float
     p: float
+    method: str
 
 
-def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Difference:
+def paired_difference(a: ArrayLike, b: ArrayLike, limits: Limits = UNLIMITED, level: float = LEVEL) -> Difference:
     """Mean of a - b over pairs, tested by sign-flips: under no difference each a_i - b_i may as well be negated.
 
-    p = share of the 2 ** n sign vectors s with |mean(s d)| >= |mean(d)|. Up to n = 12 all are enumerated, and the
-    interval is the set of shifts that this test does not reject: it excludes 0 exactly where p <= 1 - level. Above,
-    p comes from 9,999 random flips and the interval from the bootstrap. With n = 8 the smallest p is 2 / 256; with
-    n <= 5 nothing can reach .05, and the interval is unbounded.
+    p = share of the 2 ** n sign vectors s with |mean(s d)| >= |mean(d)|: all of them up to n = 13, above it 9,999
+    random ones. With n = 8 the smallest p is 2 / 256; with n <= 5 nothing can reach .05. The interval is Student's, of
+    the differences: it says how large the difference may be, is finite with two pairs too, and may exclude 0 where p,
+    which supposes no normal values, does not decide. Decisions are p's alone.
 
     Args:
       a, b: [n] finite values of two models, paired by seed.
+      limits: the smallest and the largest value of either; their difference is at most as far from 0 as these apart.
       level: coverage of the interval.
 
     Returns:
@@ -50,23 +46,21 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Differ
     Raises:
       ValueError: unequal or empty shapes, values that are not finite.
 
-    >>> paired_difference([3, 5, 4, 6, 5, 3, 4, 5], [1, 2, 1, 2, 2, 1, 1, 2])
-    Difference(value=2.875, low=2.3333333333333335, high=3.5, p=0.0078125)
+    >>> result = paired_difference([3, 5, 4, 6, 5, 3, 4, 5], [1, 2, 1, 2, 2, 1, 1, 2])
+    >>> result.value, round(result.low, 2), round(result.high, 2), result.p
+    (2.875, 2.34, 3.41, 0.0078125)
 
-    Reference: Fisher (1935), The Design of Experiments, section 21; Hartigan (1969), J. Amer. Statist. Assoc. 64.
+    Reference: Fisher (1935), The Design of Experiments, section 21.
     """
     a, b = one_a_seed("a", a), one_a_seed("b", b)
     if a.shape != b.shape:
         raise ValueError(f"b: got shape {b.shape}, wanted that of a, {a.shape}: seeds are paired")
-    difference = a - b
-    if len(difference) <= EXACT_SEEDS:
-        low, high = _typical_values(difference, level)
-    else:
-        _, low, high = bootstrap_interval(difference, np.mean, level)
-    return Difference(float(difference.mean()), low, high, _sign_flip_p(difference))
+    apart = limits[1] - limits[0]
+    value, low, high, method = mean_interval(a - b, (-apart, apart), level)
+    return Difference(value, low, high, _sign_flip_p(a - b), method)
 
 
-def paired_solved(solved_a: ArrayLike, solved_b: ArrayLike, level: float = 0.95) -> Difference:
+def paired_solved(solved_a: ArrayLike, solved_b: ArrayLike, level: float = LEVEL) -> Difference:
     """Difference of two paired solved fractions, decided by McNemar's exact test.
 
     Of m seeds on which exactly one of the two solved, the share won by a has the Clopper-Pearson interval [t1, t2];
@@ -87,11 +81,11 @@ def paired_solved(solved_a: ArrayLike, solved_b: ArrayLike, level: float = 0.95)
     p = mcnemar_exact(solved_a, solved_b)
     a, b = np.asarray(solved_a, bool), np.asarray(solved_b, bool)
     wins, discordant = int((a & ~b).sum()), int((a ^ b).sum())
-    _, won_low, won_high = clopper_pearson(wins, discordant, level) if discordant else Interval(0.5, 0.0, 1.0)
-    _, share_low, share_high = clopper_pearson(discordant, len(a), level)
+    won_low, won_high = clopper_pearson(wins, discordant, level)[1:3] if discordant else (0.0, 1.0)
+    _, share_low, share_high, method = clopper_pearson(discordant, len(a), level)
     low = (2 * won_low - 1) * (share_low if won_low > 0.5 else share_high)
     high = (2 * won_high - 1) * (share_low if won_high < 0.5 else share_high)
-    return Difference((2 * wins - discordant) / len(a), low, high, p)
+    return Difference((2 * wins - discordant) / len(a), low, high, p, method)
 
 
 def mcnemar_exact(solved_a: ArrayLike, solved_b: ArrayLike) -> float:
@@ -167,22 +161,7 @@ def _sign_flip_p(difference: np.ndarray) -> float:
         np.mean,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=RESAMPLES,
-        rng=np.random.default_rng(RNG_SEED),
+        n_resamples=_RESAMPLES,
+        rng=np.random.default_rng(_RNG_SEED),
     )
     return float(test.pvalue)
-
-
-def _typical_values(difference: np.ndarray, level: float) -> tuple[float, float]:
-    """The shifts that the sign-flip test keeps: they lie between two order statistics of all subset means.
-
-    For a shift below the mean, p = 2 (1 + #{subset means <= shift}) / 2 ** n, subsets not empty.
-    """
-    n = len(difference)
-    subsets = (np.arange(1, 2**n)[:, None] >> np.arange(n)) & 1
-    means = subsets @ difference / subsets.sum(axis=1)
-    means = np.sort(np.where(np.abs(means) < _TIED * np.abs(difference).max(), 0, means))
-    rejected = int(np.floor((1 - level) * 2 ** (n - 1)))  # the most sign vectors a tail may hold: p <= 1 - level
-    if rejected < 1:
-        return -np.inf, np.inf
-    return float(means[rejected - 1]), float(means[-rejected])

@@ -1,5 +1,7 @@
 """What a finished study knows, as arrays: the one thing that statistics and the report read."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -71,3 +73,18 @@ class Results:
     def loss_unit(self) -> str:
         """What the loss is counted in."""
         return "squared error" if self.metric == "mse" else "nats"
+
+    def score_limits(self, lengths: Iterable[int]) -> tuple[float, float]:
+        """The smallest and the largest normalised score that the metric allows at any of these lengths.
+
+        A share of right answers lies in [0, 1], a loss or an error is 0 or more.
+        """
+        ends = (0.0, 1.0) if self.metric in ("accuracy", "exact_match") else (0.0, math.inf)
+        scores = [self._normalised(end, length) for length in lengths for end in ends]
+        return min(scores), max(scores)
+
+    def _normalised(self, value: float, length: int) -> float:
+        """(metric - chance) / (best - chance)."""
+        chance = self.floors[length][self.chance]["value"]
+        assert chance is not None  # the floor that is score 0 has one
+        return (value - chance) / (self.best[length] - chance)

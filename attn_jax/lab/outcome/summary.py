@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
 from attn_jax.lab.outcome.results import ModelResult, Results
@@ -41,7 +42,7 @@ def summarize(results: Results) -> Summary:
     Without a threshold everything that needs one is None. `comparisons` sets every other model (a) against the
     reference (b): the difference is a - b, paired by seed; solved fractions decide by McNemar's exact test, restricted
     mean steps and final scores by sign-flips. Each p is adjusted by Holm over the whole grid of the study's
-    comparisons; low and high are each comparison's own, not adjusted, and None where so few seeds bound nothing.
+    comparisons; low and high are each comparison's own, not adjusted. A bound is None where the data set none.
     Everything but `timing` is a function of the runs' numbers: the same results give the same bytes.
 
     Args:
@@ -127,7 +128,7 @@ def _model_summary(results: Results, runs: Judged) -> ModelSummary:
         "chosen_learning_rates": rates[runs.choice.places].tolist(),
         "cross_fitted": runs.choice.cross_fitted,
         **_solving_summary(results, runs),
-        "final": _interval(interquartile_mean(final)),
+        "final": _interval(interquartile_mean(final, _final_limits(results))),
         "final_maximum": float(final.max()),
         "lengths": _by_length(results, runs.chosen(zero_where_diverged(model, "length_score", model.length_score))),
         "measures": {name: _measure(results, runs, name) for name in model.measured},
@@ -170,7 +171,15 @@ def _rate_row(results: Results, runs: Judged, place: int) -> RateSummary:
 
 def _by_length(results: Results, scores: np.ndarray) -> dict[str, Estimate]:
     """A test score [S, M] at every length, by the length as a string."""
-    return {str(n): _interval(interquartile_mean(scores[:, place])) for place, n in enumerate(results.curve_lengths)}
+    limits = map(results.score_limits, ([n] for n in results.curve_lengths))
+    intervals = map(interquartile_mean, scores.T, limits)
+    return {str(n): _interval(interval) for n, interval in zip(results.curve_lengths, intervals, strict=True)}
+
+
+def _final_limits(results: Results) -> Limits:
+    """Of a mean of scores at training lengths: those of the lengths whose floors are known."""
+    shortest, longest = results.train_lengths
+    return results.score_limits([n for n in results.floors if shortest <= n <= longest])
 
 
 def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
@@ -179,9 +188,17 @@ def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
     if name == "whole":  # a diverged run has no sequence right, and no loss that could stand for it
         test, by_length = (zero_where_diverged(runs.model, name, array) for array in (test, by_length))
     final, lengths = runs.chosen(test), runs.chosen(by_length).T
-    of_all = lambda values: _interval(interquartile_mean(values)) if np.isfinite(values).all() else None  # noqa: E731
+    limits = _limits(results, name)
+    of_all = lambda values: _interval(interquartile_mean(values, limits)) if np.isfinite(values).all() else None  # noqa: E731
     by_name = {str(n): of_all(values) for n, values in zip(results.curve_lengths, lengths, strict=True)}
     return {"final": of_all(final), "lengths": by_name}
+
+
+def _limits(results: Results, measure: str) -> Limits:
+    """What a measure can be: shares lie in [0, 1], errors and losses are not below 0."""
+    if measure == "whole" or (measure == "metric" and results.metric in ("accuracy", "exact_match")):
+        return 0.0, 1.0
+    return (0.0, np.inf) if measure in ("metric", "loss") else UNLIMITED
 
 
 def _comparisons(results: Results, runs: dict[str, Judged]) -> list[Comparison]:
@@ -202,6 +219,7 @@ def _comparisons(results: Results, runs: dict[str, Judged]) -> list[Comparison]:
             "low": _bounded(difference.low),
             "high": _bounded(difference.high),
             "p": p,
+            "method": difference.method,
         }
         for (name, measure, difference), p in zip(rows, adjusted, strict=True)
     ]
@@ -209,13 +227,13 @@ def _comparisons(results: Results, runs: dict[str, Judged]) -> list[Comparison]:
 
 def _differences(results: Results, a: Judged, b: Judged) -> dict[_Measure, Difference]:
     """The paired differences of two models, by measure."""
-    final = paired_difference(a.chosen(a.final), b.chosen(b.final))
+    final = paired_difference(a.chosen(a.final), b.chosen(b.final), _final_limits(results))
     if results.threshold is None:
         return {"final": final}
     steps_a, steps_b = (np.minimum(runs.chosen(runs.solving.steps_to_solve), results.budget) for runs in (a, b))
     return {
         "solved": paired_solved(a.chosen(a.solving.solved), b.chosen(b.solving.solved)),
-        "steps": paired_difference(steps_a, steps_b),
+        "steps": paired_difference(steps_a, steps_b, (0.0, results.budget)),
         "final": final,
     }
 
@@ -240,12 +258,14 @@ def _timing(results: Results, model: ModelResult, summary: Mapping[str, Any]) ->
             "value": mean["value"] * a_step,
             "low": mean["low"] * a_step,
             "high": mean["high"] * a_step,
+            "method": mean["method"],
         },
     }
 
 
 def _interval(interval: Interval) -> Estimate:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
+    low, high = _bounded(interval.low), _bounded(interval.high)
+    return {"value": interval.value, "low": low, "high": high, "method": interval.method}
 
 
 def _bounded(value: float) -> float | None:

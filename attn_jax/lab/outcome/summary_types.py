@@ -4,11 +4,12 @@ from typing import Literal, TypedDict
 
 
 class Estimate(TypedDict):
-    """A value and its 95 % interval."""
+    """A value, its 95 % interval, and how that was made; None where seeds that agree bound nothing."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    method: str
 
 
 class SolvedFraction(Estimate):
@@ -93,7 +94,7 @@ class ModelSummary(Solved):
 
 
 class Comparison(TypedDict):
-    """The paired difference a - b of a measure; low and high are None where so few seeds bound nothing."""
+    """The paired difference a - b of a measure; low and high are None where pairs that agree bound nothing."""
 
     a: str
     b: str
@@ -102,6 +103,7 @@ class Comparison(TypedDict):
     low: float | None
     high: float | None
     p: float
+    method: str
 
 
 class Timing(TypedDict):

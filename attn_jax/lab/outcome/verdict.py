@@ -174,10 +174,10 @@ def _bound_flag(fraction: Mapping[str, Any] | None) -> str | None:
 
 
 def _spread_flag(summary: Mapping[str, Any]) -> str | None:
-    """Where all seeds agree an interval is a point."""
+    """Where all seeds agree an interval is what the limits of the measure leave."""
     seeds = len(summary["chosen_learning_rates"])
     if seeds == 1:
-        return "one seed: every interval but the solved fraction's is a point and says nothing of other seeds"
+        return "one seed: no spread; an interval is what the limits of its measure leave"
     runs = chosen_runs(summary)
     measures = {"steps": "steps_to_solve", "final score": "final"}
     timed = summary["solved_fraction"] is not None
@@ -193,7 +193,9 @@ def _count_flag(summary: Mapping[str, Any], outcome: str, meaning: str) -> str |
     return f"{count} of {counted(len(summary['runs']), 'run')} {meaning}" if count else None
 
 
-def _range(interval: Mapping[str, float], write: Callable[[float], str]) -> str:
-    """A value and its interval; the value alone where there is no spread."""
+def _range(interval: Mapping[str, Any], write: Callable[[float], str]) -> str:
+    """A value and its interval; the value alone where a bound is missing."""
+    if None in (interval["low"], interval["high"]):
+        return write(interval["value"])
     value, low, high = (write(interval[key]) for key in ("value", "low", "high"))
-    return value if interval["low"] == interval["high"] else f"{value} ({low} to {high})"
+    return f"{value} ({low} to {high})"

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from attn_jax.lab.outcome.paired import fewest_seeds, holm, mcnemar_exact, paired_difference, paired_solved
 
@@ -38,39 +39,39 @@ def test_eight_seeds_reach_two_in_256_and_no_less():
     assert paired_difference(np.arange(1, 9) + 5.0, np.zeros(8)).p == 2 / 256
 
 
-@pytest.mark.parametrize("n", [6, 8, 11])
-def test_the_interval_holds_the_shifts_that_the_test_keeps(n):
-    d = np.random.default_rng(n).normal(1, 1, n)
-    result = paired_difference(d, np.zeros(n))
-    for bound, outward in ((result.low, -1), (result.high, 1)):
-        inside, outside = bound - outward * 1e-7, bound + outward * 1e-7
-        assert sign_flip_p((d - inside).tolist()) > 0.05
-        assert sign_flip_p((d - outside).tolist()) <= 0.05
+@pytest.mark.parametrize("n", [2, 5, 8, 20])
+def test_the_interval_is_students_of_the_differences(n):
+    rng = np.random.default_rng(n)
+    a, b = rng.normal(1, 1, n), rng.normal(0, 1, n)
+    wanted = stats.ttest_rel(a, b).confidence_interval()
+    result = paired_difference(a, b)
+    np.testing.assert_allclose(result[:3], ((a - b).mean(), wanted.low, wanted.high), rtol=1e-9)
+    assert result.method == "Student t"
+    assert result == paired_difference(a, b)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_the_interval_excludes_zero_exactly_where_p_decides(seed):
-    d = np.random.default_rng(seed).normal(0.7, 1, 7)
-    result = paired_difference(d, np.zeros(7))
-    assert (result.low > 0 or result.high < 0) == (result.p < 0.05)
-
-
-def test_a_bound_that_is_zero_is_not_rounded_away_from_it():
-    """Three of the differences sum to 0 in decimals, to 2e-17 in binary: the interval ends at 0 and p is above .05."""
-    result = paired_difference(np.array([3, 1, 3, 7, 5, 2, -3, 7]) / 10, np.zeros(8))
-    assert (result.low, result.p > 0.05) == (0, True)
+def test_a_difference_keeps_to_the_limits_of_its_measure():
+    result = paired_difference([1, 0.1], [0, 0], (0, 1))
+    assert (result.low, result.high) == (-1, 1)
 
 
 @pytest.mark.parametrize("n", [1, 3, 5])
-def test_five_seeds_bound_nothing(n):
-    result = paired_difference(np.full(n, 9.0), np.zeros(n))
-    assert (result.value, result.low, result.high) == (9, -math.inf, math.inf)
-    assert result.p == 2 / 2**n
+def test_pairs_that_agree_are_bounded_by_the_limits_alone(n):
+    unlimited = paired_difference(np.full(n, 9.0), np.zeros(n))
+    assert (unlimited.value, unlimited.low, unlimited.high) == (9, -math.inf, math.inf)
+    assert unlimited.p == 2 / 2**n
+    limited = paired_difference(np.full(n, 9.0), np.zeros(n), (0, 10))
+    share = 0.025 ** (1 / n)
+    np.testing.assert_allclose((limited.low, limited.high), (-10 + 19 * share, 10 - share), rtol=1e-12)
+    assert unlimited.method == limited.method == "no spread"
 
 
 def test_identical_models_do_not_differ():
     same = np.array([0.2, 0.9, 0.5, 0.4, 0.3, 0.8, 0.7, 0.1])
-    assert paired_difference(same, same) == (0, 0, 0, 1)
+    result = paired_difference(same, same, (0, 1))
+    assert (result.value, result.p, result.method) == (0, 1, "no spread")
+    assert result.low == pytest.approx(-(1 - 0.025 ** (1 / 8)))
+    assert result.high == -result.low
     assert paired_solved([True] * 8, [True] * 8)[::3] == (0, 1)
 
 
@@ -81,16 +82,11 @@ def test_pairing_sees_what_the_unpaired_spread_hides():
     assert paired_difference((hard - 10)[[3, 0, 7, 1, 6, 2, 5, 4]], hard).p > 0.5
 
 
-def test_above_twelve_seeds_the_bootstrap_serves():
+def test_many_pairs_are_flipped_at_random_and_the_same_each_time():
     rng = np.random.default_rng(0)
     d = rng.normal(1, 1, 20)
-    result = paired_difference(d, np.zeros(20))
-    assert result.low < d.mean() < result.high
-    half = 1.96 * d.std() / math.sqrt(20)  # the bootstrap of a mean has this spread, whatever its shape
-    np.testing.assert_allclose((result.low, result.high), (d.mean() - half, d.mean() + half), atol=0.15)
-    assert result.p < 0.01
-    assert result == paired_difference(d, np.zeros(20))
-    assert paired_difference(np.full(20, 2.0), np.zeros(20))[:3] == (2, 2, 2)
+    assert paired_difference(d, np.zeros(20)).p < 0.01
+    assert paired_difference(d, np.zeros(20)) == paired_difference(d, np.zeros(20))
 
 
 def test_unpaired_seeds_are_refused():

@@ -1,16 +1,17 @@
 """Every statistic against its definition, written out in loops."""
 
-import itertools
 import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from attn_jax.lab.outcome.intervals import student, tukey_mclaughlin
 from attn_jax.lab.outcome.statistics import (
     clopper_pearson,
     interquartile_mean,
     kaplan_meier,
+    mean_interval,
     median_time,
     restricted_mean,
 )
@@ -56,14 +57,14 @@ def survival_area(steps: list[float], budget: float) -> float:
 @pytest.mark.parametrize("n", [1, 5, 8, 13])
 def test_clopper_pearson_is_the_bisection_of_the_binomial_cdf(n):
     for k in range(n + 1):
-        value, low, high = clopper_pearson(k, n)
+        value, low, high, _ = clopper_pearson(k, n)
         assert value == k / n
         np.testing.assert_allclose((low, high), exact_interval(k, n), atol=1e-9)
 
 
 def test_clopper_pearson_says_how_little_few_seeds_say():
-    assert [round(x, 3) for x in clopper_pearson(8, 8)] == [1, 0.631, 1]
-    assert [round(x, 3) for x in clopper_pearson(0, 8)] == [0, 0, 0.369]
+    assert [round(x, 3) for x in clopper_pearson(8, 8)[:3]] == [1, 0.631, 1]
+    assert [round(x, 3) for x in clopper_pearson(0, 8)[:3]] == [0, 0, 0.369]
     assert round(clopper_pearson(5, 5).low, 3) == 0.478
 
 
@@ -80,7 +81,7 @@ def test_clopper_pearson_covers_and_the_normal_interval_does_not():
         half = 1.96 * math.sqrt(k / n * (1 - k / n) / n)
         return k / n - half, k / n + half
 
-    assert least_coverage(lambda k, n: clopper_pearson(k, n)[1:], 8) >= 0.95
+    assert least_coverage(lambda k, n: clopper_pearson(k, n)[1:3], 8) >= 0.95
     assert least_coverage(normal, 8) < 0.5
 
 
@@ -171,16 +172,21 @@ def test_restricted_mean_is_the_area_under_kaplan_meier(seed):
 def test_restricted_mean_counts_the_budget_where_a_mean_of_the_solved_would_not():
     mean = restricted_mean([100, 100, INF, INF], 800)
     assert mean.value == 450
-    assert 100 <= mean.low <= 450 <= mean.high <= 800
+    assert 0 <= mean.low < 450 < mean.high <= 800
 
 
-def test_the_bootstrap_interval_is_the_enumerated_one():
-    """Of three values all 27 resamples can be written out; 9,999 random ones find the same quantiles."""
-    values = [1.0, 2.0, 6.0]
-    means = [math.fsum(draw) / 3 for draw in itertools.product(values, repeat=3)]
-    _, low, high = restricted_mean(values, 100)
-    # 1/27 = .037 of the means lie at either end, so both .025 quantiles are the extremes
-    assert (low, high) == (min(means), max(means))
+def test_a_mean_has_students_interval_and_an_interquartile_mean_tukey_and_mclaughlins():
+    values = [0.3, 0.8, 0.5, 0.9, 0.7, 0.6, 0.4, 0.2]
+    mean, middle = mean_interval(values), interquartile_mean(values)
+    assert mean[1:3] == student(np.array(values))
+    assert middle[1:3] == tukey_mclaughlin(np.array(values))
+    assert (mean.method, middle.method) == ("Student t", "Tukey-McLaughlin")
+
+
+def test_intervals_keep_to_the_limits_of_their_measure():
+    assert restricted_mean([50, 60, INF], 800)[1:] == (0, 800, "Student t")
+    assert interquartile_mean([0.2, 0.9, 1, 1], (0, 1)).high == 1
+    assert mean_interval([0.2, 0.9, 1, 1], (0, 1)).high == 1 < mean_interval([0.2, 0.9, 1, 1]).high
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 11])
@@ -196,9 +202,13 @@ def test_interquartile_mean_ignores_one_run_that_ran_away():
 
 
 @pytest.mark.parametrize("values", [[0.1] * 8, [0.0] * 8, [0.3]])
-def test_no_spread_is_a_point_never_nan(values):
-    assert interquartile_mean(values) == (values[0],) * 3
-    assert restricted_mean(values, 800) == (values[0],) * 3
+def test_no_spread_is_never_a_point_and_never_nan(values):
+    for interval in (interquartile_mean(values, (0, 1)), restricted_mean(values, 800)):
+        assert interval.value == values[0]
+        assert interval.low <= values[0] <= interval.high
+        assert interval.high - interval.low > 0.3
+        assert interval.method == "no spread"
+    assert interquartile_mean(values) == (values[0], -INF, INF, "no spread")
 
 
 def test_the_same_data_gives_the_same_interval():

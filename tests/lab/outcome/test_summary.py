@@ -85,6 +85,13 @@ def none_solved(name="lstm", **changes) -> ModelResult:
     return model(name, [[NEVER] * 3] * 8, final, **changes)
 
 
+def agreed(value, low, high, n=8) -> dict:
+    """What is said of a measure within limits where n seeds agree."""
+    share = 0.025 ** (1 / n)
+    bounds = {"low": value - (1 - share) * (value - low), "high": value + (1 - share) * (high - value)}
+    return {"value": value, **{key: pytest.approx(bound) for key, bound in bounds.items()}, "method": "no spread"}
+
+
 def test_the_keys_are_those_of_the_specification():
     summary = summarize(study(all_solved(), none_solved()))
     keys = {"schema", "study", "reference", "verdict", "floors", "comparisons", "models", "timing"}
@@ -96,11 +103,11 @@ def test_the_keys_are_those_of_the_specification():
     assert m.keys() >= {*wanted.split(), "restricted_mean_steps", "final", "lengths", "flags", "rates"}
     run = {"seed", "learning_rate", "solved", "steps_to_solve", "unconfirmed", "diverged", "final"}
     assert [row.keys() for row in m["runs"]] == [run] * 24
-    assert m["solved_fraction"].keys() == {"value", "low", "high", "n"}
+    assert m["solved_fraction"].keys() == {"value", "low", "high", "n", "method"}
     assert m["lengths"].keys() == {"6", "12"}
     for interval in (m["restricted_mean_steps"], m["final"], *m["lengths"].values()):
-        assert interval.keys() == {"value", "low", "high"}
-    row = {"a", "b", "measure", "difference", "low", "high", "p"}
+        assert interval.keys() == {"value", "low", "high", "method"}
+    row = {"a", "b", "measure", "difference", "low", "high", "p", "method"}
     assert [comparison.keys() for comparison in summary["comparisons"]] == [row] * 3
     assert summary["floors"]["memory"] == {"value": 0.5, "loss": None}
 
@@ -112,12 +119,12 @@ def test_all_against_none():
     assert transformer["solved_fraction"]["value"] == 1
     assert transformer["restricted_mean_steps"]["value"] == np.mean([200 + 50 * (s % 3) for s in range(8)])
     assert (transformer["median_steps"], lstm["median_steps"]) == (250, None)
-    assert transformer["final"] == {"value": 1, "low": 1, "high": 1}
+    assert transformer["final"] == agreed(1, -1 / 3, 1)
     assert transformer["lengths"]["12"]["value"] == 0.5
     assert transformer["measures"]["whole"]["lengths"]["12"]["value"] == 0.25
     assert transformer["measures"]["loss"]["final"] == {"value": 1, "low": 1, "high": 1}
     assert lstm["solved_fraction"]["high"] == pytest.approx(0.369, abs=5e-4)
-    assert lstm["restricted_mean_steps"] == {"value": 800, "low": 800, "high": 800}
+    assert lstm["restricted_mean_steps"] == agreed(800, 0, 800)
     assert lstm["solved_curve"] == {"steps": [0, 800], "solved": [0, 0]}
     by_measure = {row["measure"]: row for row in summary["comparisons"]}
     assert by_measure["solved"]["difference"] == -1
@@ -126,7 +133,7 @@ def test_all_against_none():
     assert [row["p"] for row in summary["comparisons"]] == [pytest.approx(3 * 2 / 256)] * 3
     assert summary["verdict"] == (
         "Of 8 seeds within 800 steps, associative_recall was solved by transformer in 8 "
-        "(restricted mean 244 steps, 219 to 269) and lstm in 0. Against transformer the data decide "
+        "(restricted mean 244 steps, 209 to 279) and lstm in 0. Against transformer the data decide "
         "(p < .05 after Holm's correction over 3 tests) that lstm solved fewer seeds, took more steps and scored lower."
     )
 
@@ -189,7 +196,7 @@ def test_a_run_marked_diverged_after_its_last_evaluation_is_not_solved():
     diverged = np.ones((8, 3), bool)
     summary = summarize(study(all_solved(diverged=diverged)))["models"]["transformer"]
     assert summary["solved_fraction"]["value"] == 0
-    assert summary["final"] == {"value": 0, "low": 0, "high": 0}
+    assert summary["final"] == agreed(0, -1 / 3, 1)
 
 
 def test_a_missing_score_is_not_taken_for_chance():
@@ -211,7 +218,8 @@ def test_one_seed_is_not_cross_fitted_and_decides_nothing():
     assert a["chosen_learning_rates"] == [3e-3]
     assert not a["cross_fitted"]
     assert "one seed: its rate is its own validation best, not cross-fitted" in a["flags"]
-    assert [(row["low"], row["high"]) for row in summary["comparisons"][1:]] == [(None, None)] * 2
+    assert [row["method"] for row in summary["comparisons"]] == ["Clopper-Pearson", "no spread", "no spread"]
+    assert all(row["low"] < 0 < row["high"] for row in summary["comparisons"])
     assert [row["p"] for row in summary["comparisons"]] == [1] * 3
     assert (
         "decide no difference from a (p < .05 after Holm's correction over 3 tests); 1 paired seeds cannot"
@@ -254,7 +262,7 @@ def test_no_threshold():
     assert [row["measure"] for row in summary["comparisons"]] == ["final"]
     assert summary["timing"]["a"]["restricted_mean_seconds"] is None
     assert summary["verdict"].startswith(
-        "By final score on associative_recall after 800 steps, over 8 seeds: a .90 and b "
+        "By final score on associative_recall after 800 steps, over 8 seeds: a .90 (.44 to .94) and b "
     )
     assert seconds_note(summary) is None
 
@@ -296,7 +304,10 @@ def test_timing_stands_apart():
     timing = summary["timing"]["transformer"]
     assert timing["seconds_per_step"] == pytest.approx(a_step)
     steps = summary["models"]["transformer"]["restricted_mean_steps"]
-    assert timing["restricted_mean_seconds"] == {key: pytest.approx(value * a_step) for key, value in steps.items()}
+    assert timing["restricted_mean_seconds"] == {
+        **{key: pytest.approx(steps[key] * a_step) for key in ("value", "low", "high")},
+        "method": "Student t",
+    }
     slower = summarize(study(all_solved(seconds=99.0), none_solved()))
     assert slower["timing"] != summary["timing"]
     assert {**slower, "timing": None} == {**summary, "timing": None}
@@ -337,6 +348,17 @@ def test_every_summary_is_json_without_nan_and_the_same_twice(name):
     text = json.dumps(summarize(NASTY[name]), allow_nan=False)
     assert text == json.dumps(summarize(NASTY[name]), allow_nan=False)
     assert json.loads(text) == summarize(NASTY[name])
+
+
+def test_scores_keep_to_what_the_metric_allows():
+    """Accuracies of 0 to 1 with chance .25 are scores of -1/3 to 1; losses have no upper limit, so scores no lower."""
+    accuracy = study(all_solved())
+    assert accuracy.score_limits([6]) == (pytest.approx(-1 / 3), 1)
+    one = summarize(study(model("a", [[200]], final=0.5)))["models"]["a"]["final"]
+    assert (one["low"], one["high"]) == (pytest.approx(-1 / 3), pytest.approx(1))  # of one seed's middle half: nothing
+    loss = study(model("a", [[200]] * 8), metric="mse", best={6: 0.0, 12: 0.0})
+    assert loss.score_limits([6]) == (-math.inf, 1)
+    assert [summarize(loss)["models"]["a"]["final"][key] for key in ("value", "low", "high")] == [1, None, 1]
 
 
 def test_the_reference_must_be_there():
