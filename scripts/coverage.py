@@ -19,6 +19,7 @@ import numpy as np
 from coverage_methods import contenders
 from page_table import markdown_table
 from scipy import special
+from script_words import to_write
 
 from attn_jax.lab.outcome.intervals import CHOSEN, COVERED, UNLIMITED, Choice, Limits, within
 
@@ -135,7 +136,7 @@ def choose(cells: list[Cell]) -> tuple[Choice, list[str]]:
     all shapes the one that covers most is chosen; of several the shortest.
     """
     judged = [cell for cell in cells if cell.n >= JUDGED]
-    missed = {cell.method: {} for cell in judged}
+    missed: dict[str, dict[str, None]] = {cell.method: {} for cell in judged}
     for cell in judged:
         if not cell.covers:
             missed[cell.method][cell.shape] = None
@@ -219,7 +220,7 @@ infinite for some samples; bold where it covers. Of three seeds none is trimmed:
 def main(words: list[str]) -> int:
     """Simulates, writes the page, and compares the choice with the lab's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", type=Path, default=PAGE, help="docs/coverage.md by default")
+    parser.add_argument("--page", type=to_write, default=PAGE, help="docs/coverage.md by default")
     path = parser.parse_args(words).page
     cells = {estimand: [cell for shape in SHAPES for cell in simulate(estimand, shape)] for estimand in ESTIMANDS}
     path.write_text(page_of(cells), encoding="utf-8")

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 def script(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     yield importlib.import_module("coverage")
-    for name in ("coverage", "coverage_methods"):
+    for name in ("coverage", "coverage_methods", "script_words"):
         sys.modules.pop(name, None)
 
 
@@ -104,3 +104,9 @@ def test_a_choice_that_is_stale_ends_with_1(script, tmp_path, monkeypatch, capsy
     assert script.main([f"--page={page}"]) == 1
     assert "CHOSEN of attn_jax/lab/outcome/intervals.py is stale" in capsys.readouterr().err
     assert "| mean | Student t |  |  | 9" in page.read_text(encoding="utf-8")
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_anything_is_simulated(script, capsys):
+    with pytest.raises(SystemExit):
+        script.main(["--page=nowhere/coverage.md"])
+    assert "--page: got 'nowhere/coverage.md', wanted a file in a folder that is there" in capsys.readouterr().err
