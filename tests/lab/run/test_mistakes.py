@@ -483,7 +483,7 @@ def test_a_table_that_cannot_be_written(form, attempt, tmp_path, finished, monke
 def test_a_defect_of_our_own_is_one_line_that_says_where(attempt, tmp_path, finished, monkeypatch, capfd):
     shutil.copytree(finished, tmp_path / "study")
     monkeypatch.setattr("attn_jax.commands.compare.summarize", len)
-    attempt(["report", "study"], 70, "a defect of attn_jax, please report it: compare.py, line ", "TypeError")
+    attempt(["report", "study"], 70, "a defect of attn_jax, please report it: commands/compare.py, line ", "TypeError")
     monkeypatch.setenv("ATTN_JAX_TRACEBACK", "1")
     assert main(["report", "study"]) == 70
     assert "Traceback (most recent call last)" in capfd.readouterr().err
