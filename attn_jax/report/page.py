@@ -13,7 +13,7 @@ from attn_jax.files import write_whole
 from attn_jax.lab.outcome.intervals import interval_note
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.summary import seconds_note
-from attn_jax.lab.outcome.words import decimal, listing, ranked
+from attn_jax.lab.outcome.words import decimal, listing, outcome_in_words, ranked
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
 
@@ -193,6 +193,7 @@ def _comparison(row: Mapping[str, Any]) -> dict[str, str]:
         "difference": write(row["difference"]).replace("-", "−"),
         "interval": words.interval(row, write).replace("-", "−"),
         "p": words.probability(row["p"]),
+        "outcome": outcome_in_words(row),
     }
 
 

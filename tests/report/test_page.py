@@ -7,6 +7,7 @@ import re
 import pytest
 
 from attn_jax.lab.outcome.summary import summarize
+from attn_jax.lab.outcome.words import outcome_in_words
 from attn_jax.report import page, words
 
 STUDIES = ("quickstart", "digits", "diverged", "alone", "hostile")
@@ -102,6 +103,8 @@ def test_every_name_and_every_number_of_the_table_is_shown(study):
         for word in (*wanted, *model["flags"], model["description"]):
             assert word in text
     assert summary["verdict"] in text
+    for row in summary["comparisons"]:
+        assert words.probability(row["p"]) + outcome_in_words(row) in text  # two cells of one line
 
 
 def test_names_are_inert(hostile):

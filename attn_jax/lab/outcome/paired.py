@@ -57,7 +57,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, limits: Limits = UNLIMITED, le
         raise ValueError(f"b: got shape {b.shape}, wanted that of a, {a.shape}: seeds are paired")
     apart = limits[1] - limits[0]
     value, low, high, method = mean_interval(a - b, (-apart, apart), level)
-    return Difference(value, low, high, _sign_flip_p(a - b), method)
+    return Difference(value, low, high, sign_flip_p(a - b), method)
 
 
 def paired_solved(solved_a: ArrayLike, solved_b: ArrayLike, level: float = LEVEL) -> Difference:
@@ -141,17 +141,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def fewest_seeds(tests: int, level: float = 0.05) -> int:
-    """The fewest paired seeds with which one of `tests` exact tests can stay below `level` after Holm's correction.
+def sign_flip_p(difference: np.ndarray) -> float:
+    """Two-sided p of a mean of 0; scipy enumerates the flips where there are no more of them than resamples.
 
-    >>> fewest_seeds(1), fewest_seeds(6), fewest_seeds(9)
-    (6, 8, 9)
+    Args:
+      difference: [n] a - b of each pair.
     """
-    return next(n for n in range(1, 64) if tests * 2.0 ** (1 - n) < level)
-
-
-def _sign_flip_p(difference: np.ndarray) -> float:
-    """p of a mean of 0; scipy enumerates the flips where there are no more of them than resamples."""
     if len(difference) == 1:
         return 1.0
     from scipy import stats
@@ -165,3 +160,12 @@ def _sign_flip_p(difference: np.ndarray) -> float:
         rng=np.random.default_rng(_RNG_SEED),
     )
     return float(test.pvalue)
+
+
+def fewest_seeds(tests: int, level: float = 0.05) -> int:
+    """The fewest paired seeds with which one of `tests` exact tests can stay below `level` after Holm's correction.
+
+    >>> fewest_seeds(1), fewest_seeds(6), fewest_seeds(9)
+    (6, 8, 9)
+    """
+    return next(n for n in range(1, 64) if tests * 2.0 ** (1 - n) < level)

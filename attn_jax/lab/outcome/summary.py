@@ -1,13 +1,14 @@
 """A study's results told in numbers: the dictionary that becomes summary.json."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from attn_jax.lab.outcome.decide import Decided, all_against_reference, decide
 from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
-from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
+from attn_jax.lab.outcome.measures import final_limits
 from attn_jax.lab.outcome.results import ModelResult, Results
 from attn_jax.lab.outcome.selection import chosen_runs
 from attn_jax.lab.outcome.statistics import (
@@ -32,7 +33,6 @@ from attn_jax.lab.outcome.summary_types import (
 from attn_jax.lab.outcome.verdict import flags, verdict
 
 SUMMARY_SCHEMA = 3
-_Measure: TypeAlias = Literal["solved", "steps", "final"]
 
 
 def summarize(results: Results) -> Summary:
@@ -40,9 +40,8 @@ def summarize(results: Results) -> Summary:
 
     Aggregates take one run a seed, at its cross-fitted rate. A diverged run's final score is 0, which is chance.
     Without a threshold everything that needs one is None. `comparisons` sets every other model (a) against the
-    reference (b): the difference is a - b, paired by seed; solved fractions decide by McNemar's exact test, restricted
-    mean steps and final scores by sign-flips. Each p is adjusted by Holm over the whole grid of the study's
-    comparisons; low and high are each comparison's own, not adjusted. A bound is None where the data set none.
+    reference (b), as `decide` does it: each p is adjusted by Holm over the whole grid of the study's comparisons; low
+    and high are each comparison's own, not adjusted. A bound is None where the data set none.
     Everything but `timing` is a function of the runs' numbers: the same results give the same bytes.
 
     Args:
@@ -58,14 +57,14 @@ def summarize(results: Results) -> Summary:
         raise ValueError(f"reference: got {results.reference!r}, wanted one of {', '.join(results.models)}")
     runs = {name: judge(results, model) for name, model in results.models.items()}
     models = {name: _model_summary(results, judged) for name, judged in runs.items()}
-    comparisons = _comparisons(results, runs)
+    decided = decide(results, all_against_reference(results))
     return {
         "schema": SUMMARY_SCHEMA,
         "study": results.study,
         "reference": results.reference,
-        "verdict": verdict(results, models, comparisons),
+        "verdict": verdict(results, models, decided),
         "floors": _floors(results),
-        "comparisons": comparisons,
+        "comparisons": [_comparison(one) for one in decided],
         "models": models,
         "timing": {name: _timing(results, model, models[name]) for name, model in results.models.items()},
     }
@@ -128,7 +127,7 @@ def _model_summary(results: Results, runs: Judged) -> ModelSummary:
         "chosen_learning_rates": rates[runs.choice.places].tolist(),
         "cross_fitted": runs.choice.cross_fitted,
         **_solving_summary(results, runs),
-        "final": _interval(interquartile_mean(final, _final_limits(results))),
+        "final": _interval(interquartile_mean(final, final_limits(results))),
         "final_maximum": float(final.max()),
         "lengths": _by_length(results, runs.chosen(zero_where_diverged(model, "length_score", model.length_score))),
         "measures": {name: _measure(results, runs, name) for name in model.measured},
@@ -176,12 +175,6 @@ def _by_length(results: Results, scores: np.ndarray) -> dict[str, Estimate]:
     return {str(n): _interval(interval) for n, interval in zip(results.curve_lengths, intervals, strict=True)}
 
 
-def _final_limits(results: Results) -> Limits:
-    """Of a mean of scores at training lengths: those of the lengths whose floors are known."""
-    shortest, longest = results.train_lengths
-    return results.score_limits([n for n in results.floors if shortest <= n <= longest])
-
-
 def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
     """One of the measures, as it is, of the runs that stand for the seeds."""
     test, by_length = runs.model.measured[name].test, runs.model.measured[name].by_length
@@ -201,40 +194,23 @@ def _limits(results: Results, measure: str) -> Limits:
     return (0.0, np.inf) if measure in ("metric", "loss") else UNLIMITED
 
 
-def _comparisons(results: Results, runs: dict[str, Judged]) -> list[Comparison]:
-    """Every other model against the reference; p is adjusted over all rows."""
-    rows: list[tuple[str, _Measure, Difference]] = [
-        (name, measure, difference)
-        for name in runs
-        if name != results.reference
-        for measure, difference in _differences(results, runs[name], runs[results.reference]).items()
-    ]
-    adjusted = holm([difference.p for _, _, difference in rows])
-    return [
-        {
-            "a": name,
-            "b": results.reference,
-            "measure": measure,
-            "difference": difference.value,
-            "low": _bounded(difference.low),
-            "high": _bounded(difference.high),
-            "p": p,
-            "method": difference.method,
-        }
-        for (name, measure, difference), p in zip(rows, adjusted, strict=True)
-    ]
-
-
-def _differences(results: Results, a: Judged, b: Judged) -> dict[_Measure, Difference]:
-    """The paired differences of two models, by measure."""
-    final = paired_difference(a.chosen(a.final), b.chosen(b.final), _final_limits(results))
-    if results.threshold is None:
-        return {"final": final}
-    steps_a, steps_b = (np.minimum(runs.chosen(runs.solving.steps_to_solve), results.budget) for runs in (a, b))
+def _comparison(decided: Decided) -> Comparison:
+    """A row of the table of tests."""
+    test = decided.test
     return {
-        "solved": paired_solved(a.chosen(a.solving.solved), b.chosen(b.solving.solved)),
-        "steps": paired_difference(steps_a, steps_b, (0.0, results.budget)),
-        "final": final,
+        "a": test.a,
+        "b": test.b,
+        "measure": test.measure,
+        "expect": test.expect,
+        "margin": test.margin,
+        "difference": decided.difference,
+        "low": _bounded(decided.low),
+        "high": _bounded(decided.high),
+        "p": decided.p,
+        "method": decided.method,
+        "outcome": decided.outcome,
+        "seeds_to_decide": decided.seeds_to_decide,
+        "seeds_to_decide_at_bound": decided.seeds_to_decide_at_bound,
     }
 
 

@@ -94,16 +94,24 @@ class ModelSummary(Solved):
 
 
 class Comparison(TypedDict):
-    """The paired difference a - b of a measure; low and high are None where pairs that agree bound nothing."""
+    """A test of the difference a - b of a measure; low and high are None where so few seeds bound nothing.
+
+    The counts of seeds are None where the test is decided, and where none that is looked for would do.
+    """
 
     a: str
     b: str
-    measure: Literal["solved", "steps", "final"]
+    measure: str
+    expect: Literal["less", "more", "different", "equal"]
+    margin: float
     difference: float
     low: float | None
     high: float | None
     p: float
     method: str
+    outcome: Literal["holds", "fails", "undecided"]
+    seeds_to_decide: int | None
+    seeds_to_decide_at_bound: int | None
 
 
 class Timing(TypedDict):

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from attn_jax.lab.outcome.decide import Decided
 from attn_jax.lab.outcome.paired import fewest_seeds
 from attn_jax.lab.outcome.results import ModelResult, Results
 from attn_jax.lab.outcome.selection import ChosenRates, chosen_runs
 from attn_jax.lab.outcome.words import decimal, listing, ranked
 from attn_jax.names import counted
 
-LEVEL = 0.05
 _ALARM = 0.001  # of a score above the best possible, one model of a thousand that are as good as can be
 _LONE_NOISE = 0.1
 _ROUNDING = 1e-6
@@ -26,21 +26,21 @@ _WORDS = {
 }
 
 
-def verdict(results: Results, models: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> str:
+def verdict(results: Results, models: Mapping[str, Any], decided: Sequence[Decided]) -> str:
     """Who solved the task in how many seeds and steps, and which differences the data decide.
 
     Args:
       results: the study.
       models: the summary's models.
-      comparisons: the summary's comparisons, with p adjusted.
+      decided: the tests of all other models against the reference.
 
     Returns:
-      One or two sentences of plain text. Names are the user's: whoever writes markup escapes them.
+      One to three sentences of plain text. Names are the user's: whoever writes markup escapes them.
     """
     sentences = [_outcome(results, models)]
-    if comparisons:
+    if decided:
         seeds = len(next(iter(models.values()))["chosen_learning_rates"])
-        sentences.append(_decisions(results.reference, comparisons, seeds))
+        sentences += [_decisions(results.reference, decided, seeds), *_seeds_to_decide(decided)]
     return " ".join(sentences)
 
 
@@ -90,34 +90,45 @@ def _solved(model: Mapping[str, Any]) -> str:
     return f"{count} (restricted mean {value} steps{'' if low == high else f', {low} to {high}'})"
 
 
-def _decisions(reference: str, comparisons: Sequence[Mapping[str, Any]], seeds: int) -> str:
+def _decisions(reference: str, decided: Sequence[Decided], seeds: int) -> str:
     """The second sentence: what is decided, and what is not."""
-    tests = f"p < .05 after Holm's correction over {counted(len(comparisons), 'test')}"
-    needed = fewest_seeds(len(comparisons))
-    if not any(row["p"] < LEVEL for row in comparisons):
+    tests = f"p < .05 after Holm's correction over {counted(len(decided), 'test')}"
+    needed = fewest_seeds(len(decided))
+    if all(one.outcome == "undecided" for one in decided):
         paired = counted(seeds, "paired seed")
         unable = f"; {paired} cannot, {needed} are the fewest that could" if seeds < needed else ""
         return f"The data decide no difference from {reference} ({tests}){unable}."
-    decided, undecided = _by_phrase(comparisons, decided=True), _by_phrase(comparisons, decided=False)
-    clauses = [f"{listing(names)} {phrase}" for phrase, names in decided.items()]
+    known, open_ = _by_phrase(decided, undecided=False), _by_phrase(decided, undecided=True)
+    clauses = [f"{listing(names)} {phrase}" for phrase, names in known.items()]
     sentence = f"Against {reference} the data decide ({tests}) that {'; '.join(clauses)}"
-    if undecided:
-        open_ = "; ".join(f"for {listing(names)} {phrase}" for phrase, names in undecided.items())
-        sentence += f"; not decided: {open_}"
+    if open_:
+        sentence += "; not decided: " + "; ".join(f"for {listing(names)} {phrase}" for phrase, names in open_.items())
     return sentence + "."
 
 
-def _by_phrase(comparisons: Sequence[Mapping[str, Any]], *, decided: bool) -> dict[str, list[str]]:
+def _by_phrase(decided: Sequence[Decided], *, undecided: bool) -> dict[str, list[str]]:
     """What is (not) decided -> the models of which it holds."""
     words: dict[str, list[str]] = {}
-    for row in comparisons:
-        if (row["p"] < LEVEL) == decided:
-            more, less, noun = _WORDS[row["measure"]]
-            words.setdefault(row["a"], []).append((more if row["difference"] > 0 else less) if decided else noun)
+    for one in decided:
+        if (one.outcome == "undecided") == undecided:
+            more, less, noun = _WORDS[one.test.measure]
+            words.setdefault(one.test.a, []).append(noun if undecided else more if one.difference > 0 else less)
     phrases: dict[str, list[str]] = {}
     for name, said in words.items():
         phrases.setdefault(listing(said), []).append(name)
     return phrases
+
+
+def _seeds_to_decide(decided: Sequence[Decided]) -> list[str]:
+    """The third sentence, where some number of seeds would decide what is undecided."""
+    undecided = [one for one in decided if one.outcome == "undecided"]
+    counts = sorted(one.seeds_to_decide for one in undecided if one.seeds_to_decide is not None)
+    if not counts:
+        return []
+    span = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+    which = "" if len(counts) == len(undecided) else f" {len(counts)} of the {len(undecided)} tests"
+    effects = "effect" if len(counts) == 1 else "effects"
+    return [f"Undecided: about {span} seeds would decide{which} at the {effects} seen."]
 
 
 def _above_best_flag(model: ModelResult, choice: ChosenRates, summary: Mapping[str, Any]) -> str | None:

@@ -48,3 +48,23 @@ def listing(words: Sequence[str]) -> str:
     ('a', 'a, b and c')
     """
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def outcome_in_words(row: Mapping[str, Any]) -> str:
+    """What came of a test, of a row of the summary's comparisons.
+
+    >>> row = {"expect": "equal", "margin": 0.05, "outcome": "holds", "seeds_to_decide": None}
+    >>> outcome_in_words(row)
+    'equal within 0.05'
+    >>> outcome_in_words({**row, "outcome": "undecided", "seeds_to_decide": 20, "seeds_to_decide_at_bound": 70})
+    'undecided: about 20 seeds would decide at the effect seen, 70 at its lower bound'
+    """
+    if row["outcome"] == "undecided":
+        if row["seeds_to_decide"] is None:
+            return "undecided"
+        bound = row["seeds_to_decide_at_bound"]
+        text = f"undecided: about {row['seeds_to_decide']} seeds would decide at the effect seen"
+        return text if bound is None else f"{text}, {bound} at its lower bound"
+    margin = f" {'within' if row['expect'] == 'equal' else 'by more than'} {row['margin']:g}" if row["margin"] else ""
+    said = row["expect"] + margin
+    return said if row["outcome"] == "holds" else f"not {said}"

@@ -107,7 +107,8 @@ def test_the_keys_are_those_of_the_specification():
     assert m["lengths"].keys() == {"6", "12"}
     for interval in (m["restricted_mean_steps"], m["final"], *m["lengths"].values()):
         assert interval.keys() == {"value", "low", "high", "method"}
-    row = {"a", "b", "measure", "difference", "low", "high", "p", "method"}
+    row = {"a", "b", "measure", "expect", "margin", "difference", "low", "high", "p", "method", "outcome"}
+    row |= {"seeds_to_decide", "seeds_to_decide_at_bound"}
     assert [comparison.keys() for comparison in summary["comparisons"]] == [row] * 3
     assert summary["floors"]["memory"] == {"value": 0.5, "loss": None}
 
@@ -155,7 +156,8 @@ def test_half_solved():
     assert a["restricted_mean_steps"]["low"] < 500 < a["restricted_mean_steps"]["high"]
     assert {row["measure"]: row["p"] for row in summary["comparisons"]}["solved"] > 0.05  # 4 against 0 of 8 is .125
     assert summary["verdict"].endswith(
-        "The data decide no difference from a (p < .05 after Holm's correction over 3 tests)."
+        "The data decide no difference from a (p < .05 after Holm's correction over 3 tests). "
+        "Undecided: about 17 to 18 seeds would decide at the effects seen."
     )
 
 
@@ -167,7 +169,7 @@ def test_what_is_not_decided_is_named():
         "steps": 0.062,
         "final": 0.023,
     }
-    assert summary["verdict"].endswith("that b scored lower; not decided: for b solved seeds and steps.")
+    assert "that b scored lower; not decided: for b solved seeds and steps. Undecided: about " in summary["verdict"]
 
 
 def test_a_diverged_run_never_solves_and_scores_chance():

@@ -1,0 +1,172 @@
+"""Which of the tests that were declared the data decide, and how: numbers only, `verdict` has the words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+import numpy as np
+
+from attn_jax.lab.outcome.judged import Judged, judge
+from attn_jax.lab.outcome.measures import MEASURES, measures_of
+from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
+from attn_jax.lab.outcome.power import seeds_to_decide
+from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.sides import Expect, Side, room, side_of, side_p
+
+LEVEL = 0.05
+Outcome: TypeAlias = Literal["holds", "fails", "undecided"]
+
+
+@dataclass(frozen=True)
+class DeclaredTest:
+    """What is expected of the difference a - b in one measure, paired by seed, said before it is looked at.
+
+    Args:
+      measure: "solved" (share of seeds), "steps" (to solve, cut off at the budget) or "final" (score).
+      a, b: names of two models of one study.
+      study: the study's name where several are decided at once.
+      expect: "less" or "more" (by more than the margin), "different" (more than the margin apart), "equal" (less than
+        the margin apart).
+      margin: what difference does not matter, in the measure's unit; "equal" needs one.
+
+    Raises:
+      ValueError: another word for `expect`, a model against itself, a margin below 0, or 0 for "equal".
+    """
+
+    measure: str
+    a: str
+    b: str
+    study: str = ""
+    expect: Expect = "different"
+    margin: float = 0.0
+
+    def __post_init__(self):
+        if self.expect not in get_args(Expect):
+            raise ValueError(f"expect: got {self.expect!r}, wanted one of {', '.join(get_args(Expect))}")
+        if self.a == self.b:
+            raise ValueError(f"b: got {self.b!r}, wanted another model than a")
+        if not 0 <= self.margin < np.inf or (self.expect == "equal" and not self.margin):
+            wanted = "above 0: nothing is shown to be exactly equal" if self.expect == "equal" else "at least 0"
+            raise ValueError(f"margin: got {self.margin}, wanted a finite number {wanted}")
+
+
+class Decided(NamedTuple):
+    """What came of a test; p is below the level exactly where it holds or fails."""
+
+    test: DeclaredTest
+    difference: float
+    low: float  # -inf and inf: values without limits that agree bound nothing
+    high: float
+    method: str  # of the interval
+    p: float  # of the difference not lying on the side of the margin where it was seen; adjusted
+    outcome: Outcome
+    seeds_to_decide: int | None  # of an undecided test, at the effect seen; None where not even 256 would
+    seeds_to_decide_at_bound: int | None  # at the end of its interval that is nearest to the margin, if not across
+
+
+def all_against_reference(results: Results) -> list[DeclaredTest]:
+    """Every other model against the reference in every measure, expected to differ: a study's table."""
+    others = [name for name in results.models if name != results.reference]
+    return [DeclaredTest(measure, name, results.reference) for name in others for measure in measures_of(results)]
+
+
+def decide(
+    results: Results | Mapping[str, Results], tests: Sequence[DeclaredTest], level: float = LEVEL, *, looks: int = 1
+) -> list[Decided]:
+    """Decides tests together: p is adjusted by Holm's method over exactly these.
+
+    "less" and "more" are tested at their margin by a two-sided p: the test holds where the difference is decided to
+    lie beyond it, and fails where it is decided to lie before. "different" and "equal" are each other's opposite:
+    beyond the margin on either side by a two-sided p, or between both by two one-sided tests, p the larger; without a
+    margin "different" never fails. All else is undecided, which is not equal. Solved shares are tested by McNemar's
+    exact test, the rest by sign-flips.
+
+    Args:
+      results: a study, or studies by name.
+      tests: all that is asked of them.
+      level: of the whole family; an interval, its test's own and not adjusted, covers 1 - level.
+      looks: how often a growing study was decided, this time included: each p is multiplied by it. Whoever stops at
+        the first look that decides is wrong with probability level x (1 + 1/2 + ... + 1/looks) at most; the number of
+        looks that is set beforehand, given at each of them, keeps the level itself.
+
+    Returns:
+      One answer a test, in their order. An undecided one tells how many seeds would decide it with 80 % power, in a
+      study decided as often, if all that is undecided were as it was seen.
+
+    Raises:
+      ValueError: a study, model or measure that is not there, a level outside (0, 1), looks below 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level: got {level}, wanted a number between 0 and 1")
+    if looks < 1:
+        raise ValueError(f"looks: got {looks}, wanted at least 1: this one counts")
+    judged: dict[tuple[str, str], Judged] = {}
+    seen = [_see(results, test, level, judged) for test in tests]
+    adjusted = holm([min(1.0, looks * one.p) for one in seen])
+    undecided = sum(p >= level for p in adjusted)
+    return [_answer(one, p, level, level / (looks * max(undecided, 1))) for one, p in zip(seen, adjusted, strict=True)]
+
+
+class _Seen(NamedTuple):
+    """A test, and what the data say before any correction."""
+
+    test: DeclaredTest
+    differences: np.ndarray  # [S]
+    mean: Difference
+    side: Side
+    p: float
+
+    @property
+    def shares(self) -> bool:
+        return self.test.measure == "solved"
+
+
+def _see(
+    results: Results | Mapping[str, Results], test: DeclaredTest, level: float, judged: dict[tuple[str, str], Judged]
+) -> _Seen:
+    """One test by itself; models that were judged before are not judged again."""
+    study = _study(results, test)
+    values = []
+    for name in (test.a, test.b):
+        key = (test.study, name)
+        if key not in judged:
+            judged[key] = judge(study, study.models[name])
+        values.append(MEASURES[test.measure].of(study, judged[key]))
+    if test.measure == "solved":
+        mean = paired_solved(*values, 1 - level)
+    else:
+        mean = paired_difference(*values, MEASURES[test.measure].limits(study), 1 - level)
+    differences = values[0].astype(float) - values[1]
+    side = side_of(mean.value, test.expect, test.margin)
+    p = side_p(differences, side, shares=test.measure == "solved") if test.margin else mean.p
+    return _Seen(test, differences, mean, side, p)
+
+
+def _study(results: Results | Mapping[str, Results], test: DeclaredTest) -> Results:
+    """The study of a test, which has all that the test names."""
+    studies = results if isinstance(results, Mapping) else {"": results}
+    study = studies[_known("study", test.study, studies)]
+    _known("a", test.a, study.models)
+    _known("b", test.b, study.models)
+    _known("measure", test.measure, measures_of(study))
+    return study
+
+
+def _known(argument: str, got: str, known: Iterable[str]) -> str:
+    if got not in known:
+        raise ValueError(f"{argument}: got {got!r}, wanted one of {', '.join(map(repr, known))}")
+    return got
+
+
+def _answer(seen: _Seen, p: float, level: float, own_level: float) -> Decided:
+    """What a test came to."""
+    mean = seen.mean
+    if p < level:
+        outcome: Outcome = "holds" if seen.side.expected else "fails"
+        return Decided(seen.test, mean.value, mean.low, mean.high, mean.method, p, outcome, None, None)
+    counted = lambda shift: seeds_to_decide(  # noqa: E731
+        seen.differences, seen.side, own_level, shares=seen.shares, shift=shift
+    )
+    weaker = room(seen.side, (mean.low, mean.high), mean.value)
+    at_bound = None if weaker is None else counted(weaker)
+    return Decided(seen.test, mean.value, mean.low, mean.high, mean.method, p, "undecided", counted(0.0), at_bound)
