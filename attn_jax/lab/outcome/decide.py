@@ -126,20 +126,23 @@ def _see(
 ) -> _Seen:
     """One test by itself; models that were judged before are not judged again."""
     study = _study(results, test)
-    values = []
-    for name in (test.a, test.b):
-        key = (test.study, name)
-        if key not in judged:
-            judged[key] = judge(study, study.models[name])
-        values.append(MEASURES[test.measure].of(study, judged[key]))
+    a, b = (_values(study, test, name, judged) for name in (test.a, test.b))
     if test.measure == "solved":
-        mean = paired_solved(*values, 1 - level)
+        mean = paired_solved(a, b, 1 - level)
     else:
-        mean = paired_difference(*values, MEASURES[test.measure].limits(study), 1 - level)
-    differences = values[0].astype(float) - values[1]
+        mean = paired_difference(a, b, MEASURES[test.measure].limits(study), 1 - level)
+    differences = a.astype(float) - b
     side = side_of(mean.value, test.expect, test.margin)
     p = side_p(differences, side, shares=test.measure == "solved") if test.margin else mean.p
     return _Seen(test, differences, mean, side, p)
+
+
+def _values(study: Results, test: DeclaredTest, name: str, judged: dict[tuple[str, str], Judged]) -> np.ndarray:
+    """[S], what a test measures of a model."""
+    key = (test.study, name)
+    if key not in judged:
+        judged[key] = judge(study, study.models[name])
+    return MEASURES[test.measure].of(study, judged[key])
 
 
 def _study(results: Results | Mapping[str, Results], test: DeclaredTest) -> Results:
