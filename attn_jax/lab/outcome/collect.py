@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,21 +53,31 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
     )
 
 
+class _Block(NamedTuple):
+    """What one finished block's rows say, each measure by name. Axes: R runs, E evaluations, M batches."""
+
+    validation: dict[str, np.ndarray]  # [R, E, M] each
+    test: dict[str, np.ndarray]  # [R, M] each
+    diverged: np.ndarray  # [R, E] bool
+    seconds: list[float]  # [E]
+    compile_seconds: list[float]  # one a command that trained it
+
+
 def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResult | None:
     """One model's arrays, None while a block of it is unfinished."""
-    blocks = [_block_rows(directory, facts, name, k) for k in range(facts["blocks"])]
-    if not all(map(_is_finished, blocks)):
+    found = [_read_block(directory, facts, name, k) for k in range(facts["blocks"])]
+    blocks = [block for block in found if block is not None]
+    if len(blocks) < len(found):
         return None
     train, own = facts["config"]["train"], facts["models"][name]
     grid = (train["seeds"], len(train["learning_rates"]))
-    chunks = [_last_of_each_step(rows) for rows in blocks]
-    tests = [next(row["test"] for row in reversed(rows) if "test" in row) for rows in blocks]
     trained = np.array(facts["task"]["validation_lengths"])
     curve = np.array(facts["task"]["lengths"])
-    diverged = _runs([rows[-1]["diverged"] for rows in chunks], grid).astype(bool)
-    lost = _runs([_over_steps(rows, None) for rows in chunks], grid).astype(bool)  # [S, A, E], from where it diverged
-    raw = {name: _runs([_over_steps(rows, name) for rows in chunks], grid) for name in _measures(chunks, tests)}
-    test_raw = {name: _runs([test[name] for test in tests], grid) for name in raw}
+    lost = _runs([block.diverged for block in blocks], grid)  # [S, A, E], from where it diverged
+    diverged = lost[..., -1]
+    measures = [name for name in blocks[0].test if all(name in block.test for block in blocks)]
+    raw = {name: _runs([block.validation[name] for block in blocks], grid) for name in measures}
+    test_raw = {name: _runs([block.test[name] for block in blocks], grid) for name in measures}
     score, test_metric = _normalised(raw["metric"], trained, facts).mean(-1), test_raw["metric"]
     final = _normalised(test_metric[..., : len(trained)], trained, facts)
     by_length = lambda array: array[..., len(trained) :].reshape(*grid, len(curve), -1).mean(-1)  # noqa: E731
@@ -89,8 +99,25 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
             )
             for name in raw
         },
-        seconds=sum(row["seconds"] for rows in chunks for row in rows),
-        compile_seconds=sum(row["compile_seconds"] for rows in blocks for row in rows if "start" in row),
+        seconds=sum(seconds for block in blocks for seconds in block.seconds),
+        compile_seconds=sum(seconds for block in blocks for seconds in block.compile_seconds),
+    )
+
+
+def _read_block(directory: Path, facts: dict[str, Any], name: str, k: int) -> _Block | None:
+    """One block's arrays, None while it is unfinished. Its rows are let go of: lists take ten times the room."""
+    rows = _block_rows(directory, facts, name, k)
+    if not _is_finished(rows):
+        return None
+    chunks = _last_of_each_step(rows)
+    test = next(row["test"] for row in reversed(rows) if "test" in row)
+    measures = [name for name in test if all(name in row["validation"] for row in chunks)]
+    return _Block(
+        validation={name: _runs_first([row["validation"][name] for row in chunks], float) for name in measures},
+        test={name: np.array(test[name], float) for name in measures},
+        diverged=_runs_first([row["diverged"] for row in chunks], bool),
+        seconds=[row["seconds"] for row in chunks],
+        compile_seconds=[row["compile_seconds"] for row in rows if "start" in row],
     )
 
 
@@ -132,21 +159,14 @@ def _last_of_each_step(rows: _Rows) -> _Rows:
     return [steps[step] for step in sorted(steps)]
 
 
-def _measures(chunks: list[_Rows], tests: _Rows) -> list[str]:
-    """What was measured at every evaluation of every block."""
-    evaluations = [*tests, *(row["validation"] for rows in chunks for row in rows)]
-    return [name for name in tests[0] if all(name in evaluation for evaluation in evaluations)]
+def _runs_first(rows: list[Any], of: type) -> np.ndarray:
+    """[E][R]... as [R, E, ...]."""
+    return np.swapaxes(np.array(rows, of), 0, 1)
 
 
-def _over_steps(rows: _Rows, field: str | None) -> Any:
-    """[E][R][M] of a validation field, or [E][R] of `diverged`, with the runs first: [R][E]..."""
-    values = [row["diverged"] if field is None else row["validation"][field] for row in rows]
-    return np.swapaxes(np.array(values, float), 0, 1)
-
-
-def _runs(blocks: list[Any], grid: tuple[int, int]) -> np.ndarray:
+def _runs(blocks: list[np.ndarray], grid: tuple[int, int]) -> np.ndarray:
     """Blocks of runs [R, ...] as one array [S, A, ...]; what pads the last block is dropped."""
-    flat = np.concatenate([np.array(block, float) for block in blocks])
+    flat = np.concatenate(blocks)
     return flat[: grid[0] * grid[1]].reshape(*grid, *flat.shape[1:])
 
 

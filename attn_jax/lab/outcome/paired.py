@@ -14,6 +14,7 @@ from attn_jax.lab.outcome.intervals import LEVEL, UNLIMITED, Limits
 from attn_jax.lab.outcome.statistics import clopper_pearson, mean_interval, one_a_seed
 
 _RESAMPLES = 9999
+_HELD = 500_000  # numbers of a batch of resamples: what a cache takes
 _RNG_SEED = 0  # one fixed stream: a result is a function of its data
 
 
@@ -157,6 +158,7 @@ def sign_flip_p(difference: np.ndarray) -> float:
         permutation_type="samples",
         vectorized=True,
         n_resamples=_RESAMPLES,
+        batch=max(1, _HELD // len(difference)),
         rng=np.random.default_rng(_RNG_SEED),
     )
     return float(test.pvalue)

@@ -1,6 +1,7 @@
 """How far a study's blocks are, from the rows its workers append, and how long the rest will take."""
 
 import heapq
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +35,7 @@ class BlockPace:
 
     def update(self) -> None:
         """Takes in the whole lines that were appended since."""
-        if self.done or not self.path.exists():
+        if self.done or self._size() <= self._read:
             return
         with self.path.open("rb") as file:
             file.seek(self._read)
@@ -42,6 +43,13 @@ class BlockPace:
         self._read += len(whole + newline)
         for line in whole.split(b"\n"):
             self._take(line)
+
+    def _size(self) -> int:
+        """Of its file; most have nothing new, and are not opened."""
+        try:
+            return os.stat(self.path).st_size
+        except OSError:  # it has not begun
+            return 0
 
     def _take(self, line: bytes) -> None:
         row = table_in(line)
@@ -92,8 +100,10 @@ class Pace:
         if not known:
             return None
         guess = sum(known) / len(known)
+        compiling = {name: self._compile_seconds(name) for name in self.blocks}
         left = [
-            self._compile_left(name, k) + (self.extent.steps - self.blocks[name][k].step) * (per_step[name] or guess)
+            (compiling[name] if self.blocks[name][k].compile_seconds is None else 0.0)
+            + (self.extent.steps - self.blocks[name][k].step) * (per_step[name] or guess)
             for k in range(self.extent.blocks)
             for name in sorted(self.blocks, key=lambda name: not self._runs(name, k))
             if not self.blocks[name][k].done
@@ -105,10 +115,10 @@ class Pace:
         chunks = sum(block.chunks for block in self.blocks[name])
         return sum(block.seconds for block in self.blocks[name]) / (chunks * self.extent.every) if chunks else None
 
-    def _compile_left(self, name: str, k: int) -> float:
+    def _compile_seconds(self, name: str) -> float:
         """What a block that has not begun will take to compile: as long as the model's last one, which may be none."""
-        times = [block.compile_seconds for block in self.blocks[name] if block.compile_seconds is not None]
-        return times[-1] if times and self.blocks[name][k].compile_seconds is None else 0.0
+        blocks = reversed(self.blocks[name])
+        return next((block.compile_seconds for block in blocks if block.compile_seconds is not None), 0.0)
 
     def _runs(self, name: str, k: int) -> bool:
         block = self.blocks[name][k]
