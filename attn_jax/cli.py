@@ -1,4 +1,4 @@
-"""The `attn-jax` command: compare, train, report, export, list, show, check, devices.
+"""The `attn-jax` command: compare, train, report, export, diff, list, show, check, devices.
 
 Exit codes: 0 done (also when it was done already), 1 a mixer or task of the user's that raises or breaks its contract,
 2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the environment (a missing platform,
@@ -18,6 +18,7 @@ from attn_jax.blame import last_word, users_place
 from attn_jax.commands.arguments import parse
 from attn_jax.commands.check import check
 from attn_jax.commands.compare import compare, rewrite_report, train
+from attn_jax.commands.diff import diff
 from attn_jax.commands.export import export
 from attn_jax.commands.listing import print_list, show_task
 from attn_jax.config.file import load_study
@@ -87,6 +88,8 @@ def _run(options: Namespace) -> None:
             rewrite_report(options.directory)
         case "export":
             export(options.directory, options.rows, options.format, options.output)
+        case "diff":
+            diff(options.first, options.second)
         case "list":
             if options.measure:
                 select_platform(options.platform)

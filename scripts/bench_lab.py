@@ -10,10 +10,10 @@ runs, then measures each of these in a process of its own: CPU seconds, without 
     watch             one `Pace.update` of a study in which one block has written since the last
     page              report.html of the study of 100 runs
 
-CPU seconds and peak MB on one core of a busy two-core machine, before the checks of a row's numbers went over whole
-lists, each block became arrays once read, resamples were drawn in batches and a file that has not grown stayed closed,
-and after: read_results 14.1 and 361 -> 8.0 and 217, of which json alone takes 4 to 5; summarize 132 and 2,000 -> 39.6
-and 296, most of it interquartile means of resamples; watch .08 -> .01; page .67 and 257, unchanged.
+CPU seconds and peak MB on one core of a busy two-core machine, before and after these: the checks of a row's numbers go
+over whole lists, a block's rows become arrays before the next is read, means have intervals in closed form, signs are
+flipped in batches, and a file that has not grown is not opened. read_results 14.1 and 361 -> 8.6 and 234, of which json
+alone takes 4 to 5; summarize 132 and 2,000 -> 7.0 and 303; watch .08 -> .01; page .7 and 258, unchanged.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
+from script_words import count
 
 MODELS = 3
 SMALL = {"seeds": 8, "rates": 4, "width": 12}  # the study whose page is drawn: 96 runs
@@ -175,19 +176,19 @@ def in_a_process(name: str, directory: Path) -> dict[str, float]:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def main() -> None:
+def main(words: list[str]) -> int:
     """Writes the studies, measures, prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2000)
-    parser.add_argument("--rates", type=int, default=4)
-    parser.add_argument("--width", type=int, default=12, help="runs a block")
+    parser.add_argument("--seeds", type=count, default=2000)
+    parser.add_argument("--rates", type=count, default=4)
+    parser.add_argument("--width", type=count, default=12, help="runs a block")
     parser.add_argument("--keep", type=Path, help="where the studies lie, and are found again; default: nowhere")
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.measure:
         print(json.dumps(measure(options.measure[0], Path(options.measure[1]))))
-        return
+        return 0
     with tempfile.TemporaryDirectory() as temporary:
         root = options.keep or Path(temporary)
         sizes = {"large": {"seeds": options.seeds, "rates": options.rates, "width": options.width}, "small": SMALL}
@@ -195,6 +196,7 @@ def main() -> None:
             if not (root / size).exists():
                 write_study(root / size, **numbers)
         print_table(root, options.only, sizes)
+    return 0
 
 
 def print_table(root: Path, only: list[str], sizes: dict[str, dict[str, int]]) -> None:
@@ -209,4 +211,4 @@ def print_table(root: Path, only: list[str], sizes: dict[str, dict[str, int]]) -
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

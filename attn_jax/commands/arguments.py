@@ -36,6 +36,7 @@ _COMMANDS = {
     "train": "train one model of a study in the study's directory; compare goes on from it",
     "report": "write summary.json and report.html again from a study's directory",
     "export": "write a finished study's runs, curves or lengths as a table for other programs",
+    "diff": "say where two studies differ: their configs, then their results, model by model",
     "list": "list the mixers, the tasks, and the configs: the shipped ones, and those in ./configs",
     "show": "show one example of a task, input over target over weight, and its floors",
     "check": "check a mixer or a task, your own too, against its contract",
@@ -136,6 +137,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=_path, metavar="FILE", help="where to; default standard output")
 
 
+def _add_diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=_path, help="a finished study's directory")
+    parser.add_argument("second", type=_path, help="another's, of the same task")
+
+
 def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_choice(
         parser,
@@ -176,6 +182,7 @@ _ARGUMENTS = {
     "train": _add_train,
     "report": _add_report,
     "export": _add_export,
+    "diff": _add_diff,
     "list": _add_list,
     "show": _add_show,
     "check": _add_check,

@@ -177,7 +177,8 @@ def test_help_names_the_commands_and_fits(words, capsys, monkeypatch):
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     assert all(
-        command in out for command in ("compare", "train", "report", "export", "list", "show", "check", "devices")
+        command in out
+        for command in ("compare", "train", "report", "export", "diff", "list", "show", "check", "devices")
     )
     assert max(map(len, out.splitlines())) <= 80
 

@@ -388,6 +388,9 @@ NAMES = {
     "a table in a folder": (a_thesis, ["export", "x", "--output=mine"], 2, "--output=mine: is a folder, wanted a file"),
     "a table below nothing": (nothing, ["export", "x", "--output=a/b"], 2, "--output=a/b: there is no folder a"),
     "a parquet to the screen": (nothing, ["export", "x", "--format=parquet"], 2, "--output is missing: parquet is no"),
+    "a difference to nothing": (nothing, ["diff", "nowhere", "nowhere"], 2, "nowhere: holds no study"),
+    "a difference to another's": (a_thesis, ["diff", "mine", "mine"], 2, "mine: holds no study"),
+    "a difference of one": (nothing, ["diff", "mine"], 2, "second"),
     "a mixer in no file": (nothing, ["check", "mixer", "nowhere.py:Mine"], 2, "nowhere.py: no such file"),
     "a mixer in a long name": (nothing, ["check", "mixer", f"{'x' * 300}.py:Mine"], 2, "file name too long"),
     "a mixer that is a task": (nothing, ["check", "mixer", "my.py:MyTask"], 2, "it is a task"),
@@ -487,6 +490,30 @@ def test_a_defect_of_our_own_is_one_line_that_says_where(attempt, tmp_path, fini
     monkeypatch.setenv("ATTN_JAX_TRACEBACK", "1")
     assert main(["report", "study"]) == 70
     assert "Traceback (most recent call last)" in capfd.readouterr().err
+
+
+def other_models(facts):
+    for table in (facts["models"], facts["sources"], facts["config"]["models"]):
+        for name in [*table]:
+            table[f"other {name}"] = table.pop(name)
+
+
+# --- two studies: (what is changed in study.json of the second, what is said) ---
+APART = {
+    "another task": (lambda facts: facts["config"]["task"].update(name="majority"), "different tasks", "task differ"),
+    "other lengths": (lambda facts: facts["task"].update(train_lengths=[2, 6]), "different tasks", "train.lengths"),
+    "other models": (other_models, "has no model of the same name"),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_two_studies_that_cannot_be_compared(name, attempt, tmp_path, finished):
+    change, *said = APART[name]
+    shutil.copytree(finished, tmp_path / "study")
+    facts = json.loads((finished / "study.json").read_text())
+    change(facts)
+    (tmp_path / "study" / "study.json").write_text(json.dumps(facts))
+    attempt(["diff", str(finished), "study"], 2, "study: ", *said)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
