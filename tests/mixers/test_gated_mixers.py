@@ -136,6 +136,7 @@ def test_a_positive_candidate_keeps_the_state_positive_and_bounded():
 
 
 @pytest.mark.parametrize("config", [MinGRU(), MinLSTM(form="log", normalise=False)], ids=repr)
+@pytest.mark.programs(50)
 def test_second_derivatives_equal_differences_of_gradients(config, x64):
     mixer, params, x = drawn(config)
     params, x = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (params, x[:, :3]))

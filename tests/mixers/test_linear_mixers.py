@@ -39,6 +39,7 @@ def drawn(config, d_model=8, T=7):
     return mixer, jax.jit(mixer.init)(jax.random.key(0)), x
 
 
+@pytest.mark.programs(60)
 def test_one_write_is_delta_net():
     product, params, x = drawn(DeltaProduct(num_steps=1, beta="unit"))
     np.testing.assert_allclose(product.apply(params, x), drawn(DeltaNet())[0].apply(params, x), atol=1e-6)

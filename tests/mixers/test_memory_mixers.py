@@ -101,6 +101,7 @@ def loop(config, params, x):
     ],
     ids=str,
 )
+@pytest.mark.programs(50)
 def test_the_loop_gives_the_same(config):
     config = replace(config, d_model=5)
     mixer = config.make()
@@ -227,6 +228,7 @@ def test_derivatives_of_the_update(update, actions, x64):
     check_grads(jax.jit(total), (memory, value, weights), order=2)
 
 
+@pytest.mark.programs(50)
 def test_a_mixture_of_moves_keeps_what_is_on_the_tape():
     """Each move is a permutation of the cells, so that a mixture keeps their sum where the marker is sure."""
     rng = np.random.default_rng(0)

@@ -51,6 +51,7 @@ def test_newton_is_scan(config):
         np.testing.assert_allclose(one, other, atol=2e-5)
 
 
+@pytest.mark.programs(60)
 def test_newton_reports_how_it_went():
     mixer = GRU(d_model=D, form="newton").make()
     params, x = mixer.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (B, T, D))

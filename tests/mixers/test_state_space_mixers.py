@@ -221,6 +221,7 @@ def test_lru_with_real_eigenvalues_is_the_plain_scan():
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 10.0])
+@pytest.mark.programs(70)
 def test_no_parameters_leave_the_unit_circle(scale):
     """At the start strictly within; far away (exponentials of up to e^40) never outside, and never NaN."""
     rng = np.random.default_rng(0)
@@ -279,6 +280,7 @@ def test_a_state_that_flips_counts_modulo_two(kind):
 
 
 @pytest.mark.parametrize("config", [LRU(), S4D(d_state=4), Mamba(d_state=2)], ids=lambda c: type(c).__name__)
+@pytest.mark.programs(70)
 def test_second_derivatives_equal_differences_of_gradients(config, x64):
     mixer, params, x = drawn(config)
     params, x = jax.tree.map(lambda leaf: jnp.asarray(leaf / 2, jnp.float64), (params, x[:, :3]))  # tame third ones

@@ -153,6 +153,7 @@ def test_open_gates_are_linear_attention_with_normaliser():
     np.testing.assert_allclose(small, linear_attention(q / 1e4, k, v)[0], rtol=1e-5)
 
 
+@pytest.mark.programs(150)
 def test_the_mixer_with_open_gates_is_linear_attention():
     mixer, params, x = drawn(MLSTM(head_norm=False))
     params, x = as32((params, x))

@@ -29,6 +29,7 @@ def test_rows_are_packed_without_a_gap():
         assert first[row] == n
 
 
+@pytest.mark.programs(80)
 def test_a_packed_row_is_what_the_model_reads_alone():
     pair = decoder_only(MODEL)
     params = jax.jit(MODEL.init)(jax.random.key(0))

@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from encoder_decoder_checks import VALID, VOCABULARY, S, V, strings
 
 from attn_jax.models import EncoderDecoder, RecurrentEncoderDecoder, greedy_decode
@@ -42,6 +43,7 @@ def test_it_stops_when_the_last_row_has_ended():
     assert len(steps) == 3
 
 
+@pytest.mark.programs(100)
 def test_lanes_of_vmap_do_not_wait_for_each_other_to_be_right():
     model = RecurrentEncoderDecoder(8, attention="none").make(VOCABULARY, S)
     source, _ = strings()

@@ -61,6 +61,7 @@ def test_positions_follow_each_row_through_padding():
     np.testing.assert_allclose(y, jax.jit(model.apply)(params, skipped, None)[:, 3:], atol=2e-5)
 
 
+@pytest.mark.programs(120)
 def test_apply_is_apply_embedded_after_embed():
     model = MODELS["hybrid"].make(TOKENS, 9)
     params = model.init(jax.random.key(0))
@@ -79,6 +80,7 @@ def test_without_positions_attention_cannot_tell_order():
         assert bool(np.allclose(y[0], y[1], atol=1e-5)) == alike
 
 
+@pytest.mark.programs(80)
 def test_learned_positions_end_where_the_table_ends():
     model = MODELS["attention learned, rms"].make(TOKENS, 3)
     params = model.init(jax.random.key(0))
@@ -86,6 +88,7 @@ def test_learned_positions_end_where_the_table_ends():
     assert np.isnan(model.apply(params, jnp.zeros((1, 4), int), None)[0, 3]).all()
 
 
+@pytest.mark.programs(50)
 def test_the_classic_form_is_cells_on_cells():
     config = classic(LSTM(), d_model=12)
     params = config.make(TOKENS, 9).init(jax.random.key(0))
@@ -107,6 +110,7 @@ def test_inspect_names_layers():
     assert sorted(seen) == ["layer_0/hidden", "layer_1/weights"]
 
 
+@pytest.mark.programs(60)
 def test_a_non_causal_mixer_makes_a_model_without_extend():
     model = ModelConfig(16, 2, (Attention(causal=False),)).make(TOKENS, 4)
     assert model.init_state is None
@@ -131,6 +135,7 @@ def test_what_does_not_fit_is_refused(change, sentence):
 
 
 @pytest.mark.parametrize("form", ["apply", "extend"])
+@pytest.mark.programs(180)
 def test_nan_at_padding_reaches_no_gradient(form):
     """Channels that are NaN at padding, and learned positions whose padding runs past the table."""
     model = ModelConfig(8, 1, (Attention(num_heads=2),), positions="learned").make(CHANNELS, 3)
@@ -238,6 +243,7 @@ def test_initial_numbers_belong_to_a_layers_place():
     chex.assert_trees_all_equal(params["layers"][1]["mixer"], want)
 
 
+@pytest.mark.programs(60)
 def test_post_norm_normalises_what_leaves_a_part():
     """Before the readout every place has mean 0 and variance 1, and no norm follows."""
     model = ModelConfig(8, 1, (GRU(),), norm_place="post").make(TOKENS, 9)
@@ -249,6 +255,7 @@ def test_post_norm_normalises_what_leaves_a_part():
     np.testing.assert_allclose(y.var(-1), 1, atol=1e-3)
 
 
+@pytest.mark.programs(50)
 def test_tied_logits_are_similarities_with_the_table():
     model = replace(classic(GRU(), d_model=4, num_layers=1), tied=True).make(SAME, 9)
     params = model.init(jax.random.key(0))

@@ -182,6 +182,7 @@ def heads(seed=0):
     return [draw(seed + i, B, T, 4, 2) for i in range(3)]
 
 
+@pytest.mark.programs(100)
 def test_masks_bound_and_given_hold_together():
     window = functools.partial(dot_product_attention, mask=SlidingWindow(2))
     arrays = functools.partial(dot_product_attention, mask=jnp.arange(T) - jnp.arange(T)[:, None] >= -2)

@@ -49,6 +49,7 @@ def draw(length=3) -> StringBatch:
     return REVERSE.strings(jax.random.key(0), 4, length, 5)
 
 
+@pytest.mark.programs(70)
 def test_a_string_is_right_as_a_whole_or_not_at_all():
     batch = draw()
     said = np.asarray(batch.target).copy()
@@ -88,6 +89,7 @@ def test_the_score_is_of_what_was_said_not_of_what_was_right_so_far():
     assert float(score["metric"].total) == 0
 
 
+@pytest.mark.programs(190)
 def test_the_loss_is_the_mean_over_letters_and_ends():
     batch = draw()
     model = Transformer(8, 1, num_heads=2).make(IO_STRINGS, 6)

@@ -65,6 +65,7 @@ def test_training_draws_every_allowed_length():
     assert drawn == {2, 3, 4}
 
 
+@pytest.mark.programs(80)
 def test_runs_of_one_seed_start_alike_and_rates_part_them():
     state, _ = train(make_plan(), [0, 0, 1], [1e-3, 1e-2, 1e-3], chunks=0)
     first, second, third = (jax.tree.map(lambda leaf, r=r: leaf[r], state.params) for r in range(3))
@@ -115,6 +116,7 @@ def test_evaluation_is_the_same_every_time_and_fresh():
     assert score(params, 0)["metric"].number.tolist() == [4, 4, 4]
 
 
+@pytest.mark.programs(70)
 def test_evaluation_by_length_equals_each_length_alone():
     config = classic(GRU(), d_model=8)
     plan = make_plan(config)

@@ -37,6 +37,7 @@ def test_cross_entropy_is_the_weighted_sum():
     assert float(tally.number) == 4.5
 
 
+@pytest.mark.programs(50)
 def test_what_is_not_weighted_reaches_neither_loss_nor_gradient():
     spoilt = LOGITS.at[0, 2].set(jnp.nan)
     loss, gradient = jax.value_and_grad(lambda logits: cross_entropy(logits, BATCH).mean)(spoilt)
@@ -176,6 +177,7 @@ def test_no_warm_up_starts_at_the_peak():
     assert float(learning_rate_schedule("constant", warmup_steps=0, steps=5)(0)) == 1.0
 
 
+@pytest.mark.programs(70)
 def test_the_optimiser_is_adamw_with_the_rate_outside():
     """rate * update equals optax.adamw's own step, decay on matrices only, after clipping to the global norm."""
     params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2), "b_q": jnp.ones((2, 2))}

@@ -94,7 +94,7 @@ with jax.set_mesh(mesh):
     try:
         attention(split, split, split, implementation="blockwise")
     except ValueError as error:
-        assert "explicit mesh axes" in str(error)
+        assert "explicit axes" in str(error)
         print("ok")
 """
 

@@ -137,6 +137,7 @@ def test_masks_map_over_a_batch_of_numbers():
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2], [-1, -2, -3], [4, 5, 100]], ids=["inside", "before", "behind"])
+@pytest.mark.programs(50)
 def test_positions_beyond_the_ids_or_the_array_see_nothing(rows):
     ids, q, k = np.array([5, 5, -1], np.int32), np.array(rows)[:, None], np.arange(-3, 6)[None]
     want = np.zeros((3, 9), bool)

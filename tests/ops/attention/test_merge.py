@@ -115,6 +115,7 @@ def filled(lses):
     return jnp.where(lses == -jnp.inf, 0, lses)
 
 
+@pytest.mark.programs(50)
 def test_every_mode_of_differentiation_to_second_order(x64):
     """One row has an empty part, one is empty altogether."""
     random = np.random.default_rng(3)
@@ -129,6 +130,7 @@ def test_every_mode_of_differentiation_to_second_order(x64):
     check_grads(shifted, (outs, jnp.zeros_like(lses)), order=2, modes=("fwd", "rev"))
 
 
+@pytest.mark.programs(50)
 def test_empty_parts_count_nothing():
     random = np.random.default_rng(4)
     outs = jnp.asarray(random.standard_normal((2, 3, 1, 2)), np.float32).at[0].set(jnp.nan)
@@ -147,6 +149,7 @@ def test_empty_parts_count_nothing():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["outs", "lses"])
+@pytest.mark.programs(60)
 def test_what_is_not_finite_stays_in_its_rows(bad, where):
     outs, lses = parts(*draw(0))
     if where == "outs":

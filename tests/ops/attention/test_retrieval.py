@@ -165,6 +165,7 @@ def test_cosine_of_zero_vectors_is_zero_in_value_and_gradient():
     assert np.isnan(cosine(jnp.full(4, jnp.nan), keys)).all()
 
 
+@pytest.mark.programs(40)
 def test_parameters_are_drawn_glorot_uniform():
     params = init_additive(jax.random.key(0), 60, 90, 40) | init_bilinear(jax.random.key(1), 60, 90)
     fans = {"w_q": (60, 40), "w_k": (90, 40), "v": (40, 1), "weights": (60, 90)}

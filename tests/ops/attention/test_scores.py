@@ -185,6 +185,7 @@ def test_soft_cap_keeps_masked_pairs_masked_in_value_and_gradient():
     np.testing.assert_allclose(np.diagonal(by_score), [0, 1 / math.cosh(1 / 3) ** 2, 0, 0], rtol=1e-5)
 
 
+@pytest.mark.programs(40)
 def test_compose_applies_left_to_right():
     alibi, cap = MODS["alibi"][0], SoftCap(2.0)
     one, other = (jax.jit(mod)(jnp.asarray(SCORES), *full_rank()) for mod in (compose(alibi, cap), compose(cap, alibi)))
@@ -202,6 +203,7 @@ def test_compose_says_what_it_cannot_take():
         compose(SoftCap(1.0), 2.0)
 
 
+@pytest.mark.programs(60)
 def test_mods_are_pytrees_that_do_not_retrace():
     traces = []
 
