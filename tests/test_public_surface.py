@@ -257,7 +257,7 @@ def shapes(name, arguments):
     return jax.eval_shape(lambda: function_of(name)(**arguments))
 
 
-@pytest.fixture(params=["plain", "strict ranks", "x64"])
+@pytest.fixture(params=["plain", pytest.param("strict ranks", marks=pytest.mark.exhaustive), "x64"])
 def setting(request):
     """How a user may have set JAX."""
     if request.param == "strict ranks":

@@ -25,7 +25,7 @@ OPTIONS = {
 }
 
 
-FIRST = ("attention", "lstm", "gru", "lru", "mamba", "gated_delta_net", "mlstm", "stack_rnn", "hyena")  # one a kind
+FIRST = ("attention", "lstm", "lru", "gated_delta_net", "hyena")  # one a kind
 
 
 @pytest.mark.parametrize("name", first(MIXERS, *FIRST))

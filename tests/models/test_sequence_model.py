@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiers import diagonal
 
 from attn_jax.mixers import GRU, LSTM, Attention
 from attn_jax.models import ModelConfig, classic, stack
@@ -27,9 +28,12 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("io", [TOKENS, CHANNELS], ids=["tokens", "channels"])
-@pytest.mark.parametrize("name", MODELS)
+IOS = {"tokens": TOKENS, "channels": CHANNELS}
+
+
+@pytest.mark.parametrize(("name", "io"), diagonal(MODELS, IOS))
 def test_apply_equals_extend_in_pieces(name, io, monkeypatch):
+    io = IOS[io]
     if name == "scanned between":
         monkeypatch.setattr(stack, "SCAN_FROM", 2)
     if MODELS[name].tied:

@@ -122,6 +122,7 @@ print("FOUND", found[0].models["gru"].final.shape, found[1])
 """
 
 
+@pytest.mark.exhaustive
 def test_a_script_on_standard_input_and_a_thread_under_x64(tmp_path):
     """The whole command: spawn finds no `<stdin>`, a thread no signals, x64 no carry of another type."""
     config = write(tmp_path, {"config.py": GRU_ALONE})

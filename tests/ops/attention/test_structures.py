@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiers import diagonal
+from tiers import diagonal, first
 
 from attn_jax.nn import attention_fn
 from attn_jax.ops.attention.cache import KVCache, init_cache
@@ -297,7 +297,7 @@ def hashable(x):
 
 
 @pytest.mark.parametrize(("way", "implementation"), diagonal(WAYS, ["blockwise", "dense"]))
-@pytest.mark.parametrize("pairs", PAIRS)
+@pytest.mark.parametrize("pairs", first(PAIRS, *list(PAIRS)[:2]))
 def test_one_class_never_computes_another_s_answer(pairs, way, implementation):
     costly = way in ("gradient", "two programs", "cache")
     for name, pair in PAIRS[pairs].items():
