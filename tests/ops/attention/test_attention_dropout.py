@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from attention_cases import PATHS, blockwise, compiled, dense, draw, jit, tiled_attention
+from tiers import first
 
 from attn_jax.ops.attention.dropout import dropout_words, keep_weights
 
@@ -32,7 +33,7 @@ def drops_the_same(attention):
     return np.allclose(kept(attention), kept(dense), atol=1e-5)
 
 
-@pytest.mark.parametrize("sizes", [(4, 3), (9, 11), (1, 2), (5, 11), (8, 8), (2, 1)])
+@pytest.mark.parametrize("sizes", first([(4, 3), (9, 11), (1, 2), (5, 11), (8, 8), (2, 1)], (4, 3), (5, 11)))
 def test_every_block_size_drops_the_same(sizes):
     assert drops_the_same(blocks(*sizes))
 

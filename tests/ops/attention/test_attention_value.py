@@ -118,7 +118,7 @@ def score_mod_from(offset, options):
     return options if mod is None else options | {"score_mod": lambda s, b, h, q, k: mod(s, b, h, q + offset, k)}
 
 
-@pytest.mark.parametrize("case", first(GRID, *GRID[::3]), ids=lambda case: "-".join(map(str, case)).replace(" ", ""))
+@pytest.mark.parametrize("case", first(GRID, *GRID[::5]), ids=lambda case: "-".join(map(str, case)).replace(" ", ""))
 def test_value_and_lse_are_as_exact_as_the_plain_formula(case):
     dtype, (T, S), mask, more, (N, K), Hv, lead, blocks = case
     with jax.enable_x64(dtype == "float64"):

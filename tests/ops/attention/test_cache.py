@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiers import first
 
 from attn_jax.ops.attention.cache import append_cache, init_cache, update_cache
 from attn_jax.ops.attention.decode import cached_attention, decode_attention
@@ -110,8 +111,9 @@ PAIRS = [  # a pairwise cover
 ]
 
 
-@pytest.mark.parametrize(("cache", "split", "kind"), PAIRS, ids=lambda name: name.replace(" ", "_"))
-def test_pieces_are_the_whole(cache, split, kind):
+@pytest.mark.parametrize("pair", first(PAIRS, *PAIRS[::3]), ids=lambda pair: "-".join(pair).replace(" ", "_"))
+def test_pieces_are_the_whole(pair):
+    cache, split, kind = pair
     arrays, (options, told) = draw(0), KINDS[kind]
     seen = band(CACHES[cache].get("window")) & told.get("mask", np.True_)
     want, _ = attention_oracle(*arrays, **(told | {"mask": seen}))
