@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import jax
@@ -33,6 +34,7 @@ class Checkpoints:
         self._directory = directory
         self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
         _set_levels(dict.fromkeys(_LOGGERS, logging.CRITICAL + 1))
+        _hear_no_closed_loops()
         _remove_unfinished(directory)
         options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, enable_async_checkpointing=False)
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
@@ -106,6 +108,19 @@ class Checkpoints:
         """Ends orbax's threads; what others log is heard again."""
         self._manager.close()
         _set_levels(self._levels)
+
+
+def _hear_no_closed_loops() -> None:
+    """After a write has failed, tensorstore ends the others on a loop that is gone, with a traceback each: no news."""
+    told = sys.excepthook
+    if told.__module__ == __name__:  # once a process
+        return
+
+    def hook(kind, error, trace):
+        if kind is not RuntimeError or str(error) != "Event loop is closed":
+            told(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def read_checkpoint(folder: Path, like: Params) -> Params | None:

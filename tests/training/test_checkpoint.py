@@ -5,6 +5,7 @@ import logging
 import os
 import resource
 import shutil
+import sys
 from unittest.mock import Mock
 
 import chex
@@ -111,3 +112,14 @@ def test_what_others_log_is_heard_again_after_close(tmp_path, caplog):
     Checkpoints(tmp_path / "checkpoints").close()
     logging.getLogger("asyncio").error("the user's own")
     assert "the user's own" in caplog.text
+
+
+def test_a_write_that_was_given_up_is_not_heard_of(tmp_path, monkeypatch, capsys):
+    """tensorstore's threads print what became of it, long after the failure was raised; all else is told."""
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    for folder in ("a", "b"):
+        Checkpoints(tmp_path / folder).close()
+    sys.excepthook(RuntimeError, RuntimeError("Event loop is closed"), None)
+    assert not capsys.readouterr().err
+    sys.excepthook(RuntimeError, RuntimeError("another"), None)
+    assert capsys.readouterr().err == "RuntimeError: another\n"
