@@ -182,9 +182,13 @@ def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
         test, by_length = (zero_where_diverged(runs.model, name, array) for array in (test, by_length))
     final, lengths = runs.chosen(test), runs.chosen(by_length).T
     limits = _limits(results, name)
-    of_all = lambda values: _interval(interquartile_mean(values, limits)) if np.isfinite(values).all() else None  # noqa: E731
-    by_name = {str(n): of_all(values) for n, values in zip(results.curve_lengths, lengths, strict=True)}
-    return {"final": of_all(final), "lengths": by_name}
+    by_name = {str(n): _of_all(values, limits) for n, values in zip(results.curve_lengths, lengths, strict=True)}
+    return {"final": _of_all(final, limits), "lengths": by_name}
+
+
+def _of_all(values: np.ndarray, limits: Limits) -> Estimate | None:
+    """An interquartile mean; None where a seed has no value."""
+    return _interval(interquartile_mean(values, limits)) if np.isfinite(values).all() else None
 
 
 def _limits(results: Results, measure: str) -> Limits:
