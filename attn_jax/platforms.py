@@ -71,7 +71,7 @@ def environment() -> dict[str, Any]:
     """What a result may depend on beside its config: versions, devices, flags, the code's state."""
     import jax
 
-    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
+    packages = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
     own = {"python": platform.python_version(), "attn_jax": __version__}
     return {
         "versions": own | {name: importlib.metadata.version(name) for name in packages},

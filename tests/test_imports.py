@@ -65,8 +65,8 @@ PURE = {
     "mixers",
     "models",
     "tasks",
-}  # no flax, optax, orbax, rich, matplotlib
-LAZY = {"matplotlib", "scipy", "orbax", "sklearn", "pyarrow"}  # imported where they are needed, inside functions
+}  # no flax, optax, rich, matplotlib
+LAZY = {"matplotlib", "scipy", "sklearn", "pyarrow"}  # imported where they are needed, inside functions
 
 
 def modules():
@@ -104,7 +104,7 @@ def complaints(layer: str, source: str):
             yield f"{layer} imports {name}"
         if head in ("configs", "scripts", "tests"):
             yield f"{layer} imports {name}"
-        if layer.split(".")[0] in PURE and head in {"flax", "optax", "orbax", "rich", "matplotlib", "scipy"}:
+        if layer.split(".")[0] in PURE and head in {"flax", "optax", "rich", "matplotlib", "scipy"}:
             yield f"{layer} imports {name}"
     for name in imported(source, top_level=True):
         if name.partition(".")[0] in LAZY:
@@ -163,7 +163,7 @@ def run_python(code: str) -> str:
 
 
 def test_importing_starts_no_device_and_nothing_heavy():
-    heavy = ["flax", "optax", "orbax", "matplotlib", "scipy", "rich", "sklearn", "jinja2"]
+    heavy = ["flax", "optax", "matplotlib", "scipy", "rich", "sklearn", "jinja2"]
     out = run_python(
         "import sys, jax; before = set(sys.modules)\n"
         "import attn_jax\n"

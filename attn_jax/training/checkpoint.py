@@ -1,15 +1,10 @@
-"""Checkpoints of a block of runs, through orbax, behind this one module.
+"""Checkpoints of a block of runs: one file a step, arrays of NumPy by their path in the state, and a digest of them.
 
-Beside each checkpoint lies a digest of its files, written last: without one a checkpoint was never finished, and where
-the digest differs orbax is not asked to read it. It would answer with pages from its threads.
+`numpy.load` opens one: `np.load("checkpoints/600.npz")["params/embedding"]`, runs along the first axis.
 """
 
 import hashlib
-import logging
-import os
-import re
-import shutil
-import sys
+import io
 from pathlib import Path
 
 import jax
@@ -20,24 +15,14 @@ from attn_jax.files import write_whole
 from attn_jax.types import Params
 
 _KEPT = 2  # the newest, and the one before it should the newest turn out damaged
-_DIGEST = "digest"
-_LOGGERS = ("absl", "asyncio")  # what orbax and its event loops tell, in pages, of an error that is raised as well
+_DIGEST_BYTES = 16  # at the end of a file, where readers of zip archives look for nothing
 
 
 class Checkpoints:
     """The checkpoints in one directory, newest last. Only one process may hold a directory at a time."""
 
     def __init__(self, directory: Path):
-        import orbax.checkpoint as ocp  # a third of a second to import, and only training needs it
-
-        self._args = ocp.args
         self._directory = directory
-        self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-        _set_levels(dict.fromkeys(_LOGGERS, logging.CRITICAL + 1))
-        _hear_no_closed_loops()
-        _remove_unfinished(directory)
-        options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
     def save(self, step: int, state: Params) -> None:
         """Writes the state whole, or not at all.
@@ -45,29 +30,24 @@ class Checkpoints:
         Raises:
           OSError: it cannot be written: a full disk, a limit.
         """
-        folder = self._directory / str(step)
-        failure = None
-        try:
-            self._manager.save(step, args=self._args.Composite(state=self._args.StandardSave(state)))
-            write_whole(folder / _DIGEST, _digest(folder))
-        except Exception as error:  # tensorstore has its own kinds, and names what it was told in their text
-            failure = _of_the_system(error, folder)
-        if failure is not None:  # outside of the handler: a cause would keep orbax's threads, and they would speak
-            _remove_unfinished(self._directory)
-            raise failure
+        self._directory.mkdir(parents=True, exist_ok=True)
+        write_whole(checkpoint_file(self._directory, step), _to_bytes(state))
+        for old in self._steps()[:-_KEPT]:
+            checkpoint_file(self._directory, old).unlink()
 
     def restore(self, like: Params) -> tuple[int, Params] | None:
         """The newest (step, state) that is as it was written, None where nothing was saved; others are set aside.
 
         Raises:
           MachineError: checkpoints are there and none can be read; starting anew is the user's choice.
+          OSError, MemoryError: a file may be whole, but the machine lacks what it takes to read it.
         """
         damaged: list[int] = []
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            state = self._read(step, like)
+        for step in reversed(self._steps()):
+            state = read_checkpoint(checkpoint_file(self._directory, step), like)
             if state is not None:
                 self._set_aside(damaged)
-                return step, jax.device_get(state)  # bound to no device: the program decides where it runs
+                return step, state
             damaged.append(step)
         if damaged:
             raise MachineError(
@@ -76,110 +56,65 @@ class Checkpoints:
             )
         return None
 
-    def _read(self, step: int, like: Params) -> Params | None:
-        """The state saved at a step, None where it is damaged or of another structure.
-
-        Raises:
-          OSError, MemoryError: its bytes are whole, but the machine lacks what it takes to read them.
-        """
-        folder = self._directory / str(step)
-        if (folder / _DIGEST).read_text(errors="replace") != _digest(folder):
-            return None
-        try:
-            args = self._args.Composite(state=self._args.StandardRestore(like))
-            return self._manager.restore(step, args=args)["state"]
-        except (KeyError, TypeError, ValueError) as error:  # so orbax says that it is not of these shapes
-            failure = _of_the_system(error, folder)
-        if isinstance(failure, OSError) or "RESOURCE_EXHAUSTED" in str(failure):  # so tensorstore's ValueErrors say
-            raise failure
-        return None
+    def _steps(self) -> list[int]:
+        return sorted(int(path.stem) for path in self._directory.glob("*.npz") if path.stem.isdecimal())
 
     def _set_aside(self, damaged: list[int]) -> None:
         """Moves damaged checkpoints out of the way, once an older one has been read, so that they can be saved anew."""
         for step in damaged:
-            aside = self._directory / f"unreadable-{step}"
-            shutil.rmtree(aside, ignore_errors=True)
-            (self._directory / str(step)).rename(aside)
+            aside = self._directory / f"unreadable-{step}.npz"
+            checkpoint_file(self._directory, step).replace(aside)
             print(f"{aside}: checkpoint {step} is damaged, set aside; the one before it is used", flush=True)
-        if damaged:
-            self._manager.reload()
-
-    def close(self) -> None:
-        """Ends orbax's threads; what others log is heard again."""
-        self._manager.close()
-        _set_levels(self._levels)
 
 
-def _hear_no_closed_loops() -> None:
-    """After a write has failed, tensorstore ends the others on a loop that is gone, with a traceback each: no news."""
-    told = sys.excepthook
-    if told.__module__ == __name__:  # once a process
-        return
-
-    def hook(kind, error, trace):
-        if kind is not RuntimeError or str(error) != "Event loop is closed":
-            told(kind, error, trace)
-
-    sys.excepthook = hook
+def checkpoint_file(directory: Path, step: int) -> Path:
+    """Where the state after so many steps lies."""
+    return directory / f"{step}.npz"
 
 
-def read_checkpoint(folder: Path, like: Params) -> Params | None:
-    """The state in the folder of one step, as NumPy arrays; None where it is damaged or of another structure.
+def read_checkpoint(path: Path, like: Params) -> Params | None:
+    """The state in a file, as NumPy arrays; None where it is damaged or of another structure.
 
-    Nothing is written, and nothing held: for what is finished.
+    Bound to no device: the program decides where it runs.
 
     Args:
-      folder: of a step, that is there.
+      path: of a checkpoint that is there.
       like: its structure, shapes and dtypes.
 
     Raises:
-      OSError, MemoryError: its bytes are whole, but the machine lacks what it takes to read them.
+      OSError, MemoryError: the file may be whole, but the machine lacks what it takes to read it.
     """
-    import orbax.checkpoint as ocp
-
-    if not (folder / _DIGEST).is_file() or (folder / _DIGEST).read_text(errors="replace") != _digest(folder):
+    data = path.read_bytes()
+    content, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if digest != _digest(content):
         return None
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    _set_levels(dict.fromkeys(_LOGGERS, logging.CRITICAL + 1))
-    try:
-        with ocp.StandardCheckpointer() as reader:
-            empty = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
-            return reader.restore((folder / "state").absolute(), empty)
-    except (KeyError, TypeError, ValueError) as error:
-        failure = _of_the_system(error, folder)
-    finally:
-        _set_levels(levels)
-    if isinstance(failure, OSError) or "RESOURCE_EXHAUSTED" in str(failure):
-        raise failure
-    return None
+    with np.load(io.BytesIO(content)) as saved:
+        arrays = dict(saved)
+    wanted = _by_path(like)
+    if arrays.keys() != wanted.keys() or any(not _fits(arrays[name], leaf) for name, leaf in wanted.items()):
+        return None
+    leaves = [arrays[name].view(leaf.dtype) for name, leaf in wanted.items()]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
-def _set_levels(levels: dict[str, int]) -> None:
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+def _to_bytes(state: Params) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **_by_path(jax.device_get(state)))  # pyright: ignore[reportArgumentType]
+    content = buffer.getvalue()
+    return content + _digest(content)
 
 
-def _digest(folder: Path) -> str:
-    """A hash of the names and bytes of all files below a folder."""
-    whole = hashlib.blake2b(digest_size=16)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _DIGEST):
-        whole.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "blake2b").digest())
-    return whole.hexdigest()
+def _by_path(state: Params) -> dict[str, np.ndarray]:
+    """The leaves by names like params/embedding."""
+    leaves = jax.tree.leaves_with_path(state)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _remove_unfinished(directory: Path) -> None:
-    """Checkpoints whose saving was cut off, orbax's temporary folders among them."""
-    for folder in directory.glob("[0-9]*"):
-        if not (folder / _DIGEST).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+def _fits(array: np.ndarray, leaf: np.ndarray) -> bool:
+    """Whether an array is of a leaf's shape and dtype; NumPy's files know no bfloat16, and keep its bytes as void."""
+    same = array.dtype == leaf.dtype or (array.dtype.kind == "V" and array.dtype.itemsize == leaf.dtype.itemsize)
+    return array.shape == leaf.shape and same
 
 
-def _of_the_system(error: Exception, path: Path) -> Exception:
-    """The error of the operating system that tensorstore tells in its text; the error itself where it tells of none."""
-    found = re.search(r"os_error_code='(\d+)'|Errno (\d+)", str(error))
-    if isinstance(error, OSError) or not found:
-        return error
-    number = int(found[1] or found[2])
-    return OSError(number, os.strerror(number), str(path))
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()

@@ -69,21 +69,18 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     seeds, rates = zip(*plan.block(job.block, job.width), strict=True)
     state = start_runs(block_plan, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
-    try:
-        start, state = checkpoints.restore(state) or (0, state)
-        append_row(_metrics(job), {"compiling": True})  # for whoever watches
-        programs = compile_programs(block_plan, state, job.num_devices)
-        before = json.loads(job.sources)
-        refuse_changed(job.model, before, hashed_sources(plan.study, job.model, known=before))  # all is traced
-        append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
-        after = partial(_after_chunk, job, checkpoints, should_stop)
-        state = run_chunks(programs, state, start=start, steps=train.steps, every=block_plan.every, after=after)
-        if state is None:
-            return False
-        append_row(_metrics(job), {"test": _table(jax.device_get(programs.test(state)))})
-        return True
-    finally:
-        checkpoints.close()
+    start, state = checkpoints.restore(state) or (0, state)
+    append_row(_metrics(job), {"compiling": True})  # for whoever watches
+    programs = compile_programs(block_plan, state, job.num_devices)
+    before = json.loads(job.sources)
+    refuse_changed(job.model, before, hashed_sources(plan.study, job.model, known=before))  # all is traced
+    append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
+    after = partial(_after_chunk, job, checkpoints, should_stop)
+    state = run_chunks(programs, state, start=start, steps=train.steps, every=block_plan.every, after=after)
+    if state is None:
+        return False
+    append_row(_metrics(job), {"test": _table(jax.device_get(programs.test(state)))})
+    return True
 
 
 def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Chunk) -> bool:

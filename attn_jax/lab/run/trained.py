@@ -17,7 +17,7 @@ from attn_jax.lab.plan.sources import classes_by_name, hashed_sources, refuse_ch
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory
 from attn_jax.lab.record.schema import read_study
-from attn_jax.training.checkpoint import read_checkpoint
+from attn_jax.training.checkpoint import checkpoint_file, read_checkpoint
 from attn_jax.training.runs import init_runs
 from attn_jax.training.state import RunState
 
@@ -65,12 +65,12 @@ def _study(directory: Path, facts: dict[str, Any], defined_by: Study | str | Pat
 
 def _last_state(plan: StudyPlan, block: Path, name: str, width: int) -> RunState:
     """The state of a block's runs after the study's last step."""
-    folder = block / "checkpoints" / str(plan.study.train.steps)
-    if not folder.is_dir():
-        raise MachineError(f"{folder}: the checkpoint is gone; {TRAIN_ANEW.format(block)}")
+    path = checkpoint_file(block / "checkpoints", plan.study.train.steps)
+    if not path.is_file():
+        raise MachineError(f"{path}: the checkpoint is gone; {TRAIN_ANEW.format(block)}")
     begin = partial(init_runs, plan.block_plan(name))
     seeds, rates = (jax.ShapeDtypeStruct((width,), dtype) for dtype in (jnp.int32, jnp.float32))
-    state = read_checkpoint(folder, jax.eval_shape(begin, seeds, rates))
+    state = read_checkpoint(path, jax.eval_shape(begin, seeds, rates))
     if state is None:
-        raise MachineError(f"{folder}: the checkpoint is damaged; {TRAIN_ANEW.format(block)}")
+        raise MachineError(f"{path}: the checkpoint is damaged; {TRAIN_ANEW.format(block)}")
     return state
