@@ -34,7 +34,7 @@ from script_words import count
 
 MODELS = 3
 SMALL = {"seeds": 8, "rates": 4, "width": 12}  # the study whose page is drawn: 96 runs
-EVERY, STEPS = 50, 1000
+EVERY, STEPS, LENGTHS = 50, 1000, (4, 8, 12, 16, 24, 32)
 
 
 def write_study(directory: Path, seeds: int, rates: int, width: int) -> None:
@@ -44,8 +44,8 @@ def write_study(directory: Path, seeds: int, rates: int, width: int) -> None:
     from attn_jax.lab.run.session import Layout, opened
 
     plan = StudyPlan(_study(seeds, rates))
-    blocks = -(-plan.num_runs // width)
-    with opened(directory, plan, Layout(width, blocks, 2, "cpu", 1)):
+    blocks = -(-len(plan.runs) // width)
+    with opened(directory, plan, Layout(width, 2, "cpu", 1)):
         write_json(directory / "environment.json", {"versions": {}})
         made = plan.block_plan(plan.study.reference_name)
         validated, tested = len(made.validation_lengths), len(made.test_lengths)
@@ -80,7 +80,7 @@ def _study(seeds: int, rates: int) -> Any:
             learning_rates=tuple(1e-4 * 2**place for place in range(rates)),
             warmup_steps=5,
         ),
-        evaluate=EvaluateConfig(every=EVERY, num_examples=64, lengths=(4, 8, 12, 16, 24, 32)),
+        evaluate=EvaluateConfig(every=EVERY, num_examples=64, lengths=LENGTHS),
     )
 
 
@@ -94,7 +94,7 @@ def _rows(draw: np.random.Generator, place: int, width: int, validated: int, tes
         chunk = {"step": step, "seconds": 1.25, "train_loss": [0.5] * width, "diverged": [False] * width}
         yield chunk | {"validation": scores}
     final = draw.uniform(0.5, 1.0, (width, tested)) + np.where(solved_at <= STEPS, 0.4, 0.0)
-    yield {"test": _scores(np.minimum(final, 1.0))}
+    yield {"test": _scores(np.minimum(final, 1.0)), "after": STEPS, "lengths": list(LENGTHS)}
 
 
 def _scores(metric: np.ndarray) -> dict[str, Any]:
@@ -128,11 +128,12 @@ def watch(directory: Path) -> Callable[[], Any]:
     from attn_jax.lab.run.pace import Extent, Pace
 
     facts = read_study(directory)
-    train, every = facts["config"]["train"], facts["config"]["evaluate"]["every"]
+    steps, every = facts["config"]["train"]["steps"], facts["config"]["evaluate"]["every"]
+    blocks = {name: len(found) for name, found in facts["runs"].items()}
     # as of a study that goes on: none of its blocks is done
-    pace = Pace(directory, Extent([*facts["models"]], facts["blocks"], train["steps"], every, facts["workers"]))
-    for blocks in pace.blocks.values():
-        for block in blocks:
+    pace = Pace(directory, Extent(blocks, steps, facts["task"]["lengths"], every, facts["workers"]))
+    for found in pace.blocks.values():
+        for block in found:
             block.done = False
 
     def update() -> None:

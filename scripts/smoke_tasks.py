@@ -93,7 +93,7 @@ def smoke(task: str, model: str, seconds: float) -> dict[str, Any]:
     began = time.process_time()
     plan = StudyPlan(study_of(task, model))
     block_plan, chosen = plan.block_plan(model), plan.task
-    seeds, rates = (jnp.array(values) for values in zip(*plan.block(0, plan.num_runs), strict=True))
+    seeds, rates = (jnp.array(values) for values in zip(*plan.runs, strict=True))
     with jax.default_matmul_precision("float32"):
         state = start_runs(block_plan, seeds.astype(jnp.int32), rates.astype(jnp.float32))
         programs = compile_programs(block_plan, state, 1)

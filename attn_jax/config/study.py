@@ -25,7 +25,7 @@ class TrainConfig:
       steps: the budget of optimiser steps, a multiple of `evaluate.every`.
       batch_size: sequences a step.
       lengths: (shortest, longest) length trained on; None = the task's.
-      seeds: how many seeds, counted from 0.
+      seeds: how many seeds.
       learning_rates: the grid; every seed runs with every rate.
       warmup_steps: steps of linear warm-up.
       schedule: after the warm-up: "constant", so that time to solve does not know the budget, or "cosine" down to 0.
@@ -34,6 +34,7 @@ class TrainConfig:
         (Vaswani et al. 2017). Validation is never smoothed.
       clip: the largest global norm a gradient keeps.
       matmul_precision: of every matrix product; "float32" makes accelerators agree.
+      first_seed: the seeds are this one and those that follow it.
     """
 
     steps: int = 800
@@ -47,10 +48,13 @@ class TrainConfig:
     label_smoothing: float = 0.0
     clip: float = 1.0
     matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    first_seed: int = 0
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "seeds"):
             _at_least(f"train.{name}", getattr(self, name), 1)
+        _at_least("train.first_seed", self.first_seed, 0)
+        _at_least("train.first_seed + train.seeds", self.first_seed + self.seeds, 1)
         _at_least("train.warmup_steps", self.warmup_steps, 0)
         _at_least("train.weight_decay", self.weight_decay, 0)
         if not 0 <= self.label_smoothing < 1:

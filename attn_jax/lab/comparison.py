@@ -19,6 +19,7 @@ from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.numerics import planned, recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import write_json
+from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.lab.run.pace import Extent
 from attn_jax.lab.run.progress import Watch
@@ -87,7 +88,7 @@ def trained(
         directory = Path("results") / plan.study.name if workdir is None else Path(workdir).expanduser()
         models = models if model is None else [model]
         backend = select_platform(platform)
-        check_contracts(plan, unfinished(directory, models))
+        check_contracts(plan, unfinished(directory, plan, models))
         layout = _layout(plan, backend)
         with opened(directory, plan, layout, models=models, confirmed=yes) as layout:
             _train(plan, directory, layout, models, console or Terminal())
@@ -116,15 +117,17 @@ def _train(plan: StudyPlan, directory: Path, layout: Layout, models: list[str], 
     record_environment(directory, environment() | {"numbers": recorded()})
     executor = _executor(layout)
     try:
-        with Watch(console, directory, _extent(plan, layout, models)) as watch:
+        with Watch(console, directory, _extent(plan, directory, layout, models)) as watch:
             run_jobs(jobs, executor, directory, watch)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _extent(plan: StudyPlan, layout: Layout, models: list[str]) -> Extent:
+def _extent(plan: StudyPlan, directory: Path, layout: Layout, models: list[str]) -> Extent:
     workers = len(cpu_cores()) if layout.platform == "cpu" else 1
-    return Extent(models, layout.blocks, plan.study.train.steps, plan.study.evaluate.every, workers)
+    runs, study = read_study(directory)["runs"], plan.study
+    blocks = {name: len(runs[name]) for name in models}
+    return Extent(blocks, study.train.steps, [*plan.curve_lengths], study.evaluate.every, workers)
 
 
 def _layout(plan: StudyPlan, backend: str) -> Layout:

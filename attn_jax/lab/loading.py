@@ -11,6 +11,7 @@ from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.judged import judge
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.rows import Row, curve_rows, length_rows, run_rows
+from attn_jax.lab.record.runs import Run, seeds_of
 from attn_jax.names import nearest_names
 
 
@@ -55,23 +56,23 @@ class StudyResults(Results):
         """
         from attn_jax.lab.run.trained import trained_model  # what trains is not loaded by what only reads
 
-        seed, place = self._run(name, seed, learning_rate)
+        run = self._run(name, seed, learning_rate)
         with in_sentences():
-            return trained_model(self.directory, name, seed, place, self.defined_by)
+            return trained_model(self.directory, name, run, self.defined_by)
 
-    def _run(self, name: str, seed: int, learning_rate: float | None) -> tuple[int, int]:
-        """(seed, place of the rate) of a run of a model."""
+    def _run(self, name: str, seed: int, learning_rate: float | None) -> Run:
+        """A run of a model."""
         if name not in self.models:
             raise ConfigError(f"name: got {name!r}, {nearest_names(str(name), list(self.models))}")
         result = self.models[name]
-        seeds, rates = len(result.diverged), result.learning_rates
-        if isinstance(seed, bool) or seed not in range(seeds):
-            raise ConfigError(f"seed: got {seed!r}, wanted one of {', '.join(map(str, range(seeds)))}")
+        seeds, rates = seeds_of(self.config["train"]), result.learning_rates
+        if isinstance(seed, bool) or seed not in seeds:
+            raise ConfigError(f"seed: got {seed!r}, wanted one of {', '.join(map(str, seeds))}")
         if learning_rate is None:
-            return int(seed), int(judge(self, result).choice.places[seed])
+            return int(seed), rates[judge(self, result).choice.places[seeds.index(seed)]]
         if learning_rate not in rates:
             raise ConfigError(f"learning_rate: got {learning_rate!r}, wanted one of {', '.join(map(str, rates))}")
-        return int(seed), rates.index(learning_rate)
+        return int(seed), learning_rate
 
 
 def load(directory: str | Path, *, config: Study | str | Path | None = None) -> StudyResults:

@@ -18,7 +18,8 @@ from attn_jax.lab.outcome.statistics import mean_interval, one_a_seed
 _RESAMPLES = 9999
 _RNG_SEED = 0  # one fixed stream: a result is a function of its data
 
-_DATA = ("batch_size", "seeds")  # of TrainConfig, beside task and lengths: what decides the batches that a seed sees
+# of TrainConfig, beside task and lengths: what decides the batches that a seed sees
+_DATA = ("batch_size", "first_seed", "seeds")
 
 
 class Change(NamedTuple):

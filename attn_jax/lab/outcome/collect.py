@@ -10,6 +10,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, read_rows
+from attn_jax.lab.record.runs import grid_of, is_test_of, is_tested, lanes_of
 from attn_jax.lab.record.schema import MODEL, damaged, read_study, row_complaint
 
 _Rows = list[dict[str, Any]]
@@ -50,6 +51,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         config=config,
         environment=_environment(directory),
         strings=config["strings"],
+        first_seed=config["train"]["first_seed"],
     )
 
 
@@ -65,19 +67,21 @@ class _Block(NamedTuple):
 
 def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResult | None:
     """One model's arrays, None while a block of it is unfinished."""
-    found = [_read_block(directory, facts, name, k) for k in range(facts["blocks"])]
+    found = [_read_block(directory, facts, name, k) for k in range(len(facts["runs"][name]))]
     blocks = [block for block in found if block is not None]
     if len(blocks) < len(found):
         return None
     train, own = facts["config"]["train"], facts["models"][name]
     grid = (train["seeds"], len(train["learning_rates"]))
+    lanes = lanes_of(facts, name)
+    places = np.array([lanes[run].block * facts["width"] + lanes[run].lane for run in grid_of(train)]).reshape(grid)
     trained = np.array(facts["task"]["validation_lengths"])
     curve = np.array(facts["task"]["lengths"])
-    lost = _runs([block.diverged for block in blocks], grid)  # [S, A, E], from where it diverged
+    lost = _runs([block.diverged for block in blocks], places)  # [S, A, E], from where it diverged
     diverged = lost[..., -1]
     measures = [name for name in blocks[0].test if all(name in block.test for block in blocks)]
-    raw = {name: _runs([block.validation[name] for block in blocks], grid) for name in measures}
-    test_raw = {name: _runs([block.test[name] for block in blocks], grid) for name in measures}
+    raw = {name: _runs([block.validation[name] for block in blocks], places) for name in measures}
+    test_raw = {name: _runs([block.test[name] for block in blocks], places) for name in measures}
     score, test_metric = _normalised(raw["metric"], trained, facts).mean(-1), test_raw["metric"]
     final = _normalised(test_metric[..., : len(trained)], trained, facts)
     by_length = lambda array: array[..., len(trained) :].reshape(*grid, len(curve), -1).mean(-1)  # noqa: E731
@@ -107,10 +111,10 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
 def _read_block(directory: Path, facts: dict[str, Any], name: str, k: int) -> _Block | None:
     """One block's arrays, None while it is unfinished. Its rows are let go of: lists take ten times the room."""
     rows = _block_rows(directory, facts, name, k)
-    if not _is_finished(rows):
+    if not _is_finished(rows, facts):
         return None
     chunks = _last_of_each_step(rows)
-    test = next(row["test"] for row in reversed(rows) if "test" in row)
+    test = next(row["test"] for row in reversed(rows) if is_test_of(row, *_end(facts)))
     measures = [name for name in test if all(name in row["validation"] for row in chunks)]
     return _Block(
         validation={name: _runs_first([row["validation"][name] for row in chunks], float) for name in measures},
@@ -134,15 +138,20 @@ def _block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -
     seen, wanted = {row["step"] for row in rows if "step" in row}, set(range(every, steps + 1, every))
     if wrong is None and seen - wanted:
         wrong = f"step {min(seen - wanted)} is none of the study's"
-    if wrong is None and _is_finished(rows) and wanted - seen:
+    if wrong is None and _is_finished(rows, facts) and wanted - seen:
         wrong = f"step {min(wanted - seen)} is missing"
     if wrong:
         raise ConfigError(f"{path}: is damaged: {wrong}; {TRAIN_ANEW.format(path.parent)}")
     return rows
 
 
-def _is_finished(rows: _Rows) -> bool:
-    return any("test" in row for row in rows)
+def _is_finished(rows: _Rows, facts: dict[str, Any]) -> bool:
+    return is_tested(rows, *_end(facts))
+
+
+def _end(facts: dict[str, Any]) -> tuple[int, list[int]]:
+    """The steps after which a block is tested, and the lengths of the curve."""
+    return facts["config"]["train"]["steps"], facts["task"]["lengths"]
 
 
 def _environment(directory: Path) -> dict[str, Any]:
@@ -164,10 +173,9 @@ def _runs_first(rows: list[Any], of: type) -> np.ndarray:
     return np.swapaxes(np.array(rows, of), 0, 1)
 
 
-def _runs(blocks: list[np.ndarray], grid: tuple[int, int]) -> np.ndarray:
-    """Blocks of runs [R, ...] as one array [S, A, ...]; what pads the last block is dropped."""
-    flat = np.concatenate(blocks)
-    return flat[: grid[0] * grid[1]].reshape(*grid, *flat.shape[1:])
+def _runs(blocks: list[np.ndarray], places: np.ndarray) -> np.ndarray:
+    """Blocks of runs [R, ...] as one array [S, A, ...], of the runs at these places among all; padding has none."""
+    return np.concatenate(blocks)[places]
 
 
 def _normalised(metric: np.ndarray, lengths: np.ndarray, facts: dict[str, Any]) -> np.ndarray:

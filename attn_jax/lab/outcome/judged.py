@@ -46,7 +46,7 @@ def run_summaries(results: Results, runs: Judged) -> list[RunSummary]:
     steps, known = runs.solving.steps_to_solve, results.threshold is not None
     return [
         {
-            "seed": seed,
+            "seed": results.first_seed + seed,
             "learning_rate": float(rate),
             "solved": bool(runs.solving.solved[seed, place]) if known else None,
             "steps_to_solve": int(steps[seed, place]) if runs.solving.solved[seed, place] else None,

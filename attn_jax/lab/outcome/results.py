@@ -68,6 +68,7 @@ class Results:
     config: dict[str, Any]  # the whole study, as config.to_dict writes it
     environment: dict[str, Any]
     strings: bool = False  # whether answers are strings that were written, scored as a whole
+    first_seed: int = 0  # of the S seeds, which follow each other
 
     @property
     def loss_unit(self) -> str:

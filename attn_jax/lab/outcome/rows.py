@@ -82,7 +82,7 @@ def _head(results: Results, runs: Judged, place: tuple[int, int]) -> Row:
         "study": results.study,
         "task": results.task,
         "model": runs.model.name,
-        "seed": int(seed),
+        "seed": results.first_seed + int(seed),
         "learning_rate": float(runs.model.learning_rates[rate]),
         "chosen": bool(runs.choice.places[seed] == rate),
     }

@@ -112,4 +112,5 @@ def chosen_runs(model: Mapping[str, Any]) -> list[dict[str, Any]]:
     [{'seed': 0, 'learning_rate': 0.2, 'final': 0.2}]
     """
     runs = {(run["seed"], run["learning_rate"]): run for run in model["runs"]}
-    return [runs[seed, rate] for seed, rate in enumerate(model["chosen_learning_rates"])]
+    seeds = dict.fromkeys(seed for seed, _ in runs)
+    return [runs[seed, rate] for seed, rate in zip(seeds, model["chosen_learning_rates"], strict=True)]

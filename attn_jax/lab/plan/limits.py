@@ -74,11 +74,12 @@ def demand(facts: dict[str, Any], layout: dict[str, Any], models: Sequence[str])
     tokens = train["batch_size"] * task["train_lengths"][1]
     passes = 1 + examples / (3 * every * train["batch_size"])  # with the evaluations, which have no gradient
     rate = _FLOPS.get(layout["platform"], _FLOPS_ELSEWHERE)
-    runs, seconds, memory, disk = layout["blocks"] * layout["width"], 0.0, 0.0, 0.0
+    seconds, memory, disk = 0.0, 0.0, 0.0
     for name in models:
-        model = facts["models"][name]
+        model, blocks = facts["models"][name], len(facts["runs"][name])
+        runs = blocks * layout["width"]
         flops = (model["train_flops_per_step"] or 6 * model["parameters"] * tokens) * passes
-        seconds += runs * train["steps"] * max(flops / rate, _STEP_SECONDS) + layout["blocks"] * _BLOCK_SECONDS
+        seconds += runs * train["steps"] * max(flops / rate, _STEP_SECONDS) + blocks * _BLOCK_SECONDS
         width, layers = model["config"]["d_model"], model["config"]["num_layers"]
         kept = _COPIES * model["parameters"] + _LAYER_ARRAYS * tokens * width * layers
         memory = max(memory, kept * layout["width"] * _NUMBER)

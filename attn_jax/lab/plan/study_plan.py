@@ -16,6 +16,7 @@ from attn_jax.lab.plan.matching import match_parameters
 from attn_jax.lab.plan.sources import own_classes
 from attn_jax.lab.plan.task_contract import check_floors, check_lengths, check_sample, check_strings, made, num_places
 from attn_jax.lab.plan.yardstick import Yardstick, yardstick
+from attn_jax.lab.record.runs import Run, grid_of
 from attn_jax.models import AnyModelConfig
 from attn_jax.tasks import Floor, Task, TaskSpec
 from attn_jax.training.block_plan import BlockPlan
@@ -172,19 +173,9 @@ class StudyPlan:
         )
 
     @property
-    def num_runs(self) -> int:
-        """The runs of a model, seeds times learning rates."""
-        return self.study.train.seeds * len(self.study.train.learning_rates)
-
-    def run(self, index: int) -> tuple[int, float]:
-        """(seed, learning rate) of a run, seed by seed."""
-        rates = self.study.train.learning_rates
-        return index // len(rates), rates[index % len(rates)]
-
-    def block(self, index: int, width: int) -> tuple[tuple[int, float], ...]:
-        """The runs of one block; the last block repeats its last run up to the width."""
-        first, last = index * width, self.num_runs - 1
-        return tuple(self.run(min(place, last)) for place in range(first, first + width))
+    def runs(self) -> list[Run]:
+        """The runs of a model, seed by seed and rate by rate."""
+        return grid_of(vars(self.study.train))
 
     def block_plan(self, name: str) -> BlockPlan:
         """What the blocks of one model are made of."""

@@ -7,9 +7,11 @@ from typing import Any
 
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
+from attn_jax.lab.record.runs import grid_of
 
-STUDY_SCHEMA = 4  # of study.json; another number is another version's
+STUDY_SCHEMA = 5  # of study.json; another number is another version's
 _NUMBER = (int, float)
+_RUN = [_NUMBER]  # seed, learning rate
 _TABLE = [[(*_NUMBER, type(None))]]  # [R][M], null where not finite
 _FLOOR = {"value": _NUMBER, "loss": (*_NUMBER, type(None))}
 MODEL = {
@@ -26,8 +28,8 @@ _STUDY = {
     "schema": int,
     "fingerprint": str,
     "sources": {...: {...: str}},
+    "runs": {...: [[_RUN]]},
     "width": int,
-    "blocks": int,
     "workers": int,
     "platform": str,
     "num_devices": int,
@@ -38,7 +40,7 @@ _STUDY = {
         "reference": (str, type(None)),
         "strings": bool,
         "evaluate": {"every": int},
-        "train": {"steps": int, "seeds": int, "schedule": str, "learning_rates": [_NUMBER]},
+        "train": {"steps": int, "seeds": int, "first_seed": int, "schedule": str, "learning_rates": [_NUMBER]},
     },
     "task": {
         "metric": str,
@@ -59,7 +61,7 @@ _SCORES = {"loss": _TABLE, "metric": _TABLE, "whole": _TABLE, ...: _TABLE}  # an
 _ROWS = {
     "start": {"start": int, "compile_seconds": _NUMBER},
     "step": {"step": int, "seconds": _NUMBER, "diverged": [bool], "validation": _SCORES},
-    "test": {"test": _SCORES},
+    "test": {"test": _SCORES, "after": int, "lengths": [int]},
 }
 
 
@@ -98,9 +100,8 @@ def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> s
     runs, validated = facts["width"], len(facts["task"]["validation_lengths"])
     if "step" in row and not (_has(row["validation"], runs, validated) and len(row["diverged"]) == runs):
         return f"step {row['step']} has not {runs} runs of {validated} scores"
-    tested = validated * (1 + len(facts["task"]["lengths"]))  # as many batches of each length of the curve
-    if "test" in row and not _has(row["test"], runs, tested):
-        return f"test has not {runs} runs of {tested} scores"
+    if "test" in row and not _has(row["test"], runs, validated * (1 + len(row["lengths"]))):
+        return f"test has not {runs} runs of {validated} scores and as many at each length"
     return None
 
 
@@ -120,9 +121,13 @@ def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
             yield f"models.{name} is missing"
     if not 0 < config["evaluate"]["every"] <= train["steps"]:
         yield f"config.evaluate.every is {config['evaluate']['every']} of {train['steps']} steps"
-    runs, width = train["seeds"] * len(train["learning_rates"]), facts["width"]
-    if runs < 1 or width < 1 or facts["blocks"] != -(-runs // width):
-        yield f"blocks is {facts['blocks']}, of {width} runs each of {runs}"
+    grid = grid_of(train)
+    for name in facts["models"]:
+        blocks = facts["runs"].get(name, [])
+        if {*map(len, blocks)} - {*range(1, facts["width"] + 1)}:
+            yield f"runs.{name} has a block not of 1 to {facts['width']} runs"
+        if not grid or sorted(tuple(run) for block in blocks for run in block) != grid:
+            yield f"runs.{name} are not {train['seeds']} seeds at {len(train['learning_rates'])} rates, once each"
     for key in ("train_lengths", "lengths", "validation_lengths"):
         if not task[key]:
             yield f"task.{key} is empty"

@@ -16,6 +16,7 @@ from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.sources import hashed_sources, refuse_changed
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows
+from attn_jax.lab.record.runs import Run, is_tested, padded
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
 from attn_jax.training.objective import Evaluation
@@ -32,6 +33,7 @@ class Job:
     directory: str  # absolute
     model: str
     block: int
+    runs: tuple[Run, ...]  # as study.json has them
     width: int
     num_devices: int = 1
 
@@ -39,9 +41,9 @@ class Job:
         return f"{self.model}-{self.block}"
 
 
-def is_done(folder: Path) -> bool:
-    """Whether the test scores of the block in this folder are there."""
-    return any("test" in row for row in read_rows(folder / "metrics.jsonl"))
+def is_done(folder: Path, plan: StudyPlan) -> bool:
+    """Whether the block in this folder has the plan's test scores."""
+    return is_tested(read_rows(folder / "metrics.jsonl"), plan.study.train.steps, plan.curve_lengths)
 
 
 def run_block(job: Job, should_stop: Any) -> bool:
@@ -50,7 +52,7 @@ def run_block(job: Job, should_stop: Any) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     _keep_compiled(Path(job.directory))
     with locked(folder, wait_seconds=_HANDOVER_SECONDS), planned(partial(from_json, job.study)) as plan:
-        return is_done(folder) or (not should_stop() and _train(job, plan, should_stop))
+        return is_done(folder, plan) or (not should_stop() and _train(job, plan, should_stop))
 
 
 def _keep_compiled(directory: Path) -> None:
@@ -66,7 +68,7 @@ def _keep_compiled(directory: Path) -> None:
 
 def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     block_plan, train = plan.block_plan(job.model), plan.study.train
-    seeds, rates = zip(*plan.block(job.block, job.width), strict=True)
+    seeds, rates = zip(*padded(job.runs, job.width), strict=True)
     state = start_runs(block_plan, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
     start, state = checkpoints.restore(state) or (0, state)
@@ -79,7 +81,8 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     state = run_chunks(programs, state, start=start, steps=train.steps, every=block_plan.every, after=after)
     if state is None:
         return False
-    append_row(_metrics(job), {"test": _table(jax.device_get(programs.test(state)))})
+    scores = _table(jax.device_get(programs.test(state)))
+    append_row(_metrics(job), {"test": scores, "after": train.steps, "lengths": [*plan.curve_lengths]})
     return True
 
 

@@ -7,17 +7,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from attn_jax.lab.record.directory import block_directory, table_in
+from attn_jax.lab.record.runs import is_test_of
 from attn_jax.lab.record.schema import row_complaint
 
 
 class Extent(NamedTuple):
     """What a command has to train."""
 
-    models: list[str]
-    blocks: int
+    blocks: dict[str, int]  # model -> how many
     steps: int
+    lengths: list[int]  # of the test at the end
     every: int  # steps a chunk
     workers: int
+
+    @property
+    def models(self) -> list[str]:
+        """Their names."""
+        return [*self.blocks]
+
+    def steps_of(self, model: str) -> int:
+        """The steps of a model's blocks together."""
+        return self.blocks[model] * self.steps
 
 
 @dataclass
@@ -25,6 +35,7 @@ class BlockPace:
     """One block: what its metrics.jsonl says, read from where the last reading ended."""
 
     path: Path
+    extent: Extent
     step: int = 0
     chunks: int = 0
     seconds: float = 0.0  # of these chunks
@@ -56,7 +67,7 @@ class BlockPace:
         if row is None or row_complaint(row):  # torn, or damaged: whoever reads the results says so
             return
         self.compiling = "compiling" in row
-        self.done = "test" in row
+        self.done = is_test_of(row, self.extent.steps, self.extent.lengths)
         if "start" in row:
             self.compile_seconds = row["compile_seconds"]
         if "step" in row:
@@ -70,8 +81,8 @@ class Pace:
     def __init__(self, directory: Path, extent: Extent):
         self.extent = extent
         self.blocks = {
-            name: [BlockPace(block_directory(directory, name, k) / "metrics.jsonl") for k in range(extent.blocks)]
-            for name in extent.models
+            name: [BlockPace(block_directory(directory, name, k) / "metrics.jsonl", extent) for k in range(blocks)]
+            for name, blocks in extent.blocks.items()
         }
         self.update()
         for block in self._all():
@@ -104,8 +115,8 @@ class Pace:
         left = [
             (compiling[name] if self.blocks[name][k].compile_seconds is None else 0.0)
             + (self.extent.steps - self.blocks[name][k].step) * (per_step[name] or guess)
-            for k in range(self.extent.blocks)
-            for name in sorted(self.blocks, key=lambda name: not self._runs(name, k))
+            for k in range(max(self.extent.blocks.values()))
+            for name in sorted(self._having(k), key=lambda name: not self._runs(name, k))
             if not self.blocks[name][k].done
         ]
         return shared_out(left, self.extent.workers)
@@ -119,6 +130,10 @@ class Pace:
         """What a block that has not begun will take to compile: as long as the model's last one, which may be none."""
         blocks = reversed(self.blocks[name])
         return next((block.compile_seconds for block in blocks if block.compile_seconds is not None), 0.0)
+
+    def _having(self, k: int) -> list[str]:
+        """The models with so many blocks and one more."""
+        return [name for name, blocks in self.extent.blocks.items() if k < blocks]
 
     def _runs(self, name: str, k: int) -> bool:
         block = self.blocks[name][k]

@@ -30,9 +30,9 @@ class Watch:
             console=console,
             disable=not self._live,
         )
-        each = extent.blocks * extent.steps
-        self._study = self._progress.add_task("study", total=len(extent.models) * each, note="")
-        self._bars = {name: self._progress.add_task(name, total=each, note="") for name in extent.models}
+        total = {name: extent.steps_of(name) for name in extent.models}
+        self._study = self._progress.add_task("study", total=sum(total.values()), note="")
+        self._bars = {name: self._progress.add_task(name, total=steps, note="") for name, steps in total.items()}
 
     def __enter__(self) -> Callable[[], None]:
         self._progress.start()
@@ -72,7 +72,7 @@ class Watch:
         self._console.print(f"  {line}{note and f' ({note})'}", markup=False, highlight=False, soft_wrap=True)
 
     def _share(self, name: str) -> str:
-        share = f"{self._pace.steps_done(name) / (self._extent.blocks * self._extent.steps):.0%}"
+        share = f"{self._pace.steps_done(name) / self._extent.steps_of(name):.0%}"
         return f"{share} compiling" if self._pace.is_compiling(name) else share
 
 

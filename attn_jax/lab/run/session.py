@@ -23,6 +23,7 @@ from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.sources import keep_sources, refuse_changed
 from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.record.directory import block_directory, locked, read_rows, write_json
+from attn_jax.lab.record.runs import in_blocks
 from attn_jax.lab.record.schema import damaged, read_study
 from attn_jax.lab.run.block import Job, is_done, run_block
 from attn_jax.lab.run.confirmed import ask, keep_confirmed
@@ -37,7 +38,6 @@ class Layout:
     """How runs fall into blocks; fixed when the study begins, because bits depend on a block's width."""
 
     width: int
-    blocks: int
     workers: int
     platform: str
     num_devices: int
@@ -45,9 +45,9 @@ class Layout:
 
 def choose_layout(plan: StudyPlan, *, platform: str, workers: int, num_devices: int) -> Layout:
     """On a CPU enough blocks for all workers; on accelerators one block, its runs split over the devices."""
-    runs, models = plan.num_runs, len(plan.study.models)
+    runs, models = len(plan.runs), len(plan.study.models)
     width = block_width(runs, models, workers) if platform == "cpu" else -(-runs // num_devices) * num_devices
-    return Layout(width, -(-runs // width), workers, platform, num_devices)
+    return Layout(width, workers, platform, num_devices)
 
 
 @contextlib.contextmanager
@@ -79,6 +79,7 @@ def opened(
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
     _refuse_strangers(directory)
     facts = study_facts(plan)  # before anything is written: it finds what is wrong with the config
+    facts |= {"runs": {name: in_blocks(plan.runs, layout.width) for name in plan.study.models}} | vars(layout)
     models = list(plan.study.models if models is None else models)
     if not (directory / "study.json").exists():
         ask(directory, facts, vars(layout), models, confirmed=confirmed)
@@ -89,18 +90,18 @@ def opened(
         if path.exists():
             begun = read_study(directory)
             layout = _same_study(directory, begun, facts, layout)
-            ask(directory, facts, vars(layout), unfinished(directory, models), confirmed=confirmed)
+            ask(directory, facts, vars(layout), unfinished(directory, plan, models), confirmed=confirmed)
             if begun["sources"] != facts["sources"]:
-                _begin(directory, plan, facts, layout)  # another source, of models that have not begun
+                _begin(directory, plan, {**facts, "runs": begun["runs"], **vars(layout)})  # of models not begun
         else:
-            _begin(directory, plan, facts, layout)
+            _begin(directory, plan, facts)
         keep_confirmed(directory, models)
         yield layout
 
 
-def _begin(directory: Path, plan: StudyPlan, facts: dict[str, Any], layout: Layout) -> None:
+def _begin(directory: Path, plan: StudyPlan, facts: dict[str, Any]) -> None:
     keep_sources(plan.study, directory / "sources")
-    write_json(directory / "study.json", facts | vars(layout))
+    write_json(directory / "study.json", facts)
 
 
 def record_environment(directory: Path, environment: dict[str, Any]) -> None:
@@ -162,7 +163,7 @@ def _refuse_other_source(directory: Path, old: dict[str, Any], new: dict[str, An
             f"{directory}: its task's data were another's ({old['task']['source']}); give another --workdir"
         )
     for name in old["models"]:
-        if any(read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(old["blocks"])):
+        if any(read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(len(old["runs"][name]))):
             refuse_changed(name, old["sources"][name], new["sources"][name])
             changes = list(differences(old["models"][name]["config"], new["models"][name]["config"]))
             if changes:  # the reference that it was matched to has another size
@@ -176,21 +177,23 @@ def _option(platform: str) -> str:
 
 def jobs_of(plan: StudyPlan, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
     """The blocks of these models that are not done, every model's first ones first: equal programs compile once."""
-    study, sources = to_json(plan.study), read_study(directory)["sources"]
+    study, facts, path = to_json(plan.study), read_study(directory), str(directory.absolute())
     jobs = [
-        Job(study, json.dumps(sources[name]), str(directory.absolute()), name, k, layout.width, layout.num_devices)
-        for k in range(layout.blocks)
+        Job(study, json.dumps(facts["sources"][name]), path, name, k, runs, layout.width, layout.num_devices)
         for name in models
+        for k, runs in enumerate(tuple((seed, rate) for seed, rate in block) for block in facts["runs"][name])
     ]
-    return [job for job in jobs if not is_done(block_directory(directory, job.model, job.block))]
+    jobs.sort(key=lambda job: job.block)
+    return [job for job in jobs if not is_done(block_directory(directory, job.model, job.block), plan)]
 
 
-def unfinished(directory: Path, models: Sequence[str]) -> list[str]:
+def unfinished(directory: Path, plan: StudyPlan, models: Sequence[str]) -> list[str]:
     """Those of the models that `jobs_of` will have jobs of, before the study is opened or begun."""
     if not (directory / "study.json").exists():
         return list(models)
-    blocks = range(read_study(directory)["blocks"])
-    return [name for name in models if not all(is_done(block_directory(directory, name, k)) for k in blocks)]
+    runs = read_study(directory)["runs"]
+    folders = {name: [block_directory(directory, name, k) for k in range(len(runs.get(name, [])))] for name in models}
+    return [name for name in models if not all(is_done(folder, plan) for folder in folders[name] or [directory])]
 
 
 def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Callable[[], None]) -> None:

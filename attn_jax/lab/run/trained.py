@@ -16,22 +16,20 @@ from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.sources import classes_by_name, hashed_sources, refuse_changed
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory
+from attn_jax.lab.record.runs import Run, lanes_of
 from attn_jax.lab.record.schema import read_study
 from attn_jax.training.checkpoint import checkpoint_file, read_checkpoint
 from attn_jax.training.runs import init_runs
 from attn_jax.training.state import RunState
 
 
-def trained_model(
-    directory: Path, name: str, seed: int, place: int, defined_by: Study | str | Path | None
-) -> tuple[Any, Any]:
+def trained_model(directory: Path, name: str, run: Run, defined_by: Study | str | Path | None) -> tuple[Any, Any]:
     """(model, params) of one run of a finished study; its functions are the study's, whatever jax's settings were.
 
     Args:
       directory: of the study.
       name: of a model of it.
-      seed: of the run.
-      place: of its rate among the learning rates.
+      run: which one.
       defined_by: the study, or its config file, that has the classes which are not the package's.
 
     Raises:
@@ -46,7 +44,7 @@ def trained_model(
         changes = list(differences(facts["models"][name]["config"], to_dict(config)))
         if changes:
             raise ConfigError(f"{directory}: models.{name} was trained at another size ({changes[0]})")
-        block, lane = divmod(seed * len(plan.study.train.learning_rates) + place, facts["width"])
+        block, lane = lanes_of(facts, name)[run]
         state = _last_state(plan, block_directory(directory, name, block), name, facts["width"])
         return plan.make(config), jax.tree.map(lambda leaf: jnp.asarray(leaf[lane]), state.params)
 

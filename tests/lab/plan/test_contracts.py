@@ -14,6 +14,7 @@ from attn_jax.lab.plan import contracts
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory
+from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.session import opened
 
 OWN = """
@@ -142,10 +143,12 @@ def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeyp
     config.write_text(own(study=MIXER.replace("num_layers=1)}", gru)))
     config.write_text(config.read_text().replace("import Mixer,", "import GRU, Mixer,"))
     plan = StudyPlan(load_study(config))
-    with opened(study, plan, layout_of(plan)) as layout:
-        for model, k in ((model, k) for model in ("own", "gru") for k in range(layout.blocks)):
+    done = {"test": {}, "after": plan.study.train.steps, "lengths": [*plan.curve_lengths]}
+    with opened(study, plan, layout_of(plan)):
+        num_blocks = len(read_study(study)["runs"]["own"])
+        for model, k in ((model, k) for model in ("own", "gru") for k in range(num_blocks)):
             block_directory(study, model, k).mkdir(parents=True)
-            append_row(block_directory(study, model, k) / "metrics.jsonl", {"test": {}})
+            append_row(block_directory(study, model, k) / "metrics.jsonl", done)
     (study / "summary.json").write_text("{}")
     monkeypatch.setattr(comparison, "_train", Mock())
     with monkeypatch.context() as patch:
@@ -156,7 +159,7 @@ def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeyp
     shutil.rmtree(block_directory(study, "gru", 0))
     with pytest.raises(ConfigError, match="its source changed since it was trained"):  # it is not trained: nor checked
         compare(config, workdir=study, platform="cpu")
-    for k in range(layout.blocks):
+    for k in range(num_blocks):
         shutil.rmtree(block_directory(study, "own", k))
     with pytest.raises(UserError, match=FUTURE):
         compare(config, workdir=study, platform="cpu")

@@ -42,7 +42,7 @@ def ambient():
 
 
 def numbers(folder, study):
-    assert run_block(Job(study, "{}", str(folder), "gru", 0, 1), lambda: False)
+    assert run_block(Job(study, "{}", str(folder), "gru", 0, ((0, 1e-3),), 1), lambda: False)
     rows = read_rows(folder / "blocks" / "gru-0" / "metrics.jsonl")
     return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
 

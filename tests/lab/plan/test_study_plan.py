@@ -17,6 +17,7 @@ from attn_jax.lab.plan.matching import match_parameters
 from attn_jax.lab.plan.newton_trips import newton_trips
 from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.plan.yardstick import yardstick
+from attn_jax.lab.record.runs import in_blocks, padded
 from attn_jax.mixers import GRU, LSTM, RNN, Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer, classic
 from attn_jax.tasks import TASKS, AssociativeRecall, Digits, Parity, Text
@@ -138,10 +139,10 @@ def test_a_default_of_a_class_of_ones_own_is_no_width_given():
 
 def test_blocks_cover_every_run_once_and_repeat_the_last():
     plan = StudyPlan(study(train=TrainConfig(seeds=3, learning_rates=(1e-3, 1e-2))))
-    blocks = [plan.block(k, 4) for k in range(2)]
+    blocks = [padded(block, 4) for block in in_blocks(plan.runs, 4)]
     every = [(seed, rate) for seed in range(3) for rate in (1e-3, 1e-2)]
     assert [run for block in blocks for run in block][:6] == every
-    assert blocks[1] == (every[4], every[5], every[5], every[5])
+    assert blocks[1] == [every[4], every[5], every[5], every[5]]
 
 
 def test_width():

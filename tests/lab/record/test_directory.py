@@ -8,17 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tiny_study import get_config
-from written_study import layout_of, write_study
+from written_study import layout_of, tiny, write_study
 
 from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.files import read_json
+from attn_jax.lab import load
 from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
+from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.executor import WorkerDiedError
 from attn_jax.lab.run.session import jobs_of, opened, record_environment, run_jobs
 
@@ -72,17 +74,17 @@ def test_what_takes_long_is_asked_about_once_for_each_model(tmp_path, monkeypatc
         with opened(tmp_path, plan, layout_of(plan), models=models, confirmed=yes) as layout:
             return layout
 
-    layout = go(["gru"])
+    go(["gru"])
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"would take about 35 days, .*; give --yes"):
             go(["gru", "transformer"])
     go(["gru", "transformer"], yes=True)
     go(["gru", "transformer"])  # whether or not a worker has come to it
     (tmp_path / "confirmed.json").unlink()
-    for k in range(layout.blocks):  # of a study that is done nothing is asked
+    for k in range(len(read_study(tmp_path)["runs"]["transformer"])):  # of a study that is done nothing is asked
         folder = block_directory(tmp_path, "transformer", k)
         folder.mkdir(parents=True)
-        append_row(folder / "metrics.jsonl", {"test": {}})
+        append_row(folder / "metrics.jsonl", {"test": {}, "after": 200, "lengths": [2, 4, 6]})
     go(["gru", "transformer"])
     (tmp_path / "confirmed.json").write_text("[1]")
     with pytest.raises(ConfigError, match=r"confirmed.json: is damaged: it is no list of models"):
@@ -93,13 +95,8 @@ def test_another_config_is_refused_with_the_difference(tmp_path):
     open_study(tmp_path / "s", get_config())
     before = (tmp_path / "s" / "study.json").read_bytes()
     with pytest.raises(ConfigError, match=r"belongs to another config of study 'tiny' \(train.steps: 200 -> 100\)"):
-        open_study(tmp_path / "s", changed(steps=100))
+        open_study(tmp_path / "s", tiny(steps=100))
     assert (tmp_path / "s" / "study.json").read_bytes() == before
-
-
-def changed(**train):
-    study = get_config()
-    return replace(study, train=replace(study.train, **train))
 
 
 def test_a_wrong_config_leaves_no_trace(tmp_path):
@@ -163,7 +160,7 @@ def test_another_kind_of_machine_is_refused(tmp_path):
 
 def test_runs_split_evenly_over_devices():
     layout = layout_of(StudyPlan(get_config()), platform="gpu", num_devices=3)
-    assert (layout.width, layout.blocks) == (6, 1)
+    assert layout.width == 6
 
 
 def test_differences_are_named_by_path():
@@ -228,6 +225,39 @@ def test_results_are_read_back_run_by_run(tmp_path):
     np.testing.assert_allclose(model.final[1, 1], 0.6)
     assert model.length_score.shape == (2, 2, 3)
     assert results.floors[4]["uniform"]["value"] == 0.5
+
+
+def test_runs_are_looked_up_and_seeds_have_their_own_numbers(tmp_path):
+    """study.json alone says which run lies where: here in another order, in blocks of other sizes."""
+    write_study(tmp_path / "s", tiny(first_seed=7))
+    facts = read_study(tmp_path / "s")
+    assert facts["runs"]["gru"] == [[[7, 1e-3], [7, 3e-3], [8, 1e-3], [8, 3e-3]]]
+    results = load(tmp_path / "s")
+    assert [(row["seed"], row["learning_rate"], row["diverged"]) for row in results.runs()][:4] == [
+        (7, 1e-3, False),
+        (7, 3e-3, False),
+        (8, 1e-3, True),
+        (8, 3e-3, False),
+    ]
+    assert [run["seed"] for run in summarize(results)["models"]["gru"]["runs"]] == [7, 7, 8, 8]
+    assert [results._run("gru", seed, None) for seed in (7, 8)] == [(7, 3e-3), (8, 1e-3)]
+    with pytest.raises(ConfigError, match="seed: got 0, wanted one of 7, 8"):
+        results.model("gru", seed=0)
+    facts["runs"]["gru"] = [[[8, 1e-3], [7, 1e-3], [7, 3e-3], [8, 3e-3]]]
+    write_json(tmp_path / "s" / "study.json", facts)
+    again = load(tmp_path / "s").models["gru"]
+    assert again.diverged.tolist() == [[False, True], [False, False]]  # the third run
+    np.testing.assert_allclose(again.final[[1, 0, 1], [0, 0, 1]], [0, 0.2, 0.6], atol=1e-12)
+
+
+@pytest.mark.parametrize("runs", [[], [[[0, 1e-3]]], [[[0, 1e-3], [0, 3e-3], [1, 1e-3], [1, 1e-3]]], [[]]])
+def test_runs_that_are_not_the_studys_are_damage(runs, tmp_path):
+    open_study(tmp_path / "s", get_config())
+    facts = read_study(tmp_path / "s")
+    facts["runs"]["gru"] = runs
+    write_json(tmp_path / "s" / "study.json", facts)
+    with pytest.raises(ConfigError, match=r"study.json: is damaged: runs\.gru "):
+        read_study(tmp_path / "s")
 
 
 def measure_too(path, name, first=0):

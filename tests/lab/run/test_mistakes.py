@@ -316,6 +316,12 @@ def test_a_field_of_study_json_is_not_what_was_written(name, attempt, tmp_path, 
 
 
 SCORES = ("loss", "metric", "whole")
+
+
+def with_test(line, scores):
+    return json.dumps(json.loads(line) | {"test": dict.fromkeys(SCORES, scores)}).encode()
+
+
 LINES = {
     "torn in the middle": (lambda lines: lines.__setitem__(4, lines[4][:30]), "line 5: is damaged"),
     "not UTF-8": (lambda lines: lines.__setitem__(4, b"\xff" + lines[4]), "line 5: is damaged"),
@@ -332,11 +338,15 @@ LINES = {
     ),
     "a step between": (lambda lines: lines.append(lines[4].replace(b'"step": 50', b'"step": 55')), "step 55 is none"),
     "a test of fewer runs": (
-        lambda lines: lines.__setitem__(-1, json.dumps({"test": {field: [] for field in SCORES}}).encode()),
+        lambda lines: lines.__setitem__(
+            -1, json.dumps(json.loads(lines[-1]) | {"test": {field: [] for field in SCORES}}).encode()
+        ),
         "test has not ",
     ),
     "a test of no lengths": (
-        lambda lines: lines.__setitem__(-1, json.dumps({"test": {field: [[0.5]] * 2 for field in SCORES}}).encode()),
+        lambda lines: lines.__setitem__(
+            -1, json.dumps(json.loads(lines[-1]) | {"test": {field: [[0.5]] * 2 for field in SCORES}}).encode()
+        ),
         "test has not ",
     ),
 }

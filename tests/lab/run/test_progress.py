@@ -11,7 +11,8 @@ from attn_jax.lab.record.directory import append_row, block_directory
 from attn_jax.lab.run.pace import Extent, Pace
 from attn_jax.lab.run.progress import Watch
 
-EXTENT = Extent(["gru", "lstm"], 2, 100, 50, 2)
+LENGTHS = [2, 4]
+EXTENT = Extent({"gru": 2, "lstm": 2}, 100, LENGTHS, 50, 2)
 
 
 def write(directory, model, block, *rows):
@@ -22,6 +23,10 @@ def write(directory, model, block, *rows):
 
 
 SCORES = {"loss": [[1.0]], "metric": [[0.5]], "whole": [[0.5]]}
+
+
+def end_of(steps):
+    return {"test": SCORES, "after": steps, "lengths": LENGTHS}
 
 
 def chunk(step, seconds=2.0):
@@ -142,7 +147,7 @@ def simulate(directory, extent, step_seconds, compile_seconds, test_seconds):
     """A study as its workers run it: (time, rows so far written) events in order, and when it ends."""
     draw = random.Random(0)
     free, events = [0.0] * extent.workers, []
-    for block in range(extent.blocks):
+    for block in range(4):
         for model in extent.models:
             now = min(free)
             worker = free.index(now)
@@ -154,7 +159,7 @@ def simulate(directory, extent, step_seconds, compile_seconds, test_seconds):
                 now += seconds
                 events.append((now, model, block, chunk(step, seconds)))
             now += test_seconds
-            events.append((now, model, block, {"test": SCORES}))
+            events.append((now, model, block, end_of(extent.steps)))
             free[worker] = now
     return sorted(events, key=lambda event: event[0]), max(free)
 
@@ -162,7 +167,7 @@ def simulate(directory, extent, step_seconds, compile_seconds, test_seconds):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_what_is_left_is_within_thirty_percent_once_every_model_has_had_a_chunk(tmp_path, workers):
     """Models of very different speeds, one after another: the steps so far say nothing of the steps to come."""
-    extent = Extent(["fast", "middle", "slow"], 4, 800, 50, workers)
+    extent = Extent(dict.fromkeys(["fast", "middle", "slow"], 4), 800, LENGTHS, 50, workers)
     events, end = simulate(
         tmp_path, extent, {"fast": 0.01, "middle": 0.04, "slow": 0.2}, {"fast": 3.0, "middle": 5.0, "slow": 12.0}, 1.0
     )
@@ -182,6 +187,18 @@ def test_nothing_is_guessed_before_the_first_chunk_and_nothing_is_left_at_the_en
     assert pace.seconds_left() is None
     for model in EXTENT.models:
         for block in range(2):
-            write(tmp_path, model, block, chunk(50), chunk(100), {"test": SCORES})
+            write(tmp_path, model, block, chunk(50), chunk(100), end_of(100))
     pace.update()
     assert pace.seconds_left() == 0
+
+
+def test_a_block_that_was_tested_earlier_goes_on(tmp_path):
+    """A study of 50 steps that grew to 100, one of its models by a block."""
+    write(tmp_path, "gru", 0, chunk(50), end_of(50))
+    write(tmp_path, "gru", 1, chunk(50), chunk(100), {"test": SCORES, "after": 100, "lengths": [2]})
+    pace = Pace(tmp_path, EXTENT._replace(blocks={"gru": 3, "lstm": 1}))
+    assert (pace.steps_done("gru"), pace.extent.steps_of("gru")) == (150, 300)
+    write(tmp_path, "gru", 0, chunk(100), end_of(100))
+    pace.update()
+    assert [block.done for block in pace.blocks["gru"]] == [True, False, False]
+    assert pace.seconds_left() == 4.0  # of the third block and of lstm's only one, 100 steps each

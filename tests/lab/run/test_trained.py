@@ -40,7 +40,7 @@ def own(tmp_path_factory):
     """A study with a mixer of the user's: six runs of a model in two blocks of four, the last of which is padded."""
     folder = tmp_path_factory.mktemp("own")
     config = write(folder, {"config.py": OWN})
-    plan = train(folder / "study", load_study(config), Layout(4, 2, 2, "cpu", 1))
+    plan = train(folder / "study", load_study(config), Layout(4, 2, "cpu", 1))
     return folder / "study", config, plan
 
 
@@ -90,7 +90,7 @@ def test_a_trained_model_scores_what_the_study_says(name, own):
 def test_of_the_tiny_study_too(tmp_path):
     study = get_config()
     study = replace(study, evaluate=replace(study.evaluate, every=50))
-    plan = train(tmp_path, study, Layout(3, 2, 2, "cpu", 1))
+    plan = train(tmp_path, study, Layout(3, 2, "cpu", 1))
     for name in plan.study.models:
         check_scores(load(tmp_path), plan, name, [(0, None), (1, None), (1, 3e-3)])
 

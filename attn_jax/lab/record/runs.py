@@ -1,0 +1,61 @@
+"""Which runs a model has and where each lies: looked up in study.json, never computed, because a study may grow."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+Run: TypeAlias = tuple[int, float]  # seed, learning rate
+
+
+class Lane(NamedTuple):
+    """Where a run lies."""
+
+    block: int
+    lane: int
+
+
+def grid_of(train: Mapping[str, Any]) -> list[Run]:
+    """Every run of a model, seed by seed and rate by rate, from the part `train` of study.json's config.
+
+    >>> grid_of({"first_seed": 7, "seeds": 2, "learning_rates": [0.1, 0.2]})
+    [(7, 0.1), (7, 0.2), (8, 0.1), (8, 0.2)]
+    """
+    return [(seed, rate) for seed in seeds_of(train) for rate in train["learning_rates"]]
+
+
+def seeds_of(train: Mapping[str, Any]) -> range:
+    """The seeds, from the part `train` of study.json's config."""
+    return range(train["first_seed"], train["first_seed"] + train["seeds"])
+
+
+def in_blocks(runs: Sequence[Run], width: int) -> list[list[Run]]:
+    """Runs in blocks of a width; the last has what is left over.
+
+    >>> in_blocks([(0, 0.1), (0, 0.2), (1, 0.1)], 2)
+    [[(0, 0.1), (0, 0.2)], [(1, 0.1)]]
+    """
+    return [list(runs[first : first + width]) for first in range(0, len(runs), width)]
+
+
+def padded(block: Sequence[Run], width: int) -> list[Run]:
+    """A block that repeats its last run up to the width: nobody reads what becomes of those.
+
+    >>> padded([(0, 0.1), (1, 0.1)], 3)
+    [(0, 0.1), (1, 0.1), (1, 0.1)]
+    """
+    return [*block, *[block[-1]] * (width - len(block))]
+
+
+def lanes_of(facts: Mapping[str, Any], model: str) -> dict[Run, Lane]:
+    """Where each run of a model lies, from study.json's facts."""
+    blocks = facts["runs"][model]
+    return {(seed, rate): Lane(k, lane) for k, block in enumerate(blocks) for lane, (seed, rate) in enumerate(block)}
+
+
+def is_tested(rows: Collection[Mapping[str, Any]], steps: int, lengths: Sequence[int]) -> bool:
+    """Whether a block's rows have the scores after so many steps at these lengths of the curve."""
+    return any(is_test_of(row, steps, lengths) for row in rows)
+
+
+def is_test_of(row: Mapping[str, Any], steps: int, lengths: Sequence[int]) -> bool:
+    """Whether a row has the test scores after so many steps at these lengths of the curve."""
+    return "test" in row and row.get("after") == steps and row.get("lengths") == [*lengths]
