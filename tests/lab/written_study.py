@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tiny_study import get_config
 
+from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, write_json
 from attn_jax.lab.record.runs import padded
@@ -26,7 +27,7 @@ def write_study(directory, study=None):
     study = get_config() if study is None else study
     plan = StudyPlan(study)
     with opened(directory, plan, layout_of(plan)) as layout:
-        write_json(directory / "environment.json", {"versions": {}})
+        write_json(directory / "environment.json", {"versions": {}, "numbers": recorded()})
         blocks = plan.block_plan(study.reference_name)
         validated, tested = len(blocks.validation_lengths), len(blocks.test_lengths)
         facts = read_study(directory)

@@ -13,17 +13,25 @@ _FILE = "confirmed.json"
 
 
 def ask(
-    directory: Path, facts: dict[str, Any], layout: dict[str, Any], models: Sequence[str], *, confirmed: bool
+    directory: Path,
+    facts: dict[str, Any],
+    layout: dict[str, Any],
+    models: Sequence[str],
+    *,
+    confirmed: bool,
+    new: bool = False,
 ) -> None:
     """Refuses what the machine cannot give to those of the models not confirmed before, and what is much unless it is.
+
+    What a study grows by is `new`: asked about, whichever models were confirmed.
 
     Raises:
       MachineError: more disk or memory than there is.
       ConfigError: more than an hour or 10 GB, without `--yes`.
     """
-    known = _confirmed(directory)
-    if new := [name for name in models if name not in known]:
-        wanted = demand(facts, layout, new)
+    known = [] if new else _confirmed(directory)
+    if asked := [name for name in models if name not in known]:
+        wanted = demand(facts, layout, asked)
         refuse_too_much(wanted, directory, on_cpu=layout["platform"] == "cpu", confirmed=confirmed)
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,16 @@ from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
 from attn_jax.files import read_json
 from attn_jax.lab.plan.facts import study_facts
-from attn_jax.lab.plan.sources import keep_sources, refuse_changed
+from attn_jax.lab.plan.numerics import recorded
+from attn_jax.lab.plan.sources import keep_sources
 from attn_jax.lab.plan.study_plan import StudyPlan, block_width
-from attn_jax.lab.record.directory import block_directory, locked, read_rows, write_json
-from attn_jax.lab.record.runs import in_blocks
+from attn_jax.lab.record.directory import block_directory, locked, write_json
+from attn_jax.lab.record.runs import in_blocks, lanes_of
 from attn_jax.lab.record.schema import damaged, read_study
 from attn_jax.lab.run.block import Job, is_done, run_block
 from attn_jax.lab.run.confirmed import ask, keep_confirmed
 from attn_jax.lab.run.executor import WorkerDiedError, stop_requested
-from attn_jax.names import counted
+from attn_jax.lab.run.growth import growth, taken_up
 
 _ATTEMPTS = 2  # a job whose worker was killed is tried once more
 
@@ -59,7 +61,7 @@ def opened(
     models: Sequence[str] | None = None,
     confirmed: bool = True,
 ) -> Iterator[Layout]:
-    """Holds the study's directory; writes study.json, or checks that the one there is of the same study.
+    """Holds the study's directory; writes study.json, or checks that the one there is of the same study, be it less.
 
     Args:
       directory: where it lives.
@@ -72,7 +74,7 @@ def opened(
       The layout that it was begun with.
 
     Raises:
-      ConfigError: the directory belongs to another study, or to another config of this one.
+      ConfigError: the directory belongs to another study, or to a config of this one that does not grow to this.
       MachineError: another process holds it, or it was begun on another kind of machine.
     """
     if directory.exists() and not directory.is_dir():
@@ -82,26 +84,38 @@ def opened(
     facts |= {"runs": {name: in_blocks(plan.runs, layout.width) for name in plan.study.models}} | vars(layout)
     models = list(plan.study.models if models is None else models)
     if not (directory / "study.json").exists():
-        ask(directory, facts, vars(layout), models, confirmed=confirmed)
+        ask(directory, facts, facts, models, confirmed=confirmed)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         (directory / "stop").unlink(missing_ok=True)
-        path = directory / "study.json"
-        if path.exists():
+        if (directory / "study.json").exists():
             begun = read_study(directory)
-            layout = _same_study(directory, begun, facts, layout)
-            ask(directory, facts, vars(layout), unfinished(directory, plan, models), confirmed=confirmed)
-            if begun["sources"] != facts["sources"]:
-                _begin(directory, plan, {**facts, "runs": begun["runs"], **vars(layout)})  # of models not begun
+            facts = taken_up(directory, plan, begun, facts)
+            grown = growth(begun, facts)
+            if grown:
+                refuse_other_numbers(directory, recorded())
+            left = {name: blocks for name in models if (blocks := _left(directory, plan, facts, name))}
+            ask(directory, facts | {"runs": left}, facts, [*left], confirmed=confirmed, new=bool(grown))
+            if grown or begun["sources"] != facts["sources"]:  # or another source, of models that have not begun
+                _write(directory, plan, facts)
+            if grown:
+                print(f"study {plan.study.name} in {directory} {grown}", flush=True)
         else:
-            _begin(directory, plan, facts)
+            _write(directory, plan, facts)
         keep_confirmed(directory, models)
-        yield layout
+        yield Layout(**{key: facts[key] for key in vars(layout)})
 
 
-def _begin(directory: Path, plan: StudyPlan, facts: dict[str, Any]) -> None:
+def _write(directory: Path, plan: StudyPlan, facts: dict[str, Any]) -> None:
+    """What the study is, from now on."""
     keep_sources(plan.study, directory / "sources")
     write_json(directory / "study.json", facts)
+
+
+def _left(directory: Path, plan: StudyPlan, facts: dict[str, Any], name: str) -> list[Any]:
+    """The blocks of a model that are not done."""
+    folder = partial(block_directory, directory, name)
+    return [block for k, block in enumerate(facts["runs"].get(name, [])) if not is_done(folder(k), plan)]
 
 
 def record_environment(directory: Path, environment: dict[str, Any]) -> None:
@@ -114,19 +128,32 @@ def record_environment(directory: Path, environment: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, environment)
         return
+    refuse_other_numbers(directory, environment.get("numbers"))
+    first = read_json(path)
+    resumed = first.pop("resumed", [])
+    known = [{**seen, "argv": None} for seen in [first, *resumed]]
+    if {**environment, "argv": None} not in known:
+        write_json(path, first | {"resumed": [*resumed, environment]})
+
+
+def refuse_other_numbers(directory: Path, numbers: Any) -> None:
+    """Refuses to train where the study's own config gives other numbers than it gave so far.
+
+    Raises:
+      MachineError: names what differs.
+    """
+    path = directory / "environment.json"
+    if not path.exists():
+        return
     first = read_json(path)
     if not (isinstance(first, dict) and isinstance(first.get("resumed", []), list)):
         raise damaged(path, "it is no table")
-    changes = list(differences(first.get("numbers"), environment.get("numbers")))
+    changes = list(differences(first.get("numbers"), numbers))
     if changes:
         raise MachineError(
             f"{directory}: was begun where the same config gives other numbers ({'; '.join(changes[:3])}); "
             "go on there, or give another --workdir"
         )
-    resumed = first.pop("resumed", [])
-    known = [{**seen, "argv": None} for seen in [first, *resumed]]
-    if {**environment, "argv": None} not in known:
-        write_json(path, first | {"resumed": [*resumed, environment]})
 
 
 def _refuse_strangers(directory: Path) -> None:
@@ -136,43 +163,6 @@ def _refuse_strangers(directory: Path) -> None:
         strangers = sorted(path.name for path in directory.iterdir() if path.name not in begun)
         if strangers:
             raise ConfigError(f"{directory}: holds {strangers[0]} and no study; give an empty or new --workdir")
-
-
-def _same_study(directory: Path, old: dict[str, Any], new: dict[str, Any], layout: Layout) -> Layout:
-    if old["fingerprint"] != new["fingerprint"]:
-        changes = list(differences(old["config"], new["config"]))
-        shown = "; ".join(changes[:5]) + ("; ..." if len(changes) > 5 else "")
-        raise ConfigError(
-            f"{directory}: belongs to another config of study {old['config']['name']!r} ({shown}). "
-            "Give another --workdir, or delete the directory."
-        )
-    _refuse_other_source(directory, old, new)
-    begun = Layout(**{key: old[key] for key in vars(layout)})
-    if (begun.platform, begun.num_devices) != (layout.platform, layout.num_devices):
-        raise MachineError(
-            f"{directory}: was begun on {counted(begun.num_devices, f'{begun.platform} device')} and cannot go on with "
-            f"{layout.num_devices} {layout.platform}; give --platform={_option(begun.platform)} or another --workdir"
-        )
-    return begun
-
-
-def _refuse_other_source(directory: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Refuses where a model that has begun would go on, or be compared, as another."""
-    if old["task"]["source"] != new["task"]["source"]:
-        raise ConfigError(
-            f"{directory}: its task's data were another's ({old['task']['source']}); give another --workdir"
-        )
-    for name in old["models"]:
-        if any(read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(len(old["runs"][name]))):
-            refuse_changed(name, old["sources"][name], new["sources"][name])
-            changes = list(differences(old["models"][name]["config"], new["models"][name]["config"]))
-            if changes:  # the reference that it was matched to has another size
-                raise ConfigError(f"{directory}: models.{name} was trained at another size ({changes[0]})")
-
-
-def _option(platform: str) -> str:
-    """What --platform calls a platform of jax's."""
-    return "cuda" if platform == "gpu" else platform
 
 
 def jobs_of(plan: StudyPlan, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
@@ -191,9 +181,9 @@ def unfinished(directory: Path, plan: StudyPlan, models: Sequence[str]) -> list[
     """Those of the models that `jobs_of` will have jobs of, before the study is opened or begun."""
     if not (directory / "study.json").exists():
         return list(models)
-    runs = read_study(directory)["runs"]
-    folders = {name: [block_directory(directory, name, k) for k in range(len(runs.get(name, [])))] for name in models}
-    return [name for name in models if not all(is_done(folder, plan) for folder in folders[name] or [directory])]
+    begun = read_study(directory)
+    there = {name: lanes_of(begun, name).keys() if name in begun["runs"] else set() for name in models}
+    return [name for name in models if {*plan.runs} - there[name] or _left(directory, plan, begun, name)]
 
 
 def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Callable[[], None]) -> None:
