@@ -83,6 +83,7 @@ def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]
         "cross_fitted": all(model["cross_fitted"] for model in summary["models"].values()),
         "notes": {name: "; ".join(flags) for name in names if (flags := summary["models"][name]["flags"])},
         "comparisons": [_comparison(row) for row in summary["comparisons"]],
+        "look": results.look,
         "floor_lengths": (lengths := sorted(results.floors)),
         "floor_rows": _floor_rows(results, lengths),
         "num_seeds": seeds,

@@ -52,6 +52,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         environment=_environment(directory),
         strings=config["strings"],
         first_seed=config["train"]["first_seed"],
+        looks=tuple(facts["looks"]),
     )
 
 

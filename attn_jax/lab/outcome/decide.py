@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 
 from attn_jax.lab.outcome.judged import Judged, judge
+from attn_jax.lab.outcome.looks import look_factor
 from attn_jax.lab.outcome.measures import MEASURES, measures_of
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
 from attn_jax.lab.outcome.power import seeds_to_decide
@@ -71,7 +72,12 @@ def all_against_reference(results: Results) -> list[DeclaredTest]:
 
 
 def decide(
-    results: Results | Mapping[str, Results], tests: Sequence[DeclaredTest], level: float = LEVEL, *, looks: int = 1
+    results: Results | Mapping[str, Results],
+    tests: Sequence[DeclaredTest],
+    level: float = LEVEL,
+    *,
+    looks: int = 1,
+    look: int | None = None,
 ) -> list[Decided]:
     """Decides tests together: p is adjusted by Holm's method over exactly these.
 
@@ -85,26 +91,28 @@ def decide(
       results: a study, or studies by name.
       tests: all that is asked of them.
       level: of the whole family; an interval, its test's own and not adjusted, covers 1 - level.
-      looks: how often a growing study was decided, this time included: each p is multiplied by it. Whoever stops at
-        the first look that decides is wrong with probability level x (1 + 1/2 + ... + 1/looks) at most; the number of
-        looks that is set beforehand, given at each of them, keeps the level itself.
+      looks: how often a growing study is decided in all, set beforehand and given at each of them: each p is multiplied
+        by it, so that whoever stops at the first look that decides keeps the level.
+      look: the how many-th look this is at a study that may grow as often as one likes, in place of `looks`: p is
+        multiplied by `look_factor(look)`.
 
     Returns:
-      One answer a test, in their order. An undecided one tells how many seeds would decide it with 80 % power, in a
-      study decided as often, if all that is undecided were as it was seen.
+      One answer a test, in their order. An undecided one tells how many seeds would decide it with 80 % power, at the
+      next look, if all that is undecided were as it was seen.
 
     Raises:
-      ValueError: a study, model or measure that is not there, a level outside (0, 1), looks below 1.
+      ValueError: a study, model or measure that is not there, a level outside (0, 1), looks or look below 1, or both.
     """
     if not 0 < level < 1:
         raise ValueError(f"level: got {level}, wanted a number between 0 and 1")
-    if looks < 1:
-        raise ValueError(f"looks: got {looks}, wanted at least 1: this one counts")
+    if looks < 1 or (look is not None and (look < 1 or looks != 1)):
+        raise ValueError(f"looks: got {looks}, look: got {look}, wanted one of them, at least 1: this one counts")
+    now, next_time = (looks, looks) if look is None else (look_factor(look), look_factor(look + 1))
     judged: dict[tuple[str, str], Judged] = {}
     seen = [_see(results, test, level, judged) for test in tests]
-    adjusted = holm([min(1.0, looks * one.p) for one in seen])
-    undecided = sum(p >= level for p in adjusted)
-    return [_answer(one, p, level, level / (looks * max(undecided, 1))) for one, p in zip(seen, adjusted, strict=True)]
+    adjusted = holm([min(1.0, now * one.p) for one in seen])
+    own_level = level / (next_time * max(sum(p >= level for p in adjusted), 1))
+    return [_answer(one, p, level, own_level) for one, p in zip(seen, adjusted, strict=True)]
 
 
 class _Seen(NamedTuple):

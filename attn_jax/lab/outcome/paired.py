@@ -164,8 +164,10 @@ def sign_flip_p(difference: np.ndarray) -> float:
     return float(test.pvalue)
 
 
-def fewest_seeds(tests: int, level: float = 0.05) -> int:
+def fewest_seeds(tests: float, level: float = 0.05) -> int:
     """The fewest paired seeds with which one of `tests` exact tests can stay below `level` after Holm's correction.
+
+    Looks at a growing study count as so many times the tests.
 
     >>> fewest_seeds(1), fewest_seeds(6), fewest_seeds(9)
     (6, 8, 9)

@@ -69,6 +69,12 @@ class Results:
     environment: dict[str, Any]
     strings: bool = False  # whether answers are strings that were written, scored as a whole
     first_seed: int = 0  # of the S seeds, which follow each other
+    looks: tuple[int, ...] = ()  # seeds at each time that the study was decided, this one included
+
+    @property
+    def look(self) -> int:
+        """The how many-th look this is."""
+        return max(len(self.looks), 1)
 
     @property
     def loss_unit(self) -> str:

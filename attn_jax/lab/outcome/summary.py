@@ -40,8 +40,9 @@ def summarize(results: Results) -> Summary:
 
     Aggregates take one run a seed, at its cross-fitted rate. A diverged run's final score is 0, which is chance.
     Without a threshold everything that needs one is None. `comparisons` sets every other model (a) against the
-    reference (b), as `decide` does it: each p is adjusted by Holm over the whole grid of the study's comparisons; low
-    and high are each comparison's own, not adjusted. A bound is None where the data set none.
+    reference (b), as `decide` does it: each p is adjusted by Holm over the whole grid of the study's comparisons, and
+    for the looks at a study that grew; low and high are each comparison's own, not adjusted. A bound is None where the
+    data set none.
     Everything but `timing` is a function of the runs' numbers: the same results give the same bytes.
 
     Args:
@@ -57,13 +58,14 @@ def summarize(results: Results) -> Summary:
         raise ValueError(f"reference: got {results.reference!r}, wanted one of {', '.join(results.models)}")
     runs = {name: judge(results, model) for name, model in results.models.items()}
     models = {name: _model_summary(results, judged) for name, judged in runs.items()}
-    decided = decide(results, all_against_reference(results))
+    decided = decide(results, all_against_reference(results), look=results.look)
     return {
         "schema": SUMMARY_SCHEMA,
         "study": results.study,
         "reference": results.reference,
         "verdict": verdict(results, models, decided),
         "floors": _floors(results),
+        "looks": [*results.looks] or [len(next(iter(runs.values())).final)],
         "comparisons": [_comparison(one) for one in decided],
         "models": models,
         "timing": {name: _timing(results, model, models[name]) for name, model in results.models.items()},

@@ -124,13 +124,14 @@ class Timing(TypedDict):
 
 
 class Summary(TypedDict):
-    """The whole of summary.json, by names of models in the study's order."""
+    """The whole of summary.json, by names of models in the study's order; looks: the seeds at each."""
 
     schema: int
     study: str
     reference: str
     verdict: str
     floors: dict[str, FloorScore]
+    looks: list[int]
     comparisons: list[Comparison]
     models: dict[str, ModelSummary]
     timing: dict[str, Timing]

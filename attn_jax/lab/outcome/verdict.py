@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attn_jax.lab.outcome.decide import Decided
+from attn_jax.lab.outcome.looks import look_factor, look_in_words
 from attn_jax.lab.outcome.paired import fewest_seeds
 from attn_jax.lab.outcome.results import ModelResult, Results
 from attn_jax.lab.outcome.selection import ChosenRates, chosen_runs
@@ -40,7 +41,7 @@ def verdict(results: Results, models: Mapping[str, Any], decided: Sequence[Decid
     sentences = [_outcome(results, models)]
     if decided:
         seeds = len(next(iter(models.values()))["chosen_learning_rates"])
-        sentences += [_decisions(results.reference, decided, seeds), *_seeds_to_decide(decided)]
+        sentences += [_decisions(results, decided, seeds), *_seeds_to_decide(decided)]
     return " ".join(sentences)
 
 
@@ -90,10 +91,11 @@ def _solved(model: Mapping[str, Any]) -> str:
     return f"{count} (restricted mean {value} steps{'' if low == high else f', {low} to {high}'})"
 
 
-def _decisions(reference: str, decided: Sequence[Decided], seeds: int) -> str:
+def _decisions(results: Results, decided: Sequence[Decided], seeds: int) -> str:
     """The second sentence: what is decided, and what is not."""
-    tests = f"p < .05 after Holm's correction over {counted(len(decided), 'test')}"
-    needed = fewest_seeds(len(decided))
+    reference, look = results.reference, results.look
+    tests = f"p < .05 after Holm's correction over {counted(len(decided), 'test')}{look_in_words(look)}"
+    needed = fewest_seeds(len(decided) * look_factor(look))
     if all(one.outcome == "undecided" for one in decided):
         paired = counted(seeds, "paired seed")
         unable = f"; {paired} cannot, {needed} are the fewest that could" if seeds < needed else ""

@@ -29,6 +29,7 @@ _STUDY = {
     "fingerprint": str,
     "sources": {...: {...: str}},
     "runs": {...: [[_RUN]]},
+    "looks": [int],
     "width": int,
     "workers": int,
     "platform": str,

@@ -15,7 +15,7 @@ from attn_jax.lab.plan.programs import init_program, loss_program
 from attn_jax.lab.plan.sources import refuse_changed
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import block_directory, read_rows
-from attn_jax.lab.record.runs import grid_of, in_blocks, lanes_of
+from attn_jax.lab.record.runs import grid_of, in_blocks, is_tested, lanes_of
 from attn_jax.names import counted
 
 _LAYOUT = ("width", "workers", "platform", "num_devices")
@@ -41,7 +41,11 @@ def taken_up(directory: Path, plan: StudyPlan, begun: dict[str, Any], wanted: di
     if begun["fingerprint"] != wanted["fingerprint"]:
         _refuse_longer_models(directory, plan, begun)
     layout = {key: begun[key] for key in _LAYOUT}
-    return wanted | layout | {"runs": {name: _grown_runs(begun, wanted, name) for name in wanted["models"]}}
+    runs = {name: _grown_runs(begun, wanted, name) for name in wanted["models"]}
+    looks = begun["looks"]
+    if begun["fingerprint"] != wanted["fingerprint"]:
+        looks = [*looks[: len(looks) - (not _was_decided(directory, begun))], wanted["config"]["train"]["seeds"]]
+    return wanted | layout | {"runs": runs, "looks": looks}
 
 
 def growth(begun: dict[str, Any], now: dict[str, Any]) -> str | None:
@@ -115,11 +119,21 @@ def _refuse_other_source(directory: Path, begun: dict[str, Any], wanted: dict[st
                 raise ConfigError(f"{directory}: models.{name} was trained at another size ({changes[0]})")
 
 
+def _was_decided(directory: Path, begun: dict[str, Any]) -> bool:
+    """Whether a study was finished: what it came to may be why it grows."""
+    end = begun["config"]["train"]["steps"], begun["task"]["lengths"]
+    return all(is_tested(rows, *end) for name in begun["runs"] for rows in _rows_of(directory, begun, name))
+
+
 def has_begun(directory: Path, begun: dict[str, Any], name: str) -> bool:
     """Whether a block of a model has rows."""
-    return any(
-        read_rows(block_directory(directory, name, k) / "metrics.jsonl") for k in range(len(begun["runs"][name]))
-    )
+    return any(_rows_of(directory, begun, name))
+
+
+def _rows_of(directory: Path, begun: dict[str, Any], name: str) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each block of a model."""
+    for k in range(len(begun["runs"][name])):
+        yield read_rows(block_directory(directory, name, k) / "metrics.jsonl")
 
 
 def _refuse_other_machine(directory: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -82,6 +82,7 @@ def opened(
     _refuse_strangers(directory)
     facts = study_facts(plan)  # before anything is written: it finds what is wrong with the config
     facts |= {"runs": {name: in_blocks(plan.runs, layout.width) for name in plan.study.models}} | vars(layout)
+    facts["looks"] = [plan.study.train.seeds]
     models = list(plan.study.models if models is None else models)
     if not (directory / "study.json").exists():
         ask(directory, facts, facts, models, confirmed=confirmed)

@@ -64,7 +64,7 @@ def test_p_is_adjusted_over_exactly_the_declared_tests(seed):
 
 def test_todays_table_is_one_family():
     results = study(all_solved(), none_solved("b"), none_solved("c"))
-    decided = decide(results, all_against_reference(results))
+    decided = decide(results, all_against_reference(results), look=1)
     assert [(one.test.a, one.test.measure, one.outcome) for one in decided] == [
         (name, measure, "holds") for name in "bc" for measure in ("solved", "steps", "final")
     ]
@@ -125,8 +125,12 @@ def test_looking_again_costs():
     tests = [DeclaredTest("final", "a", "b")]
     assert [decide(results, tests, looks=looks)[0].p for looks in (1, 4, 200)] == [2 / 256, 8 / 256, 1]
     assert decide(results, tests, looks=7)[0].outcome == "undecided"
-    with pytest.raises(ValueError, match="looks: got 0"):
-        decide(results, tests, looks=0)
+    found = [decide(results, tests, look=look)[0] for look in (1, 2, 3)]
+    assert [one.p for one in found] == pytest.approx([2 / 256 * 20 / 19, 2 / 256 * 40, 2 / 256 * 120])
+    assert [one.outcome for one in found] == ["holds", "undecided", "undecided"]
+    for wrong in ({"looks": 0}, {"look": 0}, {"looks": 2, "look": 2}):
+        with pytest.raises(ValueError, match="looks: got"):
+            decide(results, tests, **wrong)
 
 
 def test_several_studies_are_one_family():

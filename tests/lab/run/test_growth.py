@@ -10,7 +10,9 @@ from written_study import layout_of, tiny, write_study
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.files import read_json
+from attn_jax.lab import load
 from attn_jax.lab.outcome.collect import read_results
+from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.plan import numerics
 from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.numerics import recorded
@@ -169,3 +171,19 @@ def test_what_a_study_grows_by_is_asked_about_once(tmp_path, monkeypatch):
     for confirmed in (True, False):
         open_study(tmp_path, tiny(seeds=4), confirmed=confirmed)
     assert read_json(tmp_path / "confirmed.json") == ["transformer", "gru"]
+
+
+def test_looks_are_counted_where_what_is_there_was_finished(tmp_path):
+    open_study(tmp_path, get_config())
+    open_study(tmp_path, tiny(seeds=3))  # nothing has been seen
+    assert read_study(tmp_path)["looks"] == [3]
+    write_study(tmp_path, tiny(seeds=3))
+    assert load(tmp_path).looks == (3,)
+    open_study(tmp_path, tiny(seeds=4))
+    open_study(tmp_path, tiny(seeds=4))
+    open_study(tmp_path, tiny(seeds=5))  # half grown
+    write_study(tmp_path, tiny(seeds=5))
+    write_study(tmp_path, tiny(seeds=5, learning_rates=(1e-3, 3e-3, 1e-2)))
+    summary = summarize(load(tmp_path))
+    assert summary["looks"] == [3, 5, 5]
+    assert "at look 3" in summary["verdict"]
