@@ -20,10 +20,11 @@ from attn_jax.lab.plan.numerics import planned, recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import write_json
 from attn_jax.lab.record.schema import read_study
+from attn_jax.lab.run.environment import record_environment
 from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.lab.run.pace import Extent
 from attn_jax.lab.run.progress import Watch
-from attn_jax.lab.run.session import Layout, choose_layout, jobs_of, opened, record_environment, run_jobs, unfinished
+from attn_jax.lab.run.session import Layout, choose_layout, jobs_of, opened, run_jobs, unfinished
 from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, cpu_cores, environment, select_platform, where_studies_run
 from attn_jax.terminal import Terminal

@@ -43,6 +43,7 @@ def study_facts(plan: StudyPlan) -> dict[str, Any]:
         },
         "models": {name: _model_facts(plan, name) for name in study.models},
         "sources": {name: hashed_sources(study, name) for name in study.models},
+        "task_sources": hashed_sources(study, None),
     }
 
 

@@ -23,19 +23,22 @@ from attn_jax.errors import ConfigError
 from attn_jax.files import naming
 
 
-def hashed_sources(study: Study, model: str, known: Collection[str] | None = None) -> dict[str, str]:
-    """{file, by its path below the folder it is imported from: hash of its syntax tree} of one model.
+def hashed_sources(study: Study, model: str | None, known: Collection[str] | None = None) -> dict[str, str]:
+    """{file, by its path below the folder it is imported from: hash of its syntax tree} of one model, or of the task.
 
     Another process may have imported other modules: it looks at the files whose names are `known` instead of these.
     """
     return {name: _hash(path) for name, path in source_files(study, model, known).items()}
 
 
-def source_files(study: Study, model: str, known: Collection[str] | None = None) -> dict[str, Path]:
-    """{path below the folder it is imported from: file} of one model's sources; {} where all is the package's own."""
+def source_files(study: Study, model: str | None, known: Collection[str] | None = None) -> dict[str, Path]:
+    """{path below the folder it is imported from: file} of one model's sources, or, without one, of the task's alone.
+
+    {} where all is the package's own.
+    """
     waiting = [
         (Path(file), folder_of(file, parent.__module__))
-        for own in own_classes((study.models[model], study.task))
+        for own in own_classes((None if model is None else study.models[model], study.task))
         for parent in own.__mro__
         if (file := file_of(parent)) is not None
     ]
@@ -55,22 +58,27 @@ def source_files(study: Study, model: str, known: Collection[str] | None = None)
 
 
 def refuse_changed(model: str, before: dict[str, str], now: dict[str, str]) -> None:
-    """Refuses to go on with a model whose source is not what it was begun with.
+    """Refuses to go on with a model, or "task", whose source is not what it was begun with.
 
     Raises:
       ConfigError: names the model and a file that changed, came or went.
     """
+    if changed := changed_file(before, now):
+        raise ConfigError(
+            f"{model if model == 'task' else f'models.{model}'}: its source changed since it was trained ({changed}); "
+            "change it back, or give another --workdir"
+        )
+
+
+def changed_file(before: dict[str, str], now: dict[str, str]) -> str | None:
+    """A file that changed, came or went; None where none did, but for its name."""
     gone = {name: value for name, value in before.items() if name not in now}
     come = {name: value for name, value in now.items() if name not in before}
     changed = [name for name, value in now.items() if name in before and value != before[name]]
     if Counter(gone.values()) != Counter(come.values()):  # or else only names changed
         changed += [name for name in come if come[name] not in gone.values()]
         changed += [name for name in gone if gone[name] not in come.values()] + [*come, *gone]
-    if changed:
-        raise ConfigError(
-            f"models.{model}: its source changed since it was trained ({changed[0]}); "
-            "change it back, or give another --workdir"
-        )
+    return changed[0] if changed else None
 
 
 def keep_sources(study: Study, directory: Path) -> None:

@@ -28,6 +28,7 @@ _STUDY = {
     "schema": int,
     "fingerprint": str,
     "sources": {...: {...: str}},
+    "task_sources": {...: str},
     "runs": {...: [[_RUN]]},
     "looks": [int],
     "width": int,

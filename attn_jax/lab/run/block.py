@@ -21,7 +21,7 @@ from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
 from attn_jax.training.objective import Evaluation
 
-_HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
+HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def run_block(job: Job, should_stop: Any) -> bool:
     folder = block_directory(Path(job.directory), job.model, job.block)
     folder.mkdir(parents=True, exist_ok=True)
     _keep_compiled(Path(job.directory))
-    with locked(folder, wait_seconds=_HANDOVER_SECONDS), planned(partial(from_json, job.study)) as plan:
+    with locked(folder, wait_seconds=HANDOVER_SECONDS), planned(partial(from_json, job.study)) as plan:
         return is_done(folder, plan) or (not should_stop() and _train(job, plan, should_stop))
 
 

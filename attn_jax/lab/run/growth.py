@@ -4,7 +4,7 @@ What may grow: seeds, learning rates, models, lengths of the length curve and, w
 What is there stays, bit for bit: new runs lie in blocks of their own, of the width that the study was begun with.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,18 @@ from typing import Any
 from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.plan.programs import init_program, loss_program
-from attn_jax.lab.plan.sources import refuse_changed
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import block_directory, read_rows
 from attn_jax.lab.record.runs import grid_of, in_blocks, is_tested, lanes_of
+from attn_jax.lab.run.renewal import has_begun
 from attn_jax.names import counted
 
 _LAYOUT = ("width", "workers", "platform", "num_devices")
 
 
-def taken_up(directory: Path, plan: StudyPlan, begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+def taken_up(
+    directory: Path, plan: StudyPlan, begun: dict[str, Any], wanted: dict[str, Any], anew: Collection[str]
+) -> dict[str, Any]:
     """What study.json is to hold from now on.
 
     Args:
@@ -29,21 +31,23 @@ def taken_up(directory: Path, plan: StudyPlan, begun: dict[str, Any], wanted: di
       plan: the study as it is wanted now.
       begun: what study.json holds.
       wanted: what it would hold, were the study begun now.
+      anew: models that are trained anew.
 
     Raises:
-      ConfigError: another config, with a difference that is no growth, or another source.
+      ConfigError: another config, with a difference that is no growth.
       MachineError: another kind of machine.
     """
-    if begun["fingerprint"] != wanted["fingerprint"]:
+    grows = begun["fingerprint"] != wanted["fingerprint"]
+    if grows:
         _refuse_other_config(directory, begun, wanted)
-    _refuse_other_source(directory, begun, wanted)
+    _refuse_other_models(directory, begun, wanted, anew)
     _refuse_other_machine(directory, begun, wanted)
-    if begun["fingerprint"] != wanted["fingerprint"]:
+    if grows:
         _refuse_longer_models(directory, plan, begun)
     layout = {key: begun[key] for key in _LAYOUT}
     runs = {name: _grown_runs(begun, wanted, name) for name in wanted["models"]}
     looks = begun["looks"]
-    if begun["fingerprint"] != wanted["fingerprint"]:
+    if grows or anew:
         looks = [*looks[: len(looks) - (not _was_decided(directory, begun))], wanted["config"]["train"]["seeds"]]
     return wanted | layout | {"runs": runs, "looks": looks}
 
@@ -105,15 +109,14 @@ def _reference(config: Mapping[str, Any]) -> str:
     return config["reference"] or next(iter(config["models"]))
 
 
-def _refuse_other_source(directory: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _refuse_other_models(directory: Path, begun: dict[str, Any], wanted: dict[str, Any], anew: Collection[str]) -> None:
     """Refuses where a model that has begun would go on, or be compared, as another."""
     if begun["task"]["source"] != wanted["task"]["source"]:
         raise ConfigError(
             f"{directory}: its task's data were another's ({begun['task']['source']}); give another --workdir"
         )
     for name in begun["models"]:
-        if has_begun(directory, begun, name):
-            refuse_changed(name, begun["sources"][name], wanted["sources"][name])
+        if name not in anew and has_begun(directory, begun, name):
             changes = list(differences(begun["models"][name]["config"], wanted["models"][name]["config"]))
             if changes:  # the reference that it was matched to has another size
                 raise ConfigError(f"{directory}: models.{name} was trained at another size ({changes[0]})")
@@ -122,18 +125,8 @@ def _refuse_other_source(directory: Path, begun: dict[str, Any], wanted: dict[st
 def _was_decided(directory: Path, begun: dict[str, Any]) -> bool:
     """Whether a study was finished: what it came to may be why it grows."""
     end = begun["config"]["train"]["steps"], begun["task"]["lengths"]
-    return all(is_tested(rows, *end) for name in begun["runs"] for rows in _rows_of(directory, begun, name))
-
-
-def has_begun(directory: Path, begun: dict[str, Any], name: str) -> bool:
-    """Whether a block of a model has rows."""
-    return any(_rows_of(directory, begun, name))
-
-
-def _rows_of(directory: Path, begun: dict[str, Any], name: str) -> Iterator[list[dict[str, Any]]]:
-    """The rows of each block of a model."""
-    for k in range(len(begun["runs"][name])):
-        yield read_rows(block_directory(directory, name, k) / "metrics.jsonl")
+    folders = (block_directory(directory, name, k) for name, runs in begun["runs"].items() for k in range(len(runs)))
+    return all(is_tested(read_rows(folder / "metrics.jsonl"), *end) for folder in folders)
 
 
 def _refuse_other_machine(directory: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -17,20 +17,20 @@ from typing import Any
 
 from attn_jax.blame import in_sentences
 from attn_jax.config.codec import to_json
-from attn_jax.config.differences import differences
-from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
-from attn_jax.files import read_json
+from attn_jax.errors import ConfigError, InterruptedStudyError
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import recorded
-from attn_jax.lab.plan.sources import keep_sources
+from attn_jax.lab.plan.sources import changed_file, hashed_sources, keep_sources
 from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.record.directory import block_directory, locked, write_json
 from attn_jax.lab.record.runs import in_blocks, lanes_of
-from attn_jax.lab.record.schema import damaged, read_study
+from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import Job, is_done, run_block
 from attn_jax.lab.run.confirmed import ask, keep_confirmed
+from attn_jax.lab.run.environment import refuse_other_numbers
 from attn_jax.lab.run.executor import WorkerDiedError, stop_requested
 from attn_jax.lab.run.growth import growth, taken_up
+from attn_jax.lab.run.renewal import renewed, set_aside
 
 _ATTEMPTS = 2  # a job whose worker was killed is tried once more
 
@@ -90,21 +90,40 @@ def opened(
     with locked(directory):
         (directory / "stop").unlink(missing_ok=True)
         if (directory / "study.json").exists():
-            begun = read_study(directory)
-            facts = taken_up(directory, plan, begun, facts)
-            grown = growth(begun, facts)
-            if grown:
-                refuse_other_numbers(directory, recorded())
-            left = {name: blocks for name in models if (blocks := _left(directory, plan, facts, name))}
-            ask(directory, facts | {"runs": left}, facts, [*left], confirmed=confirmed, new=bool(grown))
-            if grown or begun["sources"] != facts["sources"]:  # or another source, of models that have not begun
-                _write(directory, plan, facts)
-            if grown:
-                print(f"study {plan.study.name} in {directory} {grown}", flush=True)
+            facts = _take_up(directory, plan, read_study(directory), facts, models, confirmed=confirmed)
         else:
             _write(directory, plan, facts)
         keep_confirmed(directory, models)
         yield Layout(**{key: facts[key] for key in vars(layout)})
+
+
+def _take_up(
+    directory: Path,
+    plan: StudyPlan,
+    begun: dict[str, Any],
+    wanted: dict[str, Any],
+    models: Sequence[str],
+    *,
+    confirmed: bool,
+) -> dict[str, Any]:
+    """Goes on with a study that was begun, grown and with models trained anew where the wanted one is so."""
+    anew = renewed(directory, begun, wanted)
+    facts = taken_up(directory, plan, begun, wanted, anew)
+    grown = growth(begun, facts)
+    if grown or anew:
+        refuse_other_numbers(directory, recorded())
+    left = {name: facts["runs"][name] if name in anew else _left(directory, plan, facts, name) for name in models}
+    left = {name: blocks for name, blocks in left.items() if blocks}
+    ask(directory, facts | {"runs": left}, facts, [*left], confirmed=confirmed, new=bool(grown or anew))
+    said = f"study {plan.study.name} in {directory}"
+    for name, file in anew.items():
+        aside = set_aside(directory, begun, name)
+        print(f"{said}: its source changed ({file}), models.{name} is trained anew; {aside} has the old", flush=True)
+    if grown or begun["sources"] != facts["sources"]:
+        _write(directory, plan, facts)
+    if grown:
+        print(f"{said} {grown}", flush=True)
+    return facts
 
 
 def _write(directory: Path, plan: StudyPlan, facts: dict[str, Any]) -> None:
@@ -117,44 +136,6 @@ def _left(directory: Path, plan: StudyPlan, facts: dict[str, Any], name: str) ->
     """The blocks of a model that are not done."""
     folder = partial(block_directory, directory, name)
     return [block for k, block in enumerate(facts["runs"].get(name, [])) if not is_done(folder(k), plan)]
-
-
-def record_environment(directory: Path, environment: dict[str, Any]) -> None:
-    """Writes what the study runs on; a resumption elsewhere is added to it.
-
-    Raises:
-      MachineError: the rest would be trained where the same config gives other numbers.
-    """
-    path = directory / "environment.json"
-    if not path.exists():
-        write_json(path, environment)
-        return
-    refuse_other_numbers(directory, environment.get("numbers"))
-    first = read_json(path)
-    resumed = first.pop("resumed", [])
-    known = [{**seen, "argv": None} for seen in [first, *resumed]]
-    if {**environment, "argv": None} not in known:
-        write_json(path, first | {"resumed": [*resumed, environment]})
-
-
-def refuse_other_numbers(directory: Path, numbers: Any) -> None:
-    """Refuses to train where the study's own config gives other numbers than it gave so far.
-
-    Raises:
-      MachineError: names what differs.
-    """
-    path = directory / "environment.json"
-    if not path.exists():
-        return
-    first = read_json(path)
-    if not (isinstance(first, dict) and isinstance(first.get("resumed", []), list)):
-        raise damaged(path, "it is no table")
-    changes = list(differences(first.get("numbers"), numbers))
-    if changes:
-        raise MachineError(
-            f"{directory}: was begun where the same config gives other numbers ({'; '.join(changes[:3])}); "
-            "go on there, or give another --workdir"
-        )
 
 
 def _refuse_strangers(directory: Path) -> None:
@@ -184,7 +165,11 @@ def unfinished(directory: Path, plan: StudyPlan, models: Sequence[str]) -> list[
         return list(models)
     begun = read_study(directory)
     there = {name: lanes_of(begun, name).keys() if name in begun["runs"] else set() for name in models}
-    return [name for name in models if {*plan.runs} - there[name] or _left(directory, plan, begun, name)]
+    known = {name: begun["sources"].get(name, {}) for name in models}
+    changed = [name for name in models if changed_file(known[name], hashed_sources(plan.study, name))]
+    return [
+        name for name in models if name in changed or {*plan.runs} - there[name] or _left(directory, plan, begun, name)
+    ]
 
 
 def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Callable[[], None]) -> None:

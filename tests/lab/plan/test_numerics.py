@@ -19,7 +19,7 @@ from attn_jax.lab.plan import numerics
 from attn_jax.lab.plan.numerics import pinned, planned, recorded
 from attn_jax.lab.record.directory import read_rows
 from attn_jax.lab.run.block import Job, run_block
-from attn_jax.lab.run.session import record_environment
+from attn_jax.lab.run.environment import record_environment
 
 GRU_ALONE = FILES["config.py"].replace('"mine": Mine(), "other": Other(), ', "")
 AMBIENT = {

@@ -21,8 +21,9 @@ from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
 from attn_jax.lab.record.schema import read_study
+from attn_jax.lab.run.environment import record_environment
 from attn_jax.lab.run.executor import WorkerDiedError
-from attn_jax.lab.run.session import jobs_of, opened, record_environment, run_jobs
+from attn_jax.lab.run.session import jobs_of, opened, run_jobs
 
 
 def test_rows_come_back_and_a_torn_line_does_not(tmp_path):
