@@ -35,6 +35,8 @@ class TrainConfig:
       clip: the largest global norm a gradient keeps.
       matmul_precision: of every matrix product; "float32" makes accelerators agree.
       first_seed: the seeds are this one and those that follow it.
+      widen: how many rates the grid may gain by itself: while the rate that is best over all seeds lies on its edge for
+        some model, one beyond is added for all. The grid then depends on the data, and the report says so.
     """
 
     steps: int = 800
@@ -49,12 +51,14 @@ class TrainConfig:
     clip: float = 1.0
     matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
     first_seed: int = 0
+    widen: int = 0
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "seeds"):
             _at_least(f"train.{name}", getattr(self, name), 1)
         _at_least("train.first_seed", self.first_seed, 0)
         _at_least("train.first_seed + train.seeds", self.first_seed + self.seeds, 1)
+        _at_least("train.widen", self.widen, 0)
         _at_least("train.warmup_steps", self.warmup_steps, 0)
         _at_least("train.weight_decay", self.weight_decay, 0)
         if not 0 <= self.label_smoothing < 1:
@@ -64,6 +68,10 @@ class TrainConfig:
         rates = self.learning_rates
         if not rates or any(not 0 < rate < math.inf for rate in rates) or list(rates) != sorted(set(rates)):
             raise ConfigError(f"train.learning_rates: got {rates}, wanted positive rates in ascending order")
+        if self.widen and len(rates) == 1:
+            raise ConfigError(
+                f"train.widen: got {self.widen} with one learning rate, wanted two: the step between them is taken on"
+            )
 
 
 @dataclass(frozen=True)

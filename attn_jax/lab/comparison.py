@@ -25,6 +25,7 @@ from attn_jax.lab.run.executor import PinnedProcesses
 from attn_jax.lab.run.pace import Extent
 from attn_jax.lab.run.progress import Watch
 from attn_jax.lab.run.session import Layout, choose_layout, jobs_of, opened, run_jobs, unfinished
+from attn_jax.lab.widening import widen
 from attn_jax.names import nearest_names
 from attn_jax.platforms import Platform, cpu_cores, environment, select_platform, where_studies_run
 from attn_jax.terminal import Terminal
@@ -92,7 +93,11 @@ def trained(
         check_contracts(plan, unfinished(directory, plan, models))
         layout = _layout(plan, backend)
         with opened(directory, plan, layout, models=models, confirmed=yes) as layout:
-            _train(plan, directory, layout, models, console or Terminal())
+            console = console or Terminal()
+            _train(plan, directory, layout, models, console)
+            while model is None and (added := widen(directory)):
+                console.print(added, markup=False, highlight=False, soft_wrap=True)
+                _train(plan, directory, layout, models, console)
             yield directory
 
 

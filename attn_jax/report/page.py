@@ -109,6 +109,9 @@ def _terms(results: Results, summary: Mapping[str, Any]) -> str:
     seeds, rates = model.final.shape
     terms = f"{counted(seeds, 'seed')} × {counted(rates, 'learning rate')} a model, "
     terms += f"{counted(results.budget, 'step')} each, {results.schedule} rate after warm-up."
+    if results.widened:
+        added = f"{', '.join(f'{rate:g}' for rate in results.widened)} {'was' if len(results.widened) == 1 else 'were'}"
+        terms += f" Of the rates {added} added where a best one lay on the edge of the grid: it depended on the data."
     match = results.config.get("match")  # absent where nothing is matched
     if match is not None and len(summary["models"]) > 1:
         terms += f" Sizes are matched by {match} to {results.reference}; every model sees the same data."

@@ -7,7 +7,7 @@ from tiny_study import get_config
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, write_json
-from attn_jax.lab.record.runs import padded
+from attn_jax.lab.record.runs import grid_of, padded, rates_of, seeds_of
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import is_done
 from attn_jax.lab.run.session import choose_layout, opened
@@ -24,28 +24,33 @@ def tiny(**train):
 
 def write_study(directory, study=None):
     """A study directory as workers leave it, with an accuracy of .5 + .1 * run at every place; the third diverged."""
-    study = get_config() if study is None else study
-    plan = StudyPlan(study)
-    with opened(directory, plan, layout_of(plan)) as layout:
-        write_json(directory / "environment.json", {"versions": {}, "numbers": recorded()})
-        blocks = plan.block_plan(study.reference_name)
-        validated, tested = len(blocks.validation_lengths), len(blocks.test_lengths)
-        facts = read_study(directory)
-        for name in study.models:
-            for k, runs in enumerate(facts["runs"][name]):
-                folder = directory / "blocks" / f"{name}-{k}"
-                if is_done(folder, plan):
-                    continue
-                folder.mkdir(parents=True, exist_ok=True)
-                index = [plan.runs.index(tuple(run)) for run in padded(runs, layout.width)]
-                metric = [[0.5 + 0.1 * run] * validated for run in index]
-                diverged = [run == 2 for run in index]
-                for step in range(10, study.train.steps + 1, 10):
-                    row = {"loss": metric, "metric": metric, "whole": metric}
-                    chunk = {"step": step, "seconds": 1.0, "train_loss": [0.0] * layout.width}
-                    append_row(folder / "metrics.jsonl", chunk | {"diverged": diverged, "validation": row})
-                scores = [[0.5 + 0.1 * run] * tested for run in index]
-                test = {"test": {"loss": scores, "metric": scores, "whole": scores}}
-                end = {"after": study.train.steps, "lengths": [*plan.curve_lengths]}
-                append_row(folder / "metrics.jsonl", test | end)
+    plan = StudyPlan(get_config() if study is None else study)
+    with opened(directory, plan, layout_of(plan)):
+        fill(directory, plan)
     return plan
+
+
+def fill(directory, plan):
+    """Writes the blocks that are not done."""
+    write_json(directory / "environment.json", {"versions": {}, "numbers": recorded()})
+    study, facts = plan.study, read_study(directory)
+    blocks = plan.block_plan(study.reference_name)
+    validated, tested = len(blocks.validation_lengths), len(blocks.test_lengths)
+    grid = grid_of(seeds_of(facts["config"]["train"]), rates_of(facts))
+    for name in study.models:
+        for k, runs in enumerate(facts["runs"][name]):
+            folder = directory / "blocks" / f"{name}-{k}"
+            if is_done(folder, plan):
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            index = [grid.index(tuple(run)) for run in padded(runs, facts["width"])]
+            metric = [[0.5 + 0.1 * run] * validated for run in index]
+            diverged = [run == 2 for run in index]
+            for step in range(10, study.train.steps + 1, 10):
+                row = {"loss": metric, "metric": metric, "whole": metric}
+                chunk = {"step": step, "seconds": 1.0, "train_loss": [0.0] * facts["width"]}
+                append_row(folder / "metrics.jsonl", chunk | {"diverged": diverged, "validation": row})
+            scores = [[0.5 + 0.1 * run] * tested for run in index]
+            test = {"test": {"loss": scores, "metric": scores, "whole": scores}}
+            end = {"after": study.train.steps, "lengths": [*plan.curve_lengths]}
+            append_row(folder / "metrics.jsonl", test | end)

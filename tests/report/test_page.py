@@ -178,3 +178,16 @@ def test_the_report_is_written_whole_or_not_at_all(quickstart, tmp_path, monkeyp
         page.write_report(quickstart, summary, tmp_path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["report.html"]
+
+
+def test_a_grid_that_grew_by_itself_and_a_study_that_grew_say_so(quickstart):
+    text = shown(render(dataclasses.replace(quickstart, widened=(0.03, 0.1), looks=(4, 8))))
+    assert (
+        "Of the rates 0.03, 0.1 were added where a best one lay on the edge of the grid: it depended on the data."
+        in text
+    )
+    assert "decided at look 2" in text
+    assert "and for being decided at look 2, of a study that grew; the intervals are not" in text
+    text = shown(render(quickstart))
+    assert "and for looks at a study that may grow; the intervals are not" in text
+    assert "edge of the grid: it" not in text

@@ -10,7 +10,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, read_rows
-from attn_jax.lab.record.runs import grid_of, is_test_of, is_tested, lanes_of
+from attn_jax.lab.record.runs import grid_of, is_test_of, is_tested, lanes_of, rates_of, seeds_of
 from attn_jax.lab.record.schema import MODEL, damaged, read_study, row_complaint
 
 _Rows = list[dict[str, Any]]
@@ -53,6 +53,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         strings=config["strings"],
         first_seed=config["train"]["first_seed"],
         looks=tuple(facts["looks"]),
+        widened=tuple(facts["widened"]["rates"]),
     )
 
 
@@ -73,9 +74,11 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
     if len(blocks) < len(found):
         return None
     train, own = facts["config"]["train"], facts["models"][name]
-    grid = (train["seeds"], len(train["learning_rates"]))
+    rates = rates_of(facts)
+    grid = (train["seeds"], len(rates))
     lanes = lanes_of(facts, name)
-    places = np.array([lanes[run].block * facts["width"] + lanes[run].lane for run in grid_of(train)]).reshape(grid)
+    found = [lanes[run] for run in grid_of(seeds_of(train), rates)]
+    places = np.array([lane.block * facts["width"] + lane.lane for lane in found]).reshape(grid)
     trained = np.array(facts["task"]["validation_lengths"])
     curve = np.array(facts["task"]["lengths"])
     lost = _runs([block.diverged for block in blocks], places)  # [S, A, E], from where it diverged
@@ -90,7 +93,7 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
     return ModelResult(
         name=name,
         **{key: own[key] for key in MODEL if key != "config"},
-        learning_rates=tuple(train["learning_rates"]),
+        learning_rates=tuple(rates),
         score=np.where(lost, np.nan, score),
         diverged=diverged,
         final=np.where(diverged, np.nan, final.mean(-1)),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import ChosenRates, Solving, cross_fitted_rates, solved_and_held
+from attn_jax.lab.outcome.selection import ChosenRates, Solving, best_rate, cross_fitted_rates, solved_and_held
 from attn_jax.lab.outcome.summary_types import RunSummary
 
 
@@ -27,9 +27,18 @@ def judge(results: Results, model: ModelResult) -> Judged:
     score = np.where(model.diverged[..., None], np.nan, model.score)
     threshold = np.inf if results.threshold is None else results.threshold
     solving = solved_and_held(score, threshold, results.evaluated_at)
-    loss = np.where(model.diverged, np.inf, model.measured["loss"].validation[..., -1])
-    choice = cross_fitted_rates(solving.solved, solving.steps_to_solve, loss, results.budget)
+    choice = cross_fitted_rates(solving.solved, solving.steps_to_solve, _last_loss(model), results.budget)
     return Judged(model, solving, choice, zero_where_diverged(model, "final", model.final))
+
+
+def best_place(results: Results, runs: Judged) -> int:
+    """The place of the learning rate that is best over all seeds pooled: no seed may be reported by it."""
+    return best_rate(runs.solving.solved, runs.solving.steps_to_solve, _last_loss(runs.model), results.budget)
+
+
+def _last_loss(model: ModelResult) -> np.ndarray:
+    """[S, A] of the last validation, inf where diverged."""
+    return np.where(model.diverged, np.inf, model.measured["loss"].validation[..., -1])
 
 
 def zero_where_diverged(model: ModelResult, field: str, scores: np.ndarray) -> np.ndarray:

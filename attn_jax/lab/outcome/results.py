@@ -70,6 +70,7 @@ class Results:
     strings: bool = False  # whether answers are strings that were written, scored as a whole
     first_seed: int = 0  # of the S seeds, which follow each other
     looks: tuple[int, ...] = ()  # seeds at each time that the study was decided, this one included
+    widened: tuple[float, ...] = ()  # learning rates that were added because a best one was on the edge of the grid
 
     @property
     def look(self) -> int:

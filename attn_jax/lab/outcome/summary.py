@@ -66,6 +66,7 @@ def summarize(results: Results) -> Summary:
         "verdict": verdict(results, models, decided),
         "floors": _floors(results),
         "looks": [*results.looks] or [len(next(iter(runs.values())).final)],
+        "widened_rates": [*results.widened],
         "comparisons": [_comparison(one) for one in decided],
         "models": models,
         "timing": {name: _timing(results, model, models[name]) for name, model in results.models.items()},

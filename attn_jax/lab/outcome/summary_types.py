@@ -132,6 +132,7 @@ class Summary(TypedDict):
     verdict: str
     floors: dict[str, FloorScore]
     looks: list[int]
+    widened_rates: list[float]
     comparisons: list[Comparison]
     models: dict[str, ModelSummary]
     timing: dict[str, Timing]

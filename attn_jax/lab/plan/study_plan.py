@@ -16,7 +16,7 @@ from attn_jax.lab.plan.matching import match_parameters
 from attn_jax.lab.plan.sources import own_classes
 from attn_jax.lab.plan.task_contract import check_floors, check_lengths, check_sample, check_strings, made, num_places
 from attn_jax.lab.plan.yardstick import Yardstick, yardstick
-from attn_jax.lab.record.runs import Run, grid_of
+from attn_jax.lab.record.runs import Run, grid_of, seeds_of
 from attn_jax.models import AnyModelConfig
 from attn_jax.tasks import Floor, Task, TaskSpec
 from attn_jax.training.block_plan import BlockPlan
@@ -175,7 +175,8 @@ class StudyPlan:
     @property
     def runs(self) -> list[Run]:
         """The runs of a model, seed by seed and rate by rate."""
-        return grid_of(vars(self.study.train))
+        train = self.study.train
+        return grid_of(seeds_of(vars(train)), train.learning_rates)
 
     def block_plan(self, name: str) -> BlockPlan:
         """What the blocks of one model are made of."""

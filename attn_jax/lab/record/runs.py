@@ -1,6 +1,6 @@
 """Which runs a model has and where each lies: looked up in study.json, never computed, because a study may grow."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 Run: TypeAlias = tuple[int, float]  # seed, learning rate
@@ -13,18 +13,23 @@ class Lane(NamedTuple):
     lane: int
 
 
-def grid_of(train: Mapping[str, Any]) -> list[Run]:
-    """Every run of a model, seed by seed and rate by rate, from the part `train` of study.json's config.
+def grid_of(seeds: Iterable[int], rates: Sequence[float]) -> list[Run]:
+    """Every run of a model, seed by seed and rate by rate.
 
-    >>> grid_of({"first_seed": 7, "seeds": 2, "learning_rates": [0.1, 0.2]})
+    >>> grid_of(range(7, 9), [0.1, 0.2])
     [(7, 0.1), (7, 0.2), (8, 0.1), (8, 0.2)]
     """
-    return [(seed, rate) for seed in seeds_of(train) for rate in train["learning_rates"]]
+    return [(seed, rate) for seed in seeds for rate in rates]
 
 
 def seeds_of(train: Mapping[str, Any]) -> range:
     """The seeds, from the part `train` of study.json's config."""
     return range(train["first_seed"], train["first_seed"] + train["seeds"])
+
+
+def rates_of(facts: Mapping[str, Any]) -> list[float]:
+    """The learning rates, ascending, from study.json's facts: those of the config, and what the grid was widened by."""
+    return sorted({*facts["config"]["train"]["learning_rates"], *facts["widened"]["rates"]})
 
 
 def in_blocks(runs: Sequence[Run], width: int) -> list[list[Run]]:
@@ -49,6 +54,12 @@ def lanes_of(facts: Mapping[str, Any], model: str) -> dict[Run, Lane]:
     """Where each run of a model lies, from study.json's facts."""
     blocks = facts["runs"][model]
     return {(seed, rate): Lane(k, lane) for k, block in enumerate(blocks) for lane, (seed, rate) in enumerate(block)}
+
+
+def missing_blocks(facts: Mapping[str, Any], model: str, wanted: Sequence[Run]) -> list[list[Run]]:
+    """Blocks of the runs that a model lacks; idle lanes of the blocks that are there stay idle."""
+    there = lanes_of(facts, model) if model in facts["runs"] else {}
+    return in_blocks([run for run in wanted if run not in there], facts["width"])
 
 
 def is_tested(rows: Collection[Mapping[str, Any]], steps: int, lengths: Sequence[int]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
-from attn_jax.lab.record.runs import grid_of
+from attn_jax.lab.record.runs import grid_of, rates_of, seeds_of
 
 STUDY_SCHEMA = 5  # of study.json; another number is another version's
 _NUMBER = (int, float)
@@ -31,6 +31,7 @@ _STUDY = {
     "task_sources": {...: str},
     "runs": {...: [[_RUN]]},
     "looks": [int],
+    "widened": {"rates": [_NUMBER], "settled": bool},
     "width": int,
     "workers": int,
     "platform": str,
@@ -42,7 +43,14 @@ _STUDY = {
         "reference": (str, type(None)),
         "strings": bool,
         "evaluate": {"every": int},
-        "train": {"steps": int, "seeds": int, "first_seed": int, "schedule": str, "learning_rates": [_NUMBER]},
+        "train": {
+            "steps": int,
+            "seeds": int,
+            "first_seed": int,
+            "schedule": str,
+            "learning_rates": [_NUMBER],
+            "widen": int,
+        },
     },
     "task": {
         "metric": str,
@@ -123,13 +131,13 @@ def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
             yield f"models.{name} is missing"
     if not 0 < config["evaluate"]["every"] <= train["steps"]:
         yield f"config.evaluate.every is {config['evaluate']['every']} of {train['steps']} steps"
-    grid = grid_of(train)
+    grid = grid_of(seeds_of(train), rates_of(facts))
     for name in facts["models"]:
         blocks = facts["runs"].get(name, [])
         if {*map(len, blocks)} - {*range(1, facts["width"] + 1)}:
             yield f"runs.{name} has a block not of 1 to {facts['width']} runs"
         if not grid or sorted(tuple(run) for block in blocks for run in block) != grid:
-            yield f"runs.{name} are not {train['seeds']} seeds at {len(train['learning_rates'])} rates, once each"
+            yield f"runs.{name} are not {train['seeds']} seeds at {len(rates_of(facts))} rates, once each"
     for key in ("train_lengths", "lengths", "validation_lengths"):
         if not task[key]:
             yield f"task.{key} is empty"

@@ -1,7 +1,8 @@
 """A study that is taken up again: as it was, or with more of what may grow; anything else is refused.
 
-What may grow: seeds, learning rates, models, lengths of the length curve and, where the schedule is constant, steps.
-What is there stays, bit for bit: new runs lie in blocks of their own, of the width that the study was begun with.
+What may grow: seeds, learning rates and how far they may be widened, models, lengths of the length curve and, where the
+schedule is constant, steps. What is there stays, bit for bit: new runs lie in blocks of their own, as wide as the
+others.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -14,7 +15,7 @@ from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.plan.programs import init_program, loss_program
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import block_directory, read_rows
-from attn_jax.lab.record.runs import grid_of, in_blocks, is_tested, lanes_of
+from attn_jax.lab.record.runs import grid_of, is_tested, missing_blocks, rates_of, seeds_of
 from attn_jax.lab.run.renewal import has_begun
 from attn_jax.names import counted
 
@@ -45,6 +46,7 @@ def taken_up(
     if grows:
         _refuse_longer_models(directory, plan, begun)
     layout = {key: begun[key] for key in _LAYOUT}
+    wanted = wanted | {"widened": _widened(begun, wanted)}
     runs = {name: _grown_runs(begun, wanted, name) for name in wanted["models"]}
     looks = begun["looks"]
     if grows or anew:
@@ -76,6 +78,8 @@ def _growth(begun: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     ):
         if added := [item for item in after if item not in before]:
             yield f"{what}{'s' * (len(added) > 1)} {', '.join(map(str, added))}"
+    if new["widen"] > old["widen"]:
+        yield f"what the grid is widened by, {old['widen']} -> {new['widen']} rates"
 
 
 def _refuse_other_config(directory: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -94,6 +98,8 @@ def _taken_back(begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
     train, models, evaluate = dict(new["train"]), dict(new["models"]), dict(new["evaluate"])
     if train["seeds"] > old["train"]["seeds"]:
         train["seeds"] = old["train"]["seeds"]
+    if train["widen"] > old["train"]["widen"]:
+        train["widen"] = old["train"]["widen"]
     if train["steps"] > old["train"]["steps"] and train["schedule"] == "constant":
         train["steps"] = old["train"]["steps"]
     if {*train["learning_rates"]} >= {*old["train"]["learning_rates"]}:
@@ -156,6 +162,11 @@ def _refuse_longer_models(directory: Path, plan: StudyPlan, begun: dict[str, Any
 
 def _grown_runs(begun: dict[str, Any], wanted: dict[str, Any], name: str) -> list[Any]:
     """A model's blocks: those that are there, and new ones of what is not."""
-    there = lanes_of(begun, name) if name in begun["runs"] else {}
-    missing = [run for run in grid_of(wanted["config"]["train"]) if run not in there]
-    return [*begun["runs"].get(name, []), *in_blocks(missing, begun["width"])]
+    grid = grid_of(seeds_of(wanted["config"]["train"]), rates_of(wanted))
+    return [*begun["runs"].get(name, []), *missing_blocks(begun, name, grid)]
+
+
+def _widened(begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """The rates that were added stay; others are looked for again only where more of them may be added."""
+    more = wanted["config"]["train"]["widen"] > begun["config"]["train"]["widen"]
+    return begun["widened"] | ({"settled": False} if more else {})

@@ -82,10 +82,10 @@ def opened(
     _refuse_strangers(directory)
     facts = study_facts(plan)  # before anything is written: it finds what is wrong with the config
     facts |= {"runs": {name: in_blocks(plan.runs, layout.width) for name in plan.study.models}} | vars(layout)
-    facts["looks"] = [plan.study.train.seeds]
+    facts |= {"looks": [plan.study.train.seeds], "widened": {"rates": [], "settled": not plan.study.train.widen}}
     models = list(plan.study.models if models is None else models)
     if not (directory / "study.json").exists():
-        ask(directory, facts, facts, models, confirmed=confirmed)
+        ask(directory, _at_most(plan, facts), facts, models, confirmed=confirmed)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         (directory / "stop").unlink(missing_ok=True)
@@ -95,6 +95,13 @@ def opened(
             _write(directory, plan, facts)
         keep_confirmed(directory, models)
         yield Layout(**{key: facts[key] for key in vars(layout)})
+
+
+def _at_most(plan: StudyPlan, facts: dict[str, Any]) -> dict[str, Any]:
+    """What a new study may come to, with all the rates that its grid may be widened by."""
+    train = plan.study.train
+    more = in_blocks([plan.runs[-1]] * (train.widen * train.seeds), facts["width"])
+    return facts | {"runs": {name: blocks + more for name, blocks in facts["runs"].items()}}
 
 
 def _take_up(
