@@ -65,13 +65,13 @@ def test_positions_follow_each_row_through_padding():
     np.testing.assert_allclose(y, jax.jit(model.apply)(params, skipped, None)[:, 3:], atol=2e-5)
 
 
-@pytest.mark.programs(120)
 def test_apply_is_apply_embedded_after_embed():
     model = MODELS["hybrid"].make(TOKENS, 9)
-    params = model.init(jax.random.key(0))
+    params = jax.jit(model.init)(jax.random.key(0))
     tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
     chex.assert_trees_all_equal(
-        model.apply(params, tokens, None), model.apply_embedded(params, model.embed(params, tokens), None)
+        jax.jit(model.apply)(params, tokens, None),
+        jax.jit(lambda p: model.apply_embedded(p, model.embed(p, tokens), None))(params),
     )
 
 
@@ -84,44 +84,41 @@ def test_without_positions_attention_cannot_tell_order():
         assert bool(np.allclose(y[0], y[1], atol=1e-5)) == alike
 
 
-@pytest.mark.programs(80)
 def test_learned_positions_end_where_the_table_ends():
     model = MODELS["attention learned, rms"].make(TOKENS, 3)
-    params = model.init(jax.random.key(0))
+    params = jax.jit(model.init)(jax.random.key(0))
     assert params["positions"]["table"].shape == (3, 16)
-    assert np.isnan(model.apply(params, jnp.zeros((1, 4), int), None)[0, 3]).all()
+    assert np.isnan(jax.jit(model.apply)(params, jnp.zeros((1, 4), int), None)[0, 3]).all()
 
 
-@pytest.mark.programs(50)
 def test_the_classic_form_is_cells_on_cells():
     config = classic(LSTM(), d_model=12)
-    params = config.make(TOKENS, 9).init(jax.random.key(0))
+    params = jax.jit(config.make(TOKENS, 9).init)(jax.random.key(0))
     assert [sorted(layer) for layer in params["layers"]] == [["mixer", "mixer_norm"]] * 2
     assert not jax.tree.leaves([layer["mixer_norm"] for layer in params["layers"]])
     tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
     x = params["embedding"]["table"][tokens]
     mixer = LSTM(d_model=12).make()
     for layer in params["layers"]:
-        x = mixer.apply(layer["mixer"], x)
+        x = jax.jit(mixer.apply)(layer["mixer"], x)
     want = x @ params["readout"]["w"] + params["readout"]["b"]
-    chex.assert_trees_all_close(config.make(TOKENS, 9).apply(params, tokens, None), want, atol=1e-6)
+    chex.assert_trees_all_close(jax.jit(config.make(TOKENS, 9).apply)(params, tokens, None), want, atol=1e-6)
 
 
 def test_inspect_names_layers():
     model = MODELS["hybrid"].make(TOKENS, 9)
-    params = model.init(jax.random.key(0))
-    seen = model.inspect(params, jnp.zeros((1, 4), int), None)
+    params = jax.jit(model.init)(jax.random.key(0))
+    seen = jax.jit(model.inspect)(params, jnp.zeros((1, 4), int), None)
     assert sorted(seen) == ["layer_0/hidden", "layer_1/weights"]
 
 
-@pytest.mark.programs(60)
 def test_a_non_causal_mixer_makes_a_model_without_extend():
     model = ModelConfig(16, 2, (Attention(causal=False),)).make(TOKENS, 4)
     assert model.init_state is None
     assert model.extend is None
-    params = model.init(jax.random.key(0))
-    first, second = model.apply(params, jnp.array([[1, 2, 3], [1, 2, 4]]), None)[:, 0]
-    assert not jnp.allclose(first, second)
+    params = jax.jit(model.init)(jax.random.key(0))
+    first, second = jax.jit(model.apply)(params, jnp.array([[1, 2, 3], [1, 2, 4]]), None)[:, 0]
+    assert not np.allclose(first, second)
 
 
 @pytest.mark.parametrize(
@@ -139,22 +136,21 @@ def test_what_does_not_fit_is_refused(change, sentence):
 
 
 @pytest.mark.parametrize("form", ["apply", "extend"])
-@pytest.mark.programs(180)
 def test_nan_at_padding_reaches_no_gradient(form):
     """Channels that are NaN at padding, and learned positions whose padding runs past the table."""
     model = ModelConfig(8, 1, (Attention(num_heads=2),), positions="learned").make(CHANNELS, 3)
-    params = model.init(jax.random.key(0))
+    params = jax.jit(model.init)(jax.random.key(0))
     inputs = jnp.where(jnp.arange(4)[:, None] < 3, jax.random.normal(jax.random.key(1), (1, 4, 2)), jnp.nan)
     valid = jnp.arange(4)[None] < 3
 
     def total(params):
         if form == "apply":
-            y = model.apply(params, inputs, valid)
+            y = jax.jit(model.apply)(params, inputs, valid)
         else:
             y, _ = model.extend(params, inputs, model.init_state(params, 1, 3), valid)
         return jnp.where(valid[..., None], y, 0).sum()
 
-    chex.assert_tree_all_finite(jax.grad(total)(params))
+    chex.assert_tree_all_finite(jax.jit(jax.grad(total))(params))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +199,7 @@ def test_scanned_layers_are_the_unrolled_ones(monkeypatch):
     valid = jnp.arange(5) < jnp.array([[5], [3]])
 
     def total(model, params):
-        y = model.apply(params, tokens, valid, key=jax.random.key(2))
+        y = jax.jit(model.apply)(params, tokens, valid, key=jax.random.key(2))
         return jnp.where(valid[..., None], jnp.sin(y), 0).sum(), y
 
     def outcome(model):
@@ -241,51 +237,50 @@ def test_a_program_does_not_grow_with_depth():
 
 def test_initial_numbers_belong_to_a_layers_place():
     """What published results start from: one key a layer, split after embedding, readout and positions."""
-    params = ModelConfig(8, 2, (GRU(),)).make(TOKENS, 9).init(jax.random.key(0))
+    params = jax.jit(ModelConfig(8, 2, (GRU(),)).make(TOKENS, 9).init)(jax.random.key(0))
     key = jax.random.split(jax.random.key(0), 5)[4]
-    want = GRU(d_model=8).make().init(jax.random.split(key)[0])
+    want = jax.jit(GRU(d_model=8).make().init)(jax.random.split(key)[0])
     chex.assert_trees_all_equal(params["layers"][1]["mixer"], want)
 
 
-@pytest.mark.programs(60)
 def test_post_norm_normalises_what_leaves_a_part():
     """Before the readout every place has mean 0 and variance 1, and no norm follows."""
     model = ModelConfig(8, 1, (GRU(),), norm_place="post").make(TOKENS, 9)
-    params = model.init(jax.random.key(0))
+    params = jax.jit(model.init)(jax.random.key(0))
     assert params["norm"] == {}
     params["readout"] = {"w": jnp.eye(8), "b": jnp.zeros(8)}
-    y = model.apply(params, jnp.array([[1, 2, 3]]), None)
+    y = jax.jit(model.apply)(params, jnp.array([[1, 2, 3]]), None)
     np.testing.assert_allclose(y.mean(-1), 0, atol=1e-6)
     np.testing.assert_allclose(y.var(-1), 1, atol=1e-3)
 
 
-@pytest.mark.programs(50)
 def test_tied_logits_are_similarities_with_the_table():
     model = replace(classic(GRU(), d_model=4, num_layers=1), tied=True).make(SAME, 9)
-    params = model.init(jax.random.key(0))
+    params = jax.jit(model.init)(jax.random.key(0))
     assert list(params["readout"]) == ["b"]
     tokens = jnp.array([[1, 2, 3]])
     table = np.asarray(params["embedding"]["table"], np.float64)
-    hidden = GRU(d_model=4).make().apply(params["layers"][0]["mixer"], params["embedding"]["table"][tokens])
-    np.testing.assert_allclose(model.apply(params, tokens, None), np.asarray(hidden) @ table.T / 2, atol=1e-5)
+    hidden = jax.jit(GRU(d_model=4).make().apply)(params["layers"][0]["mixer"], params["embedding"]["table"][tokens])
+    np.testing.assert_allclose(jax.jit(model.apply)(params, tokens, None), np.asarray(hidden) @ table.T / 2, atol=1e-5)
     with pytest.raises(ValueError, match="tied: got True"):
         replace(classic(GRU()), tied=True).make(TOKENS, 9)
 
 
 def test_a_gated_mlp_costs_what_a_plain_one_costs():
+    made = lambda mlp: ModelConfig(24, 1, (GRU(),), mlp=mlp).make(TOKENS, 9)  # noqa: E731
     sizes = {
-        mlp: sum(leaf.size for leaf in jax.tree.leaves(ModelConfig(24, 1, (GRU(),), mlp=mlp).make(TOKENS, 9).init(key)))
-        for mlp, key in (("gelu", jax.random.key(0)), ("geglu", jax.random.key(1)))
+        mlp: sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(made(mlp).init, jax.random.key(0))))
+        for mlp in ("gelu", "geglu")
     }
     assert abs(sizes["geglu"] / sizes["gelu"] - 1) < 0.02
 
 
 def test_dropout_drops_in_training_and_never_elsewhere():
     model = ModelConfig(16, 1, (GRU(),), dropout=0.3).make(TOKENS, 9)
-    params = model.init(jax.random.key(0))
+    params = jax.jit(model.init)(jax.random.key(0))
     tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
-    apply = jax.jit(lambda seed: model.apply(params, tokens, None, key=jax.random.key(seed)))
-    still = ModelConfig(16, 1, (GRU(),)).make(TOKENS, 9).apply(params, tokens, None)
-    np.testing.assert_array_equal(model.apply(params, tokens, None), still)
+    apply = jax.jit(lambda seed: jax.jit(model.apply)(params, tokens, None, key=jax.random.key(seed)))
+    still = jax.jit(ModelConfig(16, 1, (GRU(),)).make(TOKENS, 9).apply)(params, tokens, None)
+    np.testing.assert_array_equal(jax.jit(model.apply)(params, tokens, None), still)
     np.testing.assert_array_equal(apply(1), apply(1))
     assert not np.allclose(apply(1), apply(2))

@@ -19,6 +19,7 @@ def split(folder, *names):
     return done.stdout.splitlines(), done.stderr
 
 
+@pytest.mark.exhaustive
 def test_blocks_of_runs_split_over_devices(tmp_path):
     """Every mixer's types allow it, a user's too; the numbers are those of one device, in the middle as well."""
     names, error = split(tmp_path)

@@ -123,6 +123,15 @@ def test_a_disk_that_is_full_again_and_again(run):
     assert not kept
 
 
+def test_a_second_run_says_it_is_done_and_changes_nothing(run):
+    _, _, before = run("study")
+    written = {path: path.read_bytes() for path in Path("study").rglob("*") if path.is_file() and path.name != "lock"}
+    code, _, after = run("study")
+    assert code == 0
+    assert after == before
+    assert all(path.read_bytes() == content for path, content in written.items())
+
+
 def test_a_folder_of_sources_alone_is_another_s(tmp_path):
     """One with a lock is a study whose study.json did not fit."""
     (tmp_path / "sources").mkdir()

@@ -23,6 +23,7 @@ def unbroken(tmp_path_factory):
     return directory
 
 
+@pytest.mark.exhaustive
 def test_a_second_run_says_it_is_done_and_changes_nothing(unbroken):
     before = summary(unbroken)
     page = (unbroken / "report.html").read_bytes()
@@ -33,6 +34,7 @@ def test_a_second_run_says_it_is_done_and_changes_nothing(unbroken):
     assert (unbroken / "report.html").read_bytes() == page
 
 
+@pytest.mark.exhaustive
 def test_one_study_dies_in_every_way(unbroken, tmp_path):
     """In one directory, one after the other, each time gone on with by the next command; the end is the unbroken one's.
 
