@@ -111,7 +111,7 @@ def test_short_conv_equals_the_loop(activation):
     mixer, params, x = drawn(ShortConv(kernel_size=3, activation=activation))
     want = np.stack([conv_loop(params["w"], params["b"], row) for row in x])
     want = want / (1 + np.exp(-want)) if activation == "silu" else want
-    np.testing.assert_allclose(mixer.apply(as32(params), as32(x)), want, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(mixer.apply)(as32(params), as32(x)), want, atol=1e-5)
 
 
 @pytest.mark.parametrize(

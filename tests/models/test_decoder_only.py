@@ -38,7 +38,7 @@ def test_a_packed_row_is_what_the_model_reads_alone():
     for row, n in enumerate([5, 3]):
         alone = jnp.concatenate([source[row, :n], target[row]])[None]
         np.testing.assert_allclose(logits[row], jax.jit(MODEL.apply)(params, alone, None)[0, n:], atol=2e-5)
-    weights = pair.inspect(params, source, VALID, target)["layer_0/weights"]
+    weights = jax.jit(pair.inspect)(params, source, VALID, target)["layer_0/weights"]
     assert weights.shape == (2, 2, S + T, S + T)
 
 

@@ -68,10 +68,10 @@ def test_training_draws_every_allowed_length():
 @pytest.mark.programs(80)
 def test_runs_of_one_seed_start_alike_and_rates_part_them():
     state, _ = train(make_plan(), [0, 0, 1], [1e-3, 1e-2, 1e-3], chunks=0)
-    first, second, third = (jax.tree.map(lambda leaf, r=r: leaf[r], state.params) for r in range(3))
+    first, second, third = (jax.tree.map(lambda leaf, r=r: leaf[r], jax.device_get(state.params)) for r in range(3))
     chex.assert_trees_all_equal(first, second)
     state, _ = train(make_plan(), [0, 0, 1], [1e-3, 1e-2, 1e-3], chunks=1)
-    gap = jax.tree.map(lambda leaf: jnp.abs(leaf[0] - leaf[1]).max(), state.params)
+    gap = jax.tree.map(lambda leaf: np.abs(leaf[0] - leaf[1]).max(), jax.device_get(state.params))
     assert max(jax.tree.leaves(gap)) > 1e-3
     assert not np.array_equal(jax.tree.leaves(first)[0], jax.tree.leaves(third)[0])
 
@@ -107,7 +107,7 @@ def test_a_model_learns():
 
 def test_evaluation_is_the_same_every_time_and_fresh():
     plan = make_plan()
-    params = plan.objective.init(jax.random.key(0))
+    params = jax.jit(plan.objective.init)(jax.random.key(0))
     score = jax.jit(partial(evaluate, plan.objective, lengths=(2, 4, 6), split="validation", batch_size=4))
     chex.assert_trees_all_equal(score(params, 0), score(params, 0))
     assert not np.array_equal(score(params, 0)["loss"].total, score(params, 1)["loss"].total)
@@ -120,11 +120,11 @@ def test_evaluation_is_the_same_every_time_and_fresh():
 def test_evaluation_by_length_equals_each_length_alone():
     config = classic(GRU(), d_model=8)
     plan = make_plan(config)
-    params = plan.objective.init(jax.random.key(0))
+    params = jax.jit(plan.objective.init)(jax.random.key(0))
     together = evaluate(plan.objective, params, jnp.int32(0), (3, 6), split="test", batch_size=4)
     key = jax.random.fold_in(jax.random.clone(key_of("test", 0)), 0)
     batch = TASK.sample(key, 4, 3, 6, split="test")
-    logits = config.make(TASK.spec.io, TASK.spec.num_tokens(6)).apply(params, batch.inputs[:, :4], None)
+    logits = jax.jit(config.make(TASK.spec.io, TASK.spec.num_tokens(6)).apply)(params, batch.inputs[:, :4], None)
     right = (logits.argmax(-1) == batch.targets[:, :4]) & batch.scored[:, :4]
     assert float(together["metric"].total[0]) == float(right.sum())
 

@@ -37,10 +37,9 @@ def test_cross_entropy_is_the_weighted_sum():
     assert float(tally.number) == 4.5
 
 
-@pytest.mark.programs(50)
 def test_what_is_not_weighted_reaches_neither_loss_nor_gradient():
     spoilt = LOGITS.at[0, 2].set(jnp.nan)
-    loss, gradient = jax.value_and_grad(lambda logits: cross_entropy(logits, BATCH).mean)(spoilt)
+    loss, gradient = jax.jit(jax.value_and_grad(lambda logits: cross_entropy(logits, BATCH).mean))(spoilt)
     assert jnp.isfinite(loss)
     chex.assert_tree_all_finite(gradient)
     assert not gradient[0, 2].any()
@@ -177,7 +176,6 @@ def test_no_warm_up_starts_at_the_peak():
     assert float(learning_rate_schedule("constant", warmup_steps=0, steps=5)(0)) == 1.0
 
 
-@pytest.mark.programs(70)
 def test_the_optimiser_is_adamw_with_the_rate_outside():
     """rate * update equals optax.adamw's own step, decay on matrices only, after clipping to the global norm."""
     params = {"w": jnp.ones((2, 2)), "b": jnp.ones(2), "b_q": jnp.ones((2, 2))}
@@ -185,11 +183,12 @@ def test_the_optimiser_is_adamw_with_the_rate_outside():
     mask = {"w": True, "b": False, "b_q": False}
     theirs = optax.chain(optax.clip_by_global_norm(0.5), optax.adamw(0.03, weight_decay=0.1, mask=mask))
     state, want_state, want = ours.init(params), theirs.init(params), params
+    update_ours, update_theirs = jax.jit(ours.update), jax.jit(theirs.update)
     for step in range(3):
-        gradient = jax.tree.map(lambda p, k=step: jnp.sin(p + k), params)
-        update, state = ours.update(gradient, state, params)
+        gradient = jax.tree.map(lambda p, k=step: np.sin(p + np.float32(k)), params)
+        update, state = update_ours(gradient, state, params)
         params = jax.tree.map(lambda p, u: p - 0.03 * u, params, update)
-        gradient = jax.tree.map(lambda p, k=step: jnp.sin(p + k), want)
-        update, want_state = theirs.update(gradient, want_state, want)
+        gradient = jax.tree.map(lambda p, k=step: np.sin(p + np.float32(k)), want)
+        update, want_state = update_theirs(gradient, want_state, want)
         want = optax.apply_updates(want, update)
     chex.assert_trees_all_close(params, want, rtol=1e-6)
