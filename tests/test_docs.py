@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tiers import SECOND
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```(\w*)( [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -109,8 +110,14 @@ def opening(path: Path) -> dict:
     return names
 
 
+LONG = ("strings: The models", "attention: Sharding", "mixers: Newton, for the classic networks", "mixers: Hybrids")
+
+
 @pytest.mark.programs(150)  # what a reader types is eager
-@pytest.mark.parametrize(("path", "title"), SECTIONS.values(), ids=SECTIONS)
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [pytest.param(*SECTIONS[name], marks=SECOND if name in LONG else (), id=name) for name in SECTIONS],
+)
 def test_a_section_runs_and_prints_what_it_shows(path, title, openings):
     before = openings[path]
     names = dict(before)

@@ -149,6 +149,7 @@ def test_a_second_process_on_a_directory_is_told_who_holds_it(capsys, tmp_path):
     assert "another --workdir" in err
 
 
+@pytest.mark.exhaustive
 def test_list_is_the_registries(capsys):
     assert [row["name"] for row in json.loads(run(capsys, "list", "mixers", "--json")[1])] == list(MIXERS)
     everything = json.loads(run(capsys, "list", "--json")[1])

@@ -47,6 +47,7 @@ def numbers(folder, study):
     return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
 
 
+@pytest.mark.exhaustive
 def test_a_block_has_the_same_numbers_under_any_settings(tmp_path):
     study = to_json(load_study(write(tmp_path, {"config.py": GRU_ALONE})))
     plain = numbers(tmp_path / "plain", study)

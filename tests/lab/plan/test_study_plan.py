@@ -268,6 +268,7 @@ def test_real_answers_have_no_labels_to_smooth():
         study_facts(StudyPlan(smooth))
 
 
+@pytest.mark.exhaustive
 def test_newton_is_counted_by_its_measured_iterations():
     def facts(form):
         rnn = ModelConfig(d_model=8, num_layers=1, mixers=(RNN(form=form),), d_ff=0)

@@ -251,7 +251,7 @@ CASES = [(name, "blockwise") for name in KINDS]
 CASES += [(name, "dense") for name in DENSE] + [(name, "tiled") for name in TILED]
 
 
-@pytest.mark.parametrize("case_on_path", first(sorted(CASES), *sorted(CASES)[::5]), ids="-".join)
+@pytest.mark.parametrize("case_on_path", first(sorted(CASES), *sorted(CASES)[::9]), ids="-".join)
 def test_six_modes_of_differentiation(case_on_path):
     name, path = case_on_path
     got = modes_of(PATHS[path], name)

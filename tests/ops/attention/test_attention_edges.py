@@ -156,6 +156,7 @@ def test_offsets_may_have_the_shape_of_the_leading_dimensions():
     np.testing.assert_array_equal(attention(*arrays, q_offset=offsets.reshape(2, 3)), flat)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(180)
 def test_a_dense_mask_in_a_combination_counts_rows_in_every_form_of_multi_head():
     params = init_multi_head_attention(jax.random.key(0), d_model=8, num_heads=2)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiers import first
+from tiers import SECOND, first
 
 from attn_jax.ops.attention.cache import append_cache, init_cache, update_cache
 from attn_jax.ops.attention.decode import cached_attention, decode_attention
@@ -191,7 +191,9 @@ def test_padding_is_finite_and_reaches_no_gradient():
 
 
 @pytest.mark.parametrize(
-    ("options", "implementation"), [({}, "dense"), ({"window": 3, "chunk": 5}, "blockwise")], ids=["all", "ring"]
+    ("options", "implementation"),
+    [pytest.param({}, "dense", marks=SECOND), ({"window": 3, "chunk": 5}, "blockwise")],
+    ids=["all", "ring"],
 )
 def test_gradients_through_the_cache(options, implementation, x64):
     arrays, cotangent = draw(3, dtype=np.float64), draw(4, dtype=np.float64)[0][..., :1]

@@ -23,6 +23,7 @@ COMPARED = (  # (seed, what is not left to chance)
 SHAPED = range(470, 498)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(40)  # a call and its arrays each
 def test_random_calls_give_what_jax_nn_gives():
     found, compared, left_out = zip(*(differences(seed, **fixed) for seed, fixed in COMPARED), strict=True)

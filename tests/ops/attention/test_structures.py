@@ -297,7 +297,7 @@ def hashable(x):
 
 
 @pytest.mark.parametrize(("way", "implementation"), diagonal(WAYS, ["blockwise", "dense"]))
-@pytest.mark.parametrize("pairs", first(PAIRS, *list(PAIRS)[:2]))
+@pytest.mark.parametrize("pairs", first(PAIRS, *list(PAIRS)[:1]))
 def test_one_class_never_computes_another_s_answer(pairs, way, implementation):
     costly = way in ("gradient", "two programs", "cache")
     for name, pair in PAIRS[pairs].items():

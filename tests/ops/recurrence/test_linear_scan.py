@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from tiers import diagonal
 
 from attn_jax.lab.cost.program import sequential_depth
 from attn_jax.ops.recurrence import linear_scan as module
@@ -84,8 +85,7 @@ def test_equals_the_loop(form, kind, strict_ranks, x64):
     require_equal((h, last), (loop(a, b, 0 * initial), loop(a, b, 0 * initial)[:, -1]), 1e-13)
 
 
-@pytest.mark.parametrize("kind", ["real", "complex"])
-@pytest.mark.parametrize("form", SCAN_FORMS)
+@pytest.mark.parametrize(("form", "kind"), diagonal(SCAN_FORMS, ["real", "complex"]))
 def test_every_mode_of_differentiation(form, kind, x64):
     inputs = tuple(map(jnp.asarray, drawn(kind)))
     got, want = (jax.jit(partial(derivatives, scan))(*inputs) for scan in (partial(of_form, form), plain))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from tiers import SECOND
 
 from attn_jax.lab.cost.program import sequential_depth
 from attn_jax.ops.recurrence.newton_scan import newton_scan
@@ -80,7 +81,10 @@ def test_equals_the_loop(jacobian, x64):
     assert 1 < result.iterations <= T
 
 
-@pytest.mark.parametrize(("jacobian", "most"), [("dense", 32), ("elementwise", 32), ("diagonal", 32), ("diagonal", 1)])
+@pytest.mark.parametrize(
+    ("jacobian", "most"),
+    [pytest.param("dense", 32, marks=SECOND), ("elementwise", 32), ("diagonal", 32), ("diagonal", 1)],
+)
 def test_every_mode_of_differentiation(jacobian, most, x64):
     """Exact whatever the solver was: the approximate Jacobian, and states finished step by step, too."""
     inputs = jax.tree.map(jnp.asarray, drawn())

@@ -77,6 +77,7 @@ def test_floor_by_enumerating_every_question(length):
     assert floors(BinaryAddition(), length)["uniform"][:2] == (1 / 3, np.log(3))
 
 
+@pytest.mark.exhaustive
 def test_floor_of_the_published_lengths():
     found = [floors(BinaryAddition(), length)["position_and_length"].value for length in range(41, 501)]
     assert np.mean(found) == pytest.approx(0.5001, abs=6e-5)
