@@ -118,7 +118,8 @@ def check_eval_length(config: PositionConfig, name: str, got: int) -> None:
 def _eval_positions(eval_seed: int, eval_length: int, max_position: int) -> np.ndarray:
     """The random positions of evaluation, drawn while tracing: a program holds them as a constant."""
     with jax.ensure_compile_time_eval():
-        return np.asarray(randomised_positions(jax.random.key(eval_seed), eval_length, max_position))
+        draw = jax.jit(randomised_positions, static_argnums=(1, 2))  # eagerly it is seventeen programs
+        return np.asarray(draw(jax.random.key(eval_seed), eval_length, max_position))
 
 
 def turn_heads(config: PositionConfig, q: Array, k: Array, positions: Array) -> tuple[Array, Array]:
