@@ -21,6 +21,7 @@ from attn_jax.commands.compare import compare, rewrite_report, train
 from attn_jax.commands.diff import diff
 from attn_jax.commands.export import export
 from attn_jax.commands.listing import print_list, show_task
+from attn_jax.commands.plan import print_plan
 from attn_jax.config.file import load_study
 from attn_jax.config.help import print_fields
 from attn_jax.errors import InterruptedStudyError
@@ -40,7 +41,7 @@ def _exit_code(argv: list[str]) -> int:
             _run(parse(argv))
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough; a study is kept and goes on when it is asked for again
-        trains = argv[:1] in (["compare"], ["train"]) and not {"-h", "--help", "--config.help"} & {*argv}
+        trains = argv[:1] in (["compare"], ["train"]) and not {"-h", "--help", "--config.help", "--plan"} & {*argv}
         return InterruptedStudyError.exit_code if trains else 0
     except SystemExit as error:
         if users_place(error) is None:  # a help text's
@@ -80,6 +81,8 @@ def _run(options: Namespace) -> None:
     match options.command:
         case "compare" | "train" if options.help:
             print_fields(load_study(options.config, options.overrides))
+        case "compare" if options.plan:
+            print_plan(options.config, options.overrides, options.platform)
         case "compare":
             compare(options.config, options.overrides, options.workdir, options.platform, options.yes)
         case "train":

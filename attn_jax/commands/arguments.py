@@ -19,6 +19,8 @@ Compares transformers with recurrent networks honestly.
       trains a study, prints its table and writes its page
   attn-jax compare --config=quickstart --config.help
       shows what can be changed in it
+  attn-jax compare --config=quickstart --plan
+      says what it would take
 """
 _CODES = """\
 exit codes:
@@ -121,6 +123,13 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     _add_platform(parser)
 
 
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plan", action="store_true", help="say what it would take, from a few timed steps; train and write nothing"
+    )
+    _add_study(parser)
+
+
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="the model's name in the study")
     _add_study(parser)
@@ -178,7 +187,7 @@ def _add_platform(parser: argparse.ArgumentParser) -> None:
 
 
 _ARGUMENTS = {
-    "compare": _add_study,
+    "compare": _add_compare,
     "train": _add_train,
     "report": _add_report,
     "export": _add_export,

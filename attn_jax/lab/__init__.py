@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attn_jax.lab.comparison import compare as compare
+    from attn_jax.lab.estimate import plan_of as plan_of
     from attn_jax.lab.loading import load as load
 
 
@@ -13,6 +14,10 @@ def __getattr__(name: str) -> Any:
         from attn_jax.lab.comparison import compare
 
         return compare
+    if name == "plan_of":
+        from attn_jax.lab.estimate import plan_of
+
+        return plan_of
     if name == "load":
         from attn_jax.lab.loading import load
 

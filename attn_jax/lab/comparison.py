@@ -83,7 +83,7 @@ def trained(
     console: Console | None = None,
 ) -> Iterator[Path]:
     """The study's directory, held, with its models trained to the end, or this one alone."""
-    with planned(partial(_loaded, study, overrides)) as plan:
+    with planned(partial(loaded, study, overrides)) as plan:
         models = list(plan.study.models)
         if model not in (None, *models):
             raise ConfigError(f"--model: got {model!r}, {nearest_names(str(model), models)}")
@@ -91,7 +91,7 @@ def trained(
         models = models if model is None else [model]
         backend = select_platform(platform)
         check_contracts(plan, unfinished(directory, plan, models))
-        layout = _layout(plan, backend)
+        layout = layout_of(plan, backend)
         with opened(directory, plan, layout, models=models, confirmed=yes) as layout:
             console = console or Terminal()
             _train(plan, directory, layout, models, console)
@@ -101,7 +101,8 @@ def trained(
             yield directory
 
 
-def _loaded(study: Study | str | Path, overrides: Sequence[str]) -> Study:
+def loaded(study: Study | str | Path, overrides: Sequence[str]) -> Study:
+    """A study, or that of a config file, checked."""
     if isinstance(study, str | Path):
         study = load_study(study, overrides)
     elif not isinstance(study, Study):
@@ -121,7 +122,7 @@ def _train(plan: StudyPlan, directory: Path, layout: Layout, models: list[str], 
         console.print("already trained; nothing to do but the report", highlight=False)
         return
     record_environment(directory, environment() | {"numbers": recorded()})
-    executor = _executor(layout)
+    executor = executor_of(layout)
     try:
         with Watch(console, directory, _extent(plan, directory, layout, models)) as watch:
             run_jobs(jobs, executor, directory, watch)
@@ -136,7 +137,8 @@ def _extent(plan: StudyPlan, directory: Path, layout: Layout, models: list[str])
     return Extent(blocks, study.train.steps, [*plan.curve_lengths], study.evaluate.every, workers)
 
 
-def _layout(plan: StudyPlan, backend: str) -> Layout:
+def layout_of(plan: StudyPlan, backend: str) -> Layout:
+    """The blocks of a study that begins on this machine."""
     if backend == "cpu":
         return choose_layout(plan, platform=backend, workers=len(cpu_cores()), num_devices=1)
     import jax
@@ -144,6 +146,6 @@ def _layout(plan: StudyPlan, backend: str) -> Layout:
     return choose_layout(plan, platform=backend, workers=1, num_devices=jax.local_device_count())
 
 
-def _executor(layout: Layout) -> Executor:
+def executor_of(layout: Layout) -> Executor:
     """Pinned processes on a CPU; beside an accelerator one thread, because the devices belong to this process."""
     return PinnedProcesses(cpu_cores()) if layout.platform == "cpu" else ThreadPoolExecutor(1)

@@ -38,7 +38,7 @@ class Chunk:
 
 def start_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState:
     """The block's runs before their first step."""
-    return _compile(partial(init_runs, plan), seeds, learning_rates)(seeds, learning_rates)
+    return compiled(partial(init_runs, plan), seeds, learning_rates)(seeds, learning_rates)
 
 
 def compile_programs(plan: BlockPlan, state: RunState, num_devices: int) -> Programs:
@@ -46,7 +46,7 @@ def compile_programs(plan: BlockPlan, state: RunState, num_devices: int) -> Prog
     began = time.perf_counter()
     advance = over_devices(partial(advance_runs, plan), num_devices, num_shared=1)
     test = over_devices(partial(final_scores, plan), num_devices)
-    advance, test = _compile(advance, state, jnp.int32(0), donate=(0,)), _compile(test, state)
+    advance, test = compiled(advance, state, jnp.int32(0), donate=(0,)), compiled(test, state)
     return Programs(advance, test, time.perf_counter() - began)
 
 
@@ -64,8 +64,13 @@ def run_chunks(
     return state
 
 
-def _compile(program: Callable, *args: Any, donate: tuple[int, ...] = ()) -> Any:
-    lowered = jax.jit(program, donate_argnums=donate).lower(*args)
+def compiled(program: Callable, *args: Any, donate: tuple[int, ...] = ()) -> Any:
+    """A program compiled for arguments of these shapes."""
+    return from_lowered(jax.jit(program, donate_argnums=donate).lower(*args))
+
+
+def from_lowered(lowered: Any) -> Any:
+    """A program that was traced, compiled."""
     if jax.default_backend() != "cpu":
         return lowered.compile()
     # On a CPU, LLVM's higher levels take twice as long to compile and give programs that are no faster (measured).

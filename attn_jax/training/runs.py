@@ -23,9 +23,20 @@ def init_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState:
 
 def advance_runs(plan: BlockPlan, state: RunState, start: Array) -> tuple[RunState, Array, Evaluation]:
     """A chunk: `every` steps from `start`, then validation. The mean training loss is [R], tallies are [R, M]."""
+    state, loss = train_runs(plan, state, start)
+    return state, loss, validation_scores(plan, state)
+
+
+def train_runs(plan: BlockPlan, state: RunState, start: Array) -> tuple[RunState, Array]:
+    """`every` steps from `start`, and the mean training loss [R]."""
     step = jax.vmap(partial(train_step, plan), in_axes=(0, None))
     state, losses = lax.scan(step, state, start + jnp.arange(plan.every))
-    return state, jnp.mean(losses, 0), _evaluate_runs(plan, state, plan.validation_lengths, "validation")
+    return state, jnp.mean(losses, 0)
+
+
+def validation_scores(plan: BlockPlan, state: RunState) -> Evaluation:
+    """Tallies [R, M] on validation data."""
+    return _evaluate_runs(plan, state, plan.validation_lengths, "validation")
 
 
 def final_scores(plan: BlockPlan, state: RunState) -> Evaluation:

@@ -40,6 +40,7 @@ WRONG = {  # (script, words): the last line that is said
     ("bench_lab", "--only=sudoku"): "argument --only: invalid choice: 'sudoku'",
     ("bench_mixers", "--groups=sudoku"): "argument --groups: invalid choice: 'sudoku'",
     ("bench_mixers", "--repeats=-1"): "argument --repeats: got '-1', wanted a whole number",
+    ("bench_plan", "--seeds=0"): "argument --seeds: got '0', wanted a whole number",
     ("bench_scans", "--sizes=16by64"): "argument --sizes: got '16by64', wanted BxP, such as 16x64",
     ("bench_scans", "--lengths=0"): "argument --lengths: got '0', wanted a whole number",
     ("bench_tasks", "--tasks=sudoku"): "no task sudoku; there are ",
