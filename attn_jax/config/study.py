@@ -105,8 +105,9 @@ class Study:
         encoder-decoders.
       train: how.
       evaluate: how it is scored.
-      match: "parameters" sizes every model to the reference within 2 %: the reference alone has a `d_model`, the
-        others' follow from it. None leaves them as they are: each has its own.
+      match: "parameters" (without the tables that the task sizes), "state" (bytes of one sequence's at the longest
+        training length) or "flops" (of a training step) sizes every model to the reference within 2 %: the reference
+        alone has a `d_model`, the others' follow from it. None leaves them as they are: each has its own.
       reference: the model the others are matched to and compared with; None = the first.
       strings: whether the task is to read a question and to write its answer, scored by exact match of greedy decoding;
         a sequence model then reads both as one string.
@@ -117,7 +118,7 @@ class Study:
     models: dict[str, AnyModelConfig]
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    match: Literal["parameters"] | None = "parameters"
+    match: Literal["parameters", "state", "flops"] | None = "parameters"
     reference: str | None = None
     strings: bool = False
 

@@ -104,7 +104,7 @@ class AnyModelConfig(ABC):
     `width`. It may give d_model a default of its own instead; a study that matches it by `resized` then replaces that.
 
     Args:
-      d_model: the width D. None in a study that matches this model to its reference by parameters.
+      d_model: the width D. None in a study that matches this model to its reference.
       num_layers: L; of an encoder-decoder, in the encoder and in the decoder.
     """
 

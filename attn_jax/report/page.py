@@ -17,6 +17,11 @@ from attn_jax.lab.outcome.words import decimal, listing, outcome_in_words, ranke
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
 
+_MATCHED = {
+    "parameters": "parameters",
+    "state": "bytes of state at the longest training length",
+    "flops": "FLOPs of a training step",
+}
 _MEASURES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
 
 
@@ -114,7 +119,7 @@ def _terms(results: Results, summary: Mapping[str, Any]) -> str:
         terms += f" Of the rates {added} added where a best one lay on the edge of the grid: it depended on the data."
     match = results.config.get("match")  # absent where nothing is matched
     if match is not None and len(summary["models"]) > 1:
-        terms += f" Sizes are matched by {match} to {results.reference}; every model sees the same data."
+        terms += f" Sizes are matched by {_MATCHED[match]} to {results.reference}; every model sees the same data."
     return terms
 
 

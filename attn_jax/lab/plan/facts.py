@@ -1,7 +1,6 @@
 """What is true of a study before it runs: sizes, FLOPs, depth, floors. All of it stands in study.json."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,14 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.config.codec import fingerprint, to_dict
-from attn_jax.lab.cost.program import count_flops, depth_growth
-from attn_jax.lab.cost.sizes import count_parameters, floating_bytes
+from attn_jax.lab.cost.program import depth_growth
+from attn_jax.lab.cost.sizes import count_parameters
 from attn_jax.lab.plan.newton_trips import newton_trips
+from attn_jax.lab.plan.quantities import state_bytes, train_flops
 from attn_jax.lab.plan.sources import hashed_sources
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.schema import STUDY_SCHEMA
 from attn_jax.models import AnyModelConfig
-from attn_jax.training.step import batch_loss, train_batch
 
 
 def study_facts(plan: StudyPlan) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def _floors(plan: StudyPlan, length: int) -> dict[str, dict[str, float | None]]:
 
 
 def _model_facts(plan: StudyPlan, name: str) -> dict[str, Any]:
-    config, note = plan.models[name]
+    config, note = plan.model(name)
     parameters = count_parameters(plan.make(config))
     return {
         "config": to_dict(config),
@@ -62,30 +61,10 @@ def _model_facts(plan: StudyPlan, name: str) -> dict[str, Any]:
         "parameters": parameters.total,
         "parameters_matched": parameters.matched,
         "match_note": note,
-        "state_bytes": _state_bytes(plan, config),
-        "train_flops_per_step": _counted(_train_flops, plan, name),
+        "state_bytes": state_bytes(plan, config),
+        "train_flops_per_step": _counted(train_flops, plan, config),
         "depth": _counted(_depth, plan, config.countable) or "unknown",
     }
-
-
-def _state_bytes(plan: StudyPlan, config: AnyModelConfig) -> int:
-    """Bytes of floating state of one sequence of the longest training length, float32; over strings, after a source."""
-    longest = max(plan.train_lengths)
-    model = plan.make(config)
-    if plan.study.strings:
-        source_tokens, target_tokens = plan.string_places(longest)
-        source = jnp.zeros((1, source_tokens), jnp.int32)
-
-        def start(key):
-            return model.encode(model.init(key), source, source >= 0, target_tokens)
-    elif model.init_state is None:
-        return 0
-    else:
-
-        def start(key):
-            return model.init_state(model.init(key), 1, plan.spec.num_tokens(longest))
-
-    return floating_bytes(jax.eval_shape(start, jax.random.key(0)))
 
 
 def _counted(count: Callable[..., Any], *args: Any) -> Any:
@@ -94,18 +73,6 @@ def _counted(count: Callable[..., Any], *args: Any) -> Any:
         return count(*args)
     except (ValueError, NotImplementedError):
         return None
-
-
-def _train_flops(plan: StudyPlan, name: str) -> float:
-    """FLOPs of one run's loss and gradient on one batch, what is computed twice included, from the jaxpr."""
-    config = plan.models[name][0].countable
-    block_plan = replace(plan.block_plan(name), objective=plan.objective(config))
-    params = jax.eval_shape(block_plan.objective.init, jax.random.key(0))
-    batch = jax.eval_shape(partial(train_batch, block_plan), 0, 0)
-    gradient = jax.value_and_grad(partial(batch_loss, block_plan))
-    longest = max(plan.train_lengths)
-    tokens = sum(plan.string_places(longest)) if plan.study.strings else plan.spec.num_tokens(longest)
-    return count_flops(gradient, params, batch, None, trips=newton_trips(plan, config, tokens))
 
 
 def _depth(plan: StudyPlan, config: AnyModelConfig) -> str:

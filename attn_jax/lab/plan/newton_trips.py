@@ -1,14 +1,18 @@
 """How often Newton's method iterates in a model: its `while` loops have no number of trips that a jaxpr would tell."""
 
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 
-from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.models import AnyModelConfig
 from attn_jax.models.base import Model
 
+if TYPE_CHECKING:
+    from attn_jax.lab.plan.study_plan import StudyPlan
 
-def newton_trips(plan: StudyPlan, config: AnyModelConfig, tokens: int) -> int | None:
+
+def newton_trips(plan: "StudyPlan", config: AnyModelConfig, tokens: int) -> int | None:
     """The most iterations that any layer takes for one random sequence of so many tokens, at initialisation.
 
     Measured, by running the model once: with other weights it may be more. None where no mixer says that it iterates.

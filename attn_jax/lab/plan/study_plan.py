@@ -1,5 +1,7 @@
 """From a study to what is run: matched models, training and evaluation lengths, and how runs fall into blocks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -10,9 +12,9 @@ import jax.numpy as jnp
 from attn_jax.blame import raised, users_code
 from attn_jax.config.study import HELD, Study
 from attn_jax.errors import ConfigError, UserError
-from attn_jax.lab.cost.sizes import count_parameters
 from attn_jax.lab.plan.limits import refuse_too_large
-from attn_jax.lab.plan.matching import match_parameters
+from attn_jax.lab.plan.matching import match_to
+from attn_jax.lab.plan.quantities import quantity
 from attn_jax.lab.plan.sources import own_classes
 from attn_jax.lab.plan.task_contract import check_floors, check_lengths, check_sample, check_strings, made, num_places
 from attn_jax.lab.plan.yardstick import Yardstick, yardstick
@@ -23,6 +25,7 @@ from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.evaluate import spread_lengths
 from attn_jax.training.objective import Objective, answers, strings
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
+from attn_jax.training.step import train_batch
 
 _FEWEST_BATCHES = 4  # a validation score of a range of lengths
 _WIDEST = 12  # runs a block on a CPU; wider blocks fall out of the cache
@@ -119,11 +122,21 @@ class StudyPlan:
 
     def string_places(self, length: int) -> tuple[int, int]:
         """(S, T): the places of a source and of a target of this length, EOS included."""
-        assert self.task.strings is not None  # the yardstick asked
-        batch = jax.eval_shape(
-            partial(self.task.strings, batch_size=1, length=length, max_length=length), jax.random.key(0)
-        )
-        return batch.source.shape[1], batch.target.shape[1]
+        if length not in self._places:
+            assert self.task.strings is not None  # the yardstick asked
+            strings = partial(self.task.strings, batch_size=1, length=length, max_length=length)
+            batch = jax.eval_shape(strings, jax.random.key(0))
+            self._places[length] = batch.source.shape[1], batch.target.shape[1]
+        return self._places[length]
+
+    @cached_property
+    def _places(self) -> dict[int, tuple[int, int]]:
+        return {}
+
+    @cached_property
+    def batch_shapes(self) -> Any:
+        """One step's batch, shapes alone."""
+        return jax.eval_shape(partial(train_batch, self.block_plan(self.study.reference_name)), 0, 0)
 
     def make(self, config: AnyModelConfig) -> Any:
         """A model's functions, with room for the longest sequences: an `EncoderDecoder` where it is over strings."""
@@ -136,29 +149,53 @@ class StudyPlan:
         make = strings if self.study.strings else answers
         return make(self.make(config), self.task, label_smoothing=self.study.train.label_smoothing)
 
-    @cached_property
+    @property
     def models(self) -> dict[str, tuple[AnyModelConfig, str | None]]:
         """The models as they run, matched if the study says so, each with a note where 2 % could not be reached."""
-        study, io, at = self.study, self.spec.io, self.study.reference_name
-        models: dict[str, tuple[AnyModelConfig, str | None]] = {}
+        return {name: self.model(name) for name in self.study.models}
+
+    def model(self, name: str) -> tuple[AnyModelConfig, str | None]:
+        """One of the models, and its note; a worker has no need of the others."""
+        if name not in self._sized:
+            study = self.study
+            matched = study.models[name], None
+            if study.match is not None and name != study.reference_name:
+                target = self._target  # what is wrong with the reference is said of it
+                with self._blaming(name):
+                    matched = match_to(target, study.models[name], quantity(self, study.match))
+            with self._blaming(name):
+                jax.eval_shape(partial(self._longest_forward, matched[0]))  # what is wrong comes out here
+            self._sized[name] = matched
+        return self._sized[name]
+
+    @cached_property
+    def _sized(self) -> dict[str, tuple[AnyModelConfig, str | None]]:
+        return {}
+
+    @cached_property
+    def _target(self) -> float:
+        """What the others are matched to."""
+        study = self.study
+        assert study.match is not None
+        with self._blaming(study.reference_name):
+            return quantity(self, study.match).of(study.models[study.reference_name])
+
+    @contextmanager
+    def _blaming(self, name: str) -> Iterator[None]:
+        """Says of a model what went wrong with it."""
         try:
             with users_code():
-                target = count_parameters(study.models[at].make(io, 1)).matched
-                for at, model in study.models.items():
-                    keep = study.match is None or at == study.reference_name
-                    models[at] = (model, None) if keep else match_parameters(model, target, io)
-                    jax.eval_shape(partial(self._longest_forward, models[at][0]))  # what is wrong comes out here
+                yield
         except UserError:
             raise
         except Exception as error:
-            if any(own_classes(study.models[at])):  # it gave what the package could not go on with
+            if any(own_classes(self.study.models[name])):  # it gave what the package could not go on with
                 raise UserError(
-                    f"models.{at} breaks its contract: {raised(error)}; attn-jax check says more"
+                    f"models.{name} breaks its contract: {raised(error)}; attn-jax check says more"
                 ) from error
             if isinstance(error, ValueError):
-                raise ConfigError(f"models.{at}: {error}") from error
+                raise ConfigError(f"models.{name}: {error}") from error
             raise
-        return models
 
     def _longest_forward(self, config: AnyModelConfig) -> Any:
         """A model's outputs on the longest sequence that it will meet, to be traced only."""
@@ -180,9 +217,13 @@ class StudyPlan:
 
     def block_plan(self, name: str) -> BlockPlan:
         """What the blocks of one model are made of."""
+        return self.block_plan_of(self.model(name)[0])
+
+    def block_plan_of(self, config: AnyModelConfig) -> BlockPlan:
+        """What the blocks of a model of this size would be made of."""
         train, evaluate = self.study.train, self.study.evaluate
         schedule = learning_rate_schedule(train.schedule, warmup_steps=train.warmup_steps, steps=train.steps)
-        objective = self.objective(self.models[name][0])
+        objective = self.objective(config)
         # batches no larger than in training, and enough of them for several of the lengths trained on
         batches = max(-(-evaluate.num_examples // train.batch_size), min(len(self.train_lengths), _FEWEST_BATCHES))
         validation = spread_lengths(self.train_lengths, batches)

@@ -40,7 +40,7 @@ def trained_model(directory: Path, name: str, run: Run, defined_by: Study | str 
     with planned(partial(_study, directory, facts, defined_by)) as plan:
         before = facts["sources"][name]
         refuse_changed(name, before, hashed_sources(plan.study, name, known=before))
-        config = plan.models[name][0]
+        config = plan.model(name)[0]
         changes = list(differences(facts["models"][name]["config"], to_dict(config)))
         if changes:
             raise ConfigError(f"{directory}: models.{name} was trained at another size ({changes[0]})")

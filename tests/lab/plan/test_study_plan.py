@@ -11,9 +11,9 @@ from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.errors import ConfigError
 from attn_jax.lab.cost.sizes import count_parameters
 from attn_jax.lab.plan import facts as lab_facts
-from attn_jax.lab.plan import matching
+from attn_jax.lab.plan import quantities
 from attn_jax.lab.plan.facts import study_facts
-from attn_jax.lab.plan.matching import match_parameters
+from attn_jax.lab.plan.matching import Quantity, match_to
 from attn_jax.lab.plan.newton_trips import newton_trips
 from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.plan.yardstick import yardstick
@@ -29,6 +29,9 @@ REFERENCE = ModelConfig(32, 2, (Attention(num_heads=2),), positions="learned")
 
 def matched_size(config):
     return count_parameters(config.make(IO_TOKENS, 48)).matched
+
+
+PARAMETERS = Quantity("matched parameters", matched_size)
 
 
 def test_counts_by_hand():
@@ -54,7 +57,7 @@ def test_counts_by_hand():
 )
 def test_every_form_reaches_two_percent(config):
     target = matched_size(REFERENCE)
-    matched, note = match_parameters(config, target, IO_TOKENS)
+    matched, note = match_to(target, config, PARAMETERS)
     assert note is None
     assert abs(matched_size(matched) / target - 1) <= 0.02
     assert matched.d_model % matched.mixers[0].divisor == 0
@@ -62,20 +65,20 @@ def test_every_form_reaches_two_percent(config):
 
 
 def test_the_nearest_width_is_taken_before_anything_else():
-    matched, _ = match_parameters(ModelConfig(None, 2, (Attention(num_heads=2),)), matched_size(REFERENCE), IO_TOKENS)
+    matched, _ = match_to(matched_size(REFERENCE), ModelConfig(None, 2, (Attention(num_heads=2),)), PARAMETERS)
     assert (matched.d_model, matched.d_ff) == (32, None)
 
 
 def test_what_cannot_be_reached_is_said():
     config = ModelConfig(mixers=(Attention(num_heads=32),), d_ff=0)
-    _, note = match_parameters(config, 1000, IO_TOKENS)
+    _, note = match_to(1000, config, PARAMETERS)
     assert note is not None
     assert "off, the nearest it can be made" in note
 
 
 def test_a_reference_without_parameters_is_none():
-    with pytest.raises(ConfigError, match=r"^match: the reference has no parameters .* or match=None"):
-        match_parameters(REFERENCE, 0, IO_TOKENS)
+    with pytest.raises(ConfigError, match=r"^match: the reference has no matched parameters, .* or match=None"):
+        match_to(0, REFERENCE, PARAMETERS)
 
 
 def study(**changes):
@@ -83,9 +86,10 @@ def study(**changes):
     return replace(Study("s", AssociativeRecall(), models, TrainConfig(), EvaluateConfig()), **changes)
 
 
-def test_two_percent_is_two_percent(monkeypatch):
-    monkeypatch.setattr(matching, "_matched", lambda config, io: 51)
-    assert match_parameters(ModelConfig(), 50, IO_TOKENS)[1] is None
+def test_two_percent_is_two_percent():
+    assert (
+        match_to(50, ModelConfig(), Quantity("things", lambda config: 50 + config.d_model / config.divisor))[1] is None
+    )
 
 
 def test_only_the_others_are_resized():
@@ -290,7 +294,8 @@ def test_iterations_are_those_of_the_weights():
 
 def test_iterations_are_counted_at_the_places_of_the_longest_sequence(monkeypatch):
     asked = []
-    monkeypatch.setattr(lab_facts, "newton_trips", lambda plan, config, tokens: asked.append(tokens) or 3)
+    for module in (lab_facts, quantities):
+        monkeypatch.setattr(module, "newton_trips", lambda plan, config, tokens: asked.append(tokens) or 3)
     rnn = classic(RNN(form="newton"), d_model=8, num_layers=1)
     facts = study_facts(
         StudyPlan(study(task=AssociativeRecall(), models={"rnn": rnn}, train=TrainConfig(lengths=(2, 5))))
