@@ -31,7 +31,7 @@ def loss_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
 
 
 def solved_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
-    """The share of seeds that have solved the task by each step (1 - Kaplan-Meier), with exact intervals at the end."""
+    """The share of seeds that solved the task by each step (1 - Kaplan-Meier): Greenwood's band, exact at the end."""
     names = ranked(summary["models"])
     ends = [f"{name} {' '.join(words.share(summary['models'][name]['solved_fraction']))}" for name in names]
     label = f"Share of seeds that solved the task, over steps; at step {results.budget}: {', '.join(ends)}."
@@ -125,6 +125,8 @@ def _plot_solved(axes: Any, results: Results, summary: Mapping[str, Any], names:
         hair = axes.transData + ScaledTranslation(0, points / 72, axes.figure.dpi_scale_trans)
         curve = summary["models"][name]["solved_curve"]
         line = {"color": look["color"], "linestyle": look["linestyle"], "transform": hair}
+        band = {"color": look["color"], "alpha": _band_alpha(len(names)), "linewidth": 0}
+        axes.fill_between(curve["steps"], curve["low"], curve["high"], step="post", **band)
         axes.step(curve["steps"], curve["solved"], where="post", **line)
         place = results.budget + margin * (index + 0.8)
         axes.plot((place, place), (fraction["low"], fraction["high"]), color=look["color"], linewidth=1.4)

@@ -89,6 +89,7 @@ def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]
         "notes": {name: "; ".join(flags) for name in names if (flags := summary["models"][name]["flags"])},
         "comparisons": [_comparison(row) for row in summary["comparisons"]],
         "look": results.look,
+        "log_rank": [_log_rank(row) for row in summary["log_rank"]],
         "floor_lengths": (lengths := sorted(results.floors)),
         "floor_rows": _floor_rows(results, lengths),
         "num_seeds": seeds,
@@ -204,6 +205,12 @@ def _comparison(row: Mapping[str, Any]) -> dict[str, str]:
         "p": words.probability(row["p"]),
         "outcome": outcome_in_words(row),
     }
+
+
+def _log_rank(row: Mapping[str, Any]) -> str:
+    """A test of two curves in words."""
+    z, p = decimal(row["z"]).replace("-", "−"), words.probability(row["p"])
+    return f"{row['a']} against {row['b']}: z = {z}, p {p if p.startswith('<') else f'= {p}'}"
 
 
 def _pretty(tree: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from attn_jax.lab.outcome.decide import Decided, all_against_reference, decide
 from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
 from attn_jax.lab.outcome.measures import final_limits
+from attn_jax.lab.outcome.paired import holm
 from attn_jax.lab.outcome.results import ModelResult, Results
 from attn_jax.lab.outcome.selection import chosen_runs
 from attn_jax.lab.outcome.statistics import (
@@ -23,6 +24,7 @@ from attn_jax.lab.outcome.summary_types import (
     Comparison,
     Estimate,
     FloorScore,
+    LogRankSummary,
     MeasureSummary,
     ModelSummary,
     RateSummary,
@@ -30,9 +32,10 @@ from attn_jax.lab.outcome.summary_types import (
     Summary,
     Timing,
 )
+from attn_jax.lab.outcome.survival import greenwood, log_rank
 from attn_jax.lab.outcome.verdict import flags, verdict
 
-SUMMARY_SCHEMA = 3
+SUMMARY_SCHEMA = 4
 
 
 def summarize(results: Results) -> Summary:
@@ -68,6 +71,7 @@ def summarize(results: Results) -> Summary:
         "looks": [*results.looks] or [len(next(iter(runs.values())).final)],
         "widened_rates": [*results.widened],
         "comparisons": [_comparison(one) for one in decided],
+        "log_rank": _log_ranks(results, runs),
         "models": models,
         "timing": {name: _timing(results, model, models[name]) for name, model in results.models.items()},
     }
@@ -145,12 +149,19 @@ def _solving_summary(results: Results, runs: Judged) -> Solved:
     if results.threshold is None:
         return {"solved_fraction": None, "restricted_mean_steps": None, "median_steps": None, "solved_curve": None}
     solved, steps = runs.chosen(runs.solving.solved), runs.chosen(runs.solving.steps_to_solve)
-    curve = kaplan_meier(np.minimum(steps, results.budget), solved, results.budget)
+    seen = np.minimum(steps, results.budget)
+    curve = kaplan_meier(seen, solved, results.budget)
+    low, high = greenwood(seen, solved, curve.times)
     return {
         "solved_fraction": {**_interval(clopper_pearson(int(solved.sum()), len(solved))), "n": len(solved)},
         "restricted_mean_steps": _interval(restricted_mean(steps, results.budget)),
         "median_steps": median_time(curve),
-        "solved_curve": {"steps": curve.times.tolist(), "solved": curve.solved.tolist()},
+        "solved_curve": {
+            "steps": curve.times.tolist(),
+            "solved": curve.solved.tolist(),
+            "low": low.tolist(),
+            "high": high.tolist(),
+        },
     }
 
 
@@ -219,6 +230,22 @@ def _comparison(decided: Decided) -> Comparison:
         "seeds_to_decide": decided.seeds_to_decide,
         "seeds_to_decide_at_bound": decided.seeds_to_decide_at_bound,
     }
+
+
+def _log_ranks(results: Results, runs: Mapping[str, Judged]) -> list[LogRankSummary]:
+    """Every other model's curve of time to solve against the reference's; they decide nothing, and lose the pairing."""
+    if results.threshold is None:
+        return []
+    reached = {
+        name: (np.minimum(one.chosen(one.solving.steps_to_solve), results.budget), one.chosen(one.solving.solved))
+        for name, one in runs.items()
+    }
+    others = [name for name in runs if name != results.reference]
+    tests = [log_rank(*reached[name], *reached[results.reference]) for name in others]
+    return [
+        {"a": name, "b": results.reference, "z": test.z, "p": p, "method": test.method}
+        for name, test, p in zip(others, tests, holm([test.p for test in tests]), strict=True)
+    ]
 
 
 def _floors(results: Results) -> dict[str, FloorScore]:

@@ -19,10 +19,12 @@ class SolvedFraction(Estimate):
 
 
 class SolvedCurve(TypedDict):
-    """The share solved by each step, a right-continuous step function."""
+    """The share solved by each step, a right-continuous step function, and its 95 % band."""
 
     steps: list[float]
     solved: list[float]
+    low: list[float]
+    high: list[float]
 
 
 class FloorScore(TypedDict):
@@ -114,6 +116,16 @@ class Comparison(TypedDict):
     seeds_to_decide_at_bound: int | None
 
 
+class LogRankSummary(TypedDict):
+    """The unpaired test of two curves of time to solve; z is above 0 where a solves sooner."""
+
+    a: str
+    b: str
+    z: float
+    p: float
+    method: str
+
+
 class Timing(TypedDict):
     """What the clock said."""
 
@@ -134,5 +146,6 @@ class Summary(TypedDict):
     looks: list[int]
     widened_rates: list[float]
     comparisons: list[Comparison]
+    log_rank: list[LogRankSummary]
     models: dict[str, ModelSummary]
     timing: dict[str, Timing]

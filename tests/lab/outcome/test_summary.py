@@ -96,8 +96,8 @@ def agreed(value, low, high, n=8) -> dict:
 def test_the_keys_are_those_of_the_specification():
     summary = summarize(study(all_solved(), none_solved()))
     keys = {"schema", "study", "reference", "verdict", "floors", "looks", "widened_rates"}
-    assert summary.keys() == keys | {"comparisons", "models", "timing"}
-    assert (summary["schema"], summary["study"], summary["reference"]) == (3, "quickstart", "transformer")
+    assert summary.keys() == keys | {"comparisons", "log_rank", "models", "timing"}
+    assert (summary["schema"], summary["study"], summary["reference"]) == (4, "quickstart", "transformer")
     assert list(summary["models"]) == ["transformer", "lstm"]
     m = summary["models"]["transformer"]
     wanted = "parameters parameters_matched state_bytes train_flops_per_step runs chosen_learning_rates solved_fraction"
@@ -127,7 +127,13 @@ def test_all_against_none():
     assert transformer["measures"]["loss"]["final"] == agreed(1, 0, 1) | {"high": None}  # no loss is too large
     assert lstm["solved_fraction"]["high"] == pytest.approx(0.369, abs=5e-4)
     assert lstm["restricted_mean_steps"] == agreed(800, 0, 800)
-    assert lstm["solved_curve"] == {"steps": [0, 800], "solved": [0, 0]}
+    curve = lstm["solved_curve"]
+    assert (curve["steps"], curve["solved"], curve["low"]) == ([0, 800], [0, 0], [0, 0])
+    assert curve["high"] == [lstm["solved_fraction"]["high"]] * 2
+    (test,) = summary["log_rank"]
+    assert (test["a"], test["b"], test["method"]) == ("lstm", "transformer", "exact permutation")
+    assert test["z"] < -3
+    assert test["p"] == pytest.approx(2 / 12_870)
     by_measure = {row["measure"]: row for row in summary["comparisons"]}
     assert by_measure["solved"]["difference"] == -1
     assert by_measure["steps"]["difference"] == 800 - transformer["restricted_mean_steps"]["value"]
