@@ -37,6 +37,8 @@ class TrainConfig:
       first_seed: the seeds are this one and those that follow it.
       widen: how many rates the grid may gain by itself: while the rate that is best over all seeds lies on its edge for
         some model, one beyond is added for all. The grid then depends on the data, and the report says so.
+      num_examples: N, a finite training set: each seed has N sequences of its own (of each length, where lengths vary),
+        all seen once in an order that the seed decides, then again in another one. None: every sequence is fresh.
     """
 
     steps: int = 800
@@ -52,6 +54,7 @@ class TrainConfig:
     matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
     first_seed: int = 0
     widen: int = 0
+    num_examples: int | None = None
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "seeds"):
@@ -59,6 +62,13 @@ class TrainConfig:
         _at_least("train.first_seed", self.first_seed, 0)
         _at_least("train.first_seed + train.seeds", self.first_seed + self.seeds, 1)
         _at_least("train.widen", self.widen, 0)
+        if self.num_examples is not None:
+            _at_least("train.num_examples", self.num_examples, 1)
+            if self.steps * self.batch_size > _LARGEST:
+                raise ConfigError(
+                    f"train.num_examples: got {self.num_examples} beside {self.steps} steps of {self.batch_size} "
+                    f"sequences, wanted at most {_LARGEST} of them in all: they are counted in int32; or None"
+                )
         _at_least("train.warmup_steps", self.warmup_steps, 0)
         _at_least("train.weight_decay", self.weight_decay, 0)
         if not 0 <= self.label_smoothing < 1:

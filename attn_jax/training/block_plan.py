@@ -20,6 +20,7 @@ class BlockPlan:
       eval_batch_size: sequences an evaluation batch.
       validation_lengths: one a batch, at every evaluation.
       test_lengths: one a batch, at the end.
+      num_examples: so many different sequences are trained on, of each length; None: each is fresh.
     """
 
     objective: Objective
@@ -30,3 +31,4 @@ class BlockPlan:
     eval_batch_size: int
     validation_lengths: tuple[int, ...]
     test_lengths: tuple[int, ...]
+    num_examples: int | None = None

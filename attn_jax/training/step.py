@@ -1,6 +1,7 @@
 """One training step of one run, pure: draw a batch, descend, and freeze the run if it diverged."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from attn_jax.training.block_plan import BlockPlan
+from attn_jax.training.examples import example_indices
 from attn_jax.training.state import RunState
 from attn_jax.training.streams import stream_key
 from attn_jax.types import Array, Key, Params
@@ -26,7 +28,17 @@ def train_batch(plan: BlockPlan, seed: Array, step: Array) -> Any:
     lengths = plan.train_lengths
     # the draw is left out where there is nothing to choose: it would only cost compile time
     length = lengths[0] if len(lengths) == 1 else jax.random.choice(key_length, jnp.array(lengths))
-    return plan.objective.sample(key_data, plan.train_batch_size, length, max(lengths), split="train")
+    if plan.num_examples is None:
+        return plan.objective.sample(key_data, plan.train_batch_size, length, max(lengths), split="train")
+    indices = example_indices(seed, step, plan.train_batch_size, plan.num_examples)
+    return jax.vmap(partial(_example, plan, seed, length))(indices)
+
+
+def _example(plan: BlockPlan, seed: Array, length: int | Array, index: Array) -> Any:
+    """One of a seed's finite set of sequences of a length: a batch of one, drawn with a key of its own."""
+    _, key = jax.random.split(stream_key("train", seed, index))
+    batch = plan.objective.sample(key, 1, length, max(plan.train_lengths), split="train")
+    return jax.tree.map(lambda leaf: leaf[0], batch)
 
 
 def train_step(plan: BlockPlan, state: RunState, step: Array) -> tuple[RunState, Array]:

@@ -154,7 +154,7 @@ def test_every_metric_has_its_function():
 def test_streams_share_no_key():
     keys = [
         tuple(np.asarray(jax.random.key_data(stream_key(stream, seed, step))).tolist())
-        for stream in ("init", "train", "dropout", "validation", "test")
+        for stream in ("init", "train", "dropout", "validation", "test", "order")
         for seed in range(3)
         for step in range(3)
     ]

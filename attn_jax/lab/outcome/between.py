@@ -19,7 +19,7 @@ _RESAMPLES = 9999
 _RNG_SEED = 0  # one fixed stream: a result is a function of its data
 
 # of TrainConfig, beside task and lengths: what decides the batches that a seed sees
-_DATA = ("batch_size", "first_seed", "seeds")
+_DATA = ("batch_size", "first_seed", "seeds", "num_examples")
 
 
 class Change(NamedTuple):

@@ -239,6 +239,7 @@ class StudyPlan:
             eval_batch_size=-(-evaluate.num_examples // batches),
             validation_lengths=validation,
             test_lengths=validation + curve,
+            num_examples=train.num_examples,
         )
 
 
