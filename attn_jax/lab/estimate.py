@@ -4,7 +4,7 @@ import heapq
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from attn_jax.lab.comparison import executor_of, layout_of, loaded
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import planned
+from attn_jax.lab.record.runs import Run, in_blocks
 from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
 from attn_jax.lab.run.session import Layout
@@ -111,14 +112,16 @@ def plan_of(study: Study | str | Path, *, overrides: Sequence[str] = (), platfor
         check_contracts(plan, list(plan.study.models))
         facts = study_facts(plan)
         planning = time.perf_counter() - began
-        rehearsed, started = _rehearsed(plan.study, layout)
-        return _estimate(facts, layout, rehearsed, started, planning)
+        blocks = in_blocks(plan.runs, layout.width)
+        rehearsed, started = _rehearsed(plan.study, layout, blocks[0])
+        return _estimate(facts, layout, len(blocks), rehearsed, started, planning)
 
 
-def _rehearsed(study: Study, layout: Layout) -> tuple[dict[str, Rehearsed], float]:
+def _rehearsed(study: Study, layout: Layout, runs: Sequence[Run]) -> tuple[dict[str, Rehearsed], float]:
     """The first block of each model tried out, and how long a worker takes to start."""
     text = to_json(study)
-    jobs = [Job(text, json.dumps({}), "", name, 0, layout.width, layout.num_devices) for name in study.models]
+    first = Job(text, json.dumps({}), "", "", 0, tuple(runs), layout.width, layout.num_devices)
+    jobs = [replace(first, model=name) for name in study.models]
     executor = executor_of(layout)
     try:
         asked = time.time()
@@ -130,31 +133,38 @@ def _rehearsed(study: Study, layout: Layout) -> tuple[dict[str, Rehearsed], floa
 
 
 def _estimate(
-    facts: Mapping[str, Any], layout: Layout, rehearsed: Mapping[str, Rehearsed], started: float, planning: float
+    facts: Mapping[str, Any],
+    layout: Layout,
+    blocks: int,
+    rehearsed: Mapping[str, Rehearsed],
+    started: float,
+    planning: float,
 ) -> StudyEstimate:
     train, every = facts["config"]["train"], facts["config"]["evaluate"]["every"]
     chunks, runs, models = train["steps"] // every, train["seeds"] * len(train["learning_rates"]), len(rehearsed)
-    kept = min(chunks, _KEPT)
+    kept, tried = min(chunks, _KEPT), rehearsed.values()
     waited = planning + started * (_COMMAND_STARTS + _PAGE_STARTS) + runs * models * _RUN_SECONDS
     return StudyEstimate(
         study=facts["config"]["name"],
         runs=runs * models,
-        blocks=layout.blocks * models,
+        blocks=blocks * models,
         width=layout.width,
         workers=layout.workers,
         models={name: _model(facts["models"][name], one, layout.width) for name, one in rehearsed.items()},
-        memory=max(one.memory for one in rehearsed.values()),
-        files=_STUDY_FILES + models * (_PROGRAMS + layout.blocks * (_BLOCK_FILES + kept)),
-        disk=round(sum(_disk(facts["task"], one, layout, chunks) for one in rehearsed.values()) + _PAGE_BYTES),
-        seconds=waited + _trained(rehearsed, layout, started, chunks, every),
+        memory=max(one.memory for one in tried),
+        files=_STUDY_FILES + models * (_PROGRAMS + blocks * (_BLOCK_FILES + kept)),
+        disk=round(
+            sum(_disk(facts["task"], one, layout.width, blocks, chunks) for one in rehearsed.values()) + _PAGE_BYTES
+        ),
+        seconds=waited + _trained(rehearsed, layout.workers, blocks, started, chunks, every),
     )
 
 
-def _disk(task: Mapping[str, Any], one: Rehearsed, layout: Layout, chunks: int) -> float:
+def _disk(task: Mapping[str, Any], one: Rehearsed, width: int, blocks: int, chunks: int) -> float:
     """Bytes of a model's blocks: rows, checkpoints, and its programs."""
     batches = len(task["validation_lengths"]) * (chunks + 1 + len(task["lengths"]))
-    printed = layout.width * batches * one.measures * _PRINTED
-    return layout.blocks * (printed + min(chunks, _KEPT) * one.state) + _PROGRAM_BYTES
+    printed = width * batches * one.measures * _PRINTED
+    return blocks * (printed + min(chunks, _KEPT) * one.state) + _PROGRAM_BYTES
 
 
 def _model(facts: Mapping[str, Any], one: Rehearsed, width: int) -> ModelEstimate:
@@ -168,13 +178,15 @@ def _model(facts: Mapping[str, Any], one: Rehearsed, width: int) -> ModelEstimat
     )
 
 
-def _trained(rehearsed: Mapping[str, Rehearsed], layout: Layout, started: float, chunks: int, every: int) -> float:
+def _trained(
+    rehearsed: Mapping[str, Rehearsed], workers: int, blocks: int, started: float, chunks: int, every: int
+) -> float:
     """When the last block ends: each goes to the first free worker, in the order of `jobs_of`.
 
     A block that begins after another of its model has compiled finds the programs in the study's cache.
     """
-    free, known = [started] * layout.workers, {}
-    for _ in range(layout.blocks):
+    free, known = [started] * workers, {}
+    for _ in range(blocks):
         for name, one in rehearsed.items():
             begins = heapq.heappop(free)
             traced = begins + one.prepare + one.trace

@@ -10,7 +10,6 @@ from attn_jax.config.file import load_study
 from attn_jax.lab import estimate
 from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
-from attn_jax.lab.run.session import Layout
 
 TINY = str(Path(__file__).parent / "tiny_study.py")
 SLOW = Rehearsed(0.0, 1.0, 2.0, 10.0, 0.5, 3.0, 4.0, 600_000_000, 1_000_000, 3)
@@ -18,8 +17,7 @@ FAST = SLOW._replace(step=0.1, compile=5.0, memory=500_000_000)
 
 
 def trained(models, *, blocks, workers, chunks=2, every=10):
-    layout = Layout(width=4, blocks=blocks, workers=workers, platform="cpu", num_devices=1)
-    return estimate._trained(models, layout, started=6.0, chunks=chunks, every=every)
+    return estimate._trained(models, workers, blocks, started=6.0, chunks=chunks, every=every)
 
 
 def test_a_block_by_hand(monkeypatch):
@@ -40,7 +38,7 @@ def test_blocks_go_to_the_first_free_worker(monkeypatch):
 
 def test_the_command_says_it_and_writes_nothing(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimate, "_rehearsed", lambda study, layout: ({"transformer": SLOW, "gru": FAST}, 6.0))
+    monkeypatch.setattr(estimate, "_rehearsed", lambda study, layout, runs: ({"transformer": SLOW, "gru": FAST}, 6.0))
     assert main(["compare", f"--config={TINY}", "--plan", "--platform=cpu"]) == 0
     said = capsys.readouterr().out
     assert "8 runs in " in said
@@ -62,7 +60,7 @@ def test_what_is_wrong_with_a_config_is_said_before_anything_is_timed(monkeypatc
 @pytest.mark.exhaustive
 def test_a_model_is_tried_out():
     study = load_study(TINY)
-    tried = rehearse(Job(to_json(study), "{}", "", "gru", 0, width=2))
+    tried = rehearse(Job(to_json(study), "{}", "", "gru", 0, ((0, 1e-3), (0, 3e-3)), 2))
     assert min(tried[1:-3]) > 0
     assert tried.measures == 3
     assert tried.state > 2 * 3 * 868 * 4  # parameters and two moments of two runs

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from attn_jax.blame import in_sentences
 from attn_jax.config.codec import from_json
 from attn_jax.lab.plan.numerics import planned
+from attn_jax.lab.record.runs import padded
 from attn_jax.lab.run.block import Job
 from attn_jax.training.loop import from_lowered, start_runs
 from attn_jax.training.runs import final_scores, over_devices, train_runs, validation_scores
@@ -47,7 +48,7 @@ def rehearse(job: Job) -> Rehearsed:
     began, clock = time.time(), time.perf_counter()
     with in_sentences(), planned(partial(from_json, job.study)) as plan:
         block = replace(plan.block_plan(job.model), every=_STEPS)
-        seeds, rates = zip(*plan.block(job.block, job.width), strict=True)
+        seeds, rates = zip(*padded(job.runs, job.width), strict=True)
         state = start_runs(block, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
         jax.block_until_ready(state)
         prepare, clock = time.perf_counter() - clock, time.perf_counter()
