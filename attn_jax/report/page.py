@@ -10,9 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from attn_jax.files import write_whole
+from attn_jax.lab.outcome.axes import flips_note
 from attn_jax.lab.outcome.intervals import interval_note
 from attn_jax.lab.outcome.results import Results
-from attn_jax.lab.outcome.summary import seconds_note
 from attn_jax.lab.outcome.words import decimal, listing, outcome_in_words, ranked
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
@@ -22,6 +22,14 @@ _MATCHED = {
     "state": "bytes of state at the longest training length",
     "flops": "FLOPs of a training step",
 }
+_UNITS = {
+    "samples": "sequences",
+    "examples": "different sequences",
+    "tokens": "tokens",
+    "flops": "FLOPs",
+}
+_WAITED = 1.2  # times the CPU seconds, by the clock: more is not the study's own
+_OWN_LOAD = 0.5  # of the command beside its workers
 _MEASURES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
 
 
@@ -79,8 +87,10 @@ def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]
         "dark": style.DARK,
         "question": _question(results, names),
         "terms": _terms(results, summary),
-        "seconds_note": seconds_note(summary),
+        "flips_note": flips_note(summary),
+        "machine_note": _machine_note(summary),
         "timed": timed,
+        "axes": _axes(summary, names) if timed else [],
         "rows": [_row(results, summary, name) for name in names],
         "plots": _plots(results, summary),
         "rates": sorted({row["rate"] for model in summary["models"].values() for row in model["rates"]}),
@@ -143,6 +153,30 @@ def _row(results: Results, summary: Mapping[str, Any], name: str) -> dict[str, A
         "compile_seconds": words.duration(timing["compile_seconds"]),
         "depth": results.models[name].depth,
     }
+
+
+def _axes(summary: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, dict[str, tuple[str, str]]]]:
+    """Restricted means by unit: its heading, and each model's value and interval; a dash where it is not known."""
+    known = {unit for name in names for unit in summary["models"][name]["to_solve"]}
+    rows = [("steps", {name: words.steps(summary["models"][name]["restricted_mean_steps"]) for name in names})]
+    for unit in (unit for unit in _UNITS if unit in known):
+        means = {name: summary["models"][name]["to_solve"].get(unit) for name in names}
+        rows.append((_UNITS[unit], {name: words.amount(mean) if mean else ("–", "") for name, mean in means.items()}))
+    clock = "seconds of CPU" if any(timing["cpu_seconds"] for timing in summary["timing"].values()) else "seconds"
+    return [*rows, (clock, {name: words.seconds(summary["timing"][name]["restricted_mean_seconds"]) for name in names})]
+
+
+def _machine_note(summary: Mapping[str, Any]) -> str | None:
+    """Whether the machine had other things to do while it trained: then seconds by the clock say little."""
+    said = []
+    for name, timing in summary["timing"].items():
+        if timing["cpu_seconds"] and (ratio := timing["seconds"] / timing["cpu_seconds"]) > _WAITED:
+            said.append(f"{name} took {ratio:.1f} times its CPU seconds by the clock")
+    loads = [timing["load"] for timing in summary["timing"].values() if timing["load"] is not None]
+    cores = max((timing["cores"] or 0 for timing in summary["timing"].values()), default=0)
+    if loads and cores and max(loads) > cores + _OWN_LOAD:
+        said.append(f"its load was {max(loads):.1f} on {counted(cores, 'core')}")
+    return f"The machine was busy: {'; '.join(said)}." if said else None
 
 
 def _plots(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Markup]]:

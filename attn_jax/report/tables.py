@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from attn_jax.lab.outcome.summary import seconds_note
+from attn_jax.lab.outcome.axes import flips_note
 from attn_jax.lab.outcome.words import has_threshold, ranked
 from attn_jax.report import words
 
@@ -100,7 +100,7 @@ def _stacked(upper: _Column, lower: _Column) -> _Column:
 
 def _print_remarks(summary: Mapping[str, Any], names: list[str], console: Console) -> None:
     """Whether seconds tell another story, then each model's flags; the texts are plain, never markup."""
-    note = seconds_note(summary)
+    note = flips_note(summary)
     if note is not None:
         console.print(Text(note))
     for name in names:

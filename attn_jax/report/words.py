@@ -63,6 +63,15 @@ def seconds(estimate: Mapping[str, Any]) -> tuple[str, str]:
     return duration(estimate["value"]), interval(estimate, duration)
 
 
+def amount(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """A large number and its interval, in powers of 1000.
+
+    >>> amount({"value": 262_500.0, "low": 225.0, "high": 1.3e9, "method": "Student t"})
+    ('262 k', '[225, 1.3 G]')
+    """
+    return flops(estimate["value"]), interval(estimate, flops)
+
+
 def interval(estimate: Mapping[str, Any], write: Callable[[float], str]) -> str:
     """[low, high], marked where all runs agree: there it is what the limits of the measure leave.
 

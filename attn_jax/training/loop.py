@@ -33,7 +33,8 @@ class Chunk:
     state: RunState  # on the device
     loss: Any  # [R] mean training loss of the chunk
     validation: Evaluation  # [R, M]
-    seconds: float
+    seconds: float  # by the clock
+    cpu_seconds: float  # of this process: where it computes on a CPU, what the chunk took whoever else was there
 
 
 def start_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState:
@@ -55,11 +56,11 @@ def run_chunks(
 ) -> RunState | None:
     """Trains from step `start` to `steps`; None where `after` a chunk answered False, which means stop."""
     for step in range(start, steps, every):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         state, loss, validation = programs.advance(state, jnp.int32(step))
         loss, validation = jax.device_get((loss, validation))
-        seconds = time.perf_counter() - began
-        if not after(Chunk(step + every, state, loss, validation, seconds)):
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - worked
+        if not after(Chunk(step + every, state, loss, validation, seconds, cpu_seconds)):
             return None
     return state
 

@@ -191,3 +191,21 @@ def test_a_grid_that_grew_by_itself_and_a_study_that_grew_say_so(quickstart):
     text = shown(render(quickstart))
     assert "and for looks at a study that may grow; the intervals are not" in text
     assert "edge of the grid: it" not in text
+
+
+def test_time_to_solve_stands_in_every_unit(quickstart):
+    train = {"batch_size": 32, "num_examples": 1000}
+    text = shown(render(dataclasses.replace(quickstart, config={"train": train}, tokens_per_step=1e4)))
+    after = text[text.index("The same in other units") :]
+    places = [after.index(unit) for unit in ("steps", "sequences", "different sequences", "tokens", "FLOPs")]
+    assert places == sorted(places)
+    assert "The machine was busy" not in text
+
+
+def test_a_busy_machine_is_told_of(quickstart):
+    slow = dataclasses.replace(quickstart.models["lstm"], seconds=30.0, cpu_seconds=20.0, load=5.25, cores=2)
+    text = shown(render(dataclasses.replace(quickstart, models=quickstart.models | {"lstm": slow})))
+    said = "The machine was busy: lstm took 1.5 times its CPU seconds by the clock; its load was 5.2 on 2 cores."
+    assert said in text
+    idle = dataclasses.replace(slow, seconds=21.0, load=2.2)
+    assert "busy" not in shown(render(dataclasses.replace(quickstart, models=quickstart.models | {"lstm": idle})))

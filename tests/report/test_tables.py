@@ -24,6 +24,7 @@ def by_hand(name, **changes):
         "chosen_learning_rates": [0.001],
         "solved_fraction": {"value": 1.0, "low": 0.6306, "high": 1.0, "n": 8, "method": "Clopper-Pearson"},
         "restricted_mean_steps": {"value": 287.5, "low": 250.0, "high": 331.25, "method": "Student t"},
+        "solved_curve": {"steps": [0.0, 200.0, 800.0], "solved": [0.0, 1.0, 1.0]},
         "final": {"value": 0.99876, "low": 0.99712, "high": 1.0, "method": "Tukey-McLaughlin"},
         "flags": [],
         **changes,

@@ -50,6 +50,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         models=finished,
         config=config,
         environment=_environment(directory),
+        tokens_per_step=task["tokens_per_step"],
         strings=config["strings"],
         first_seed=config["train"]["first_seed"],
         looks=tuple(facts["looks"]),
@@ -65,6 +66,7 @@ class _Block(NamedTuple):
     diverged: np.ndarray  # [R, E] bool
     seconds: list[float]  # [E]
     compile_seconds: list[float]  # one a command that trained it
+    machine: dict[str, list[float]]  # what the rows say of it
 
 
 def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResult | None:
@@ -109,6 +111,7 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
         },
         seconds=sum(seconds for block in blocks for seconds in block.seconds),
         compile_seconds=sum(seconds for block in blocks for seconds in block.compile_seconds),
+        **_machine([block.machine for block in blocks], sum(len(block.seconds) for block in blocks)),
     )
 
 
@@ -126,7 +129,22 @@ def _read_block(directory: Path, facts: dict[str, Any], name: str, k: int) -> _B
         diverged=_runs_first([row["diverged"] for row in chunks], bool),
         seconds=[row["seconds"] for row in chunks],
         compile_seconds=[row["compile_seconds"] for row in rows if "start" in row],
+        machine={
+            "cpu_seconds": [row["cpu_seconds"] for row in chunks if "cpu_seconds" in row],
+            "load": [row["load"] for row in chunks if "load" in row],
+            "cores": [row["cores"] for row in rows if "cores" in row],
+        },
     )
+
+
+def _machine(blocks: list[dict[str, list[float]]], chunks: int) -> dict[str, Any]:
+    """CPU seconds, if all chunks have them, the mean load and the cores."""
+    said = {key: [value for block in blocks for value in block[key]] for key in ("cpu_seconds", "load", "cores")}
+    return {
+        "cpu_seconds": sum(said["cpu_seconds"]) if len(said["cpu_seconds"]) == chunks else None,
+        "load": sum(said["load"]) / len(said["load"]) if said["load"] else None,
+        "cores": max(said["cores"], default=None),
+    }
 
 
 def _block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -> _Rows:

@@ -39,6 +39,9 @@ class ModelResult:
     measured: dict[str, Measured]  # all that was measured, as it is: "loss", "metric", "whole" ...
     seconds: float  # device seconds of training and evaluation, all runs, compiling left out
     compile_seconds: float
+    cpu_seconds: float | None = None  # as `seconds`, of the workers' own time; None where a device computed
+    load: float | None = None  # of the machine, in the mean over its evaluations
+    cores: int | None = None  # of the machine
     final_batches: np.ndarray | None = None  # [S, A, N] what `final` is the mean of: N batches of fresh data a run
 
 
@@ -67,6 +70,7 @@ class Results:
     models: dict[str, ModelResult]
     config: dict[str, Any]  # the whole study, as config.to_dict writes it
     environment: dict[str, Any]
+    tokens_per_step: float | None = None  # in the mean over the lengths drawn
     strings: bool = False  # whether answers are strings that were written, scored as a whole
     first_seed: int = 0  # of the S seeds, which follow each other
     looks: tuple[int, ...] = ()  # seeds at each time that the study was decided, this one included

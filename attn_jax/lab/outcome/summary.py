@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from attn_jax.lab.outcome.axes import to_solve
 from attn_jax.lab.outcome.decide import Decided, all_against_reference, decide
 from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
 from attn_jax.lab.outcome.measures import final_limits
 from attn_jax.lab.outcome.paired import holm
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import chosen_runs
 from attn_jax.lab.outcome.statistics import (
     Interval,
     clopper_pearson,
@@ -77,47 +77,6 @@ def summarize(results: Results) -> Summary:
     }
 
 
-def seconds_note(summary: Mapping[str, Any]) -> str | None:
-    """A sentence where the order of two models by seconds flips their order by steps; None where it never does.
-
-    Seconds are compared within the time that both had: a model of cheap steps that never solves the task would
-    otherwise seem fast because its budget of steps ends early. Not part of the verdict, which knows no clock.
-
-    Args:
-      summary: what `summarize` returned, or summary.json holds.
-    """
-    if any(model["restricted_mean_steps"] is None for model in summary["models"].values()):
-        return None
-    steps = {name: model["restricted_mean_steps"]["value"] for name, model in summary["models"].items()}
-    order = sorted(steps, key=lambda name: steps[name])
-    notes = [
-        note
-        for i, fewer in enumerate(order)
-        for more in order[i + 1 :]
-        if steps[fewer] < steps[more] and (note := _flip(summary, fewer, more))
-    ]
-    return " ".join(notes) or None
-
-
-def _flip(summary: Mapping[str, Any], fewer: str, more: str) -> str | None:
-    """A sentence where the model that takes fewer steps takes more seconds."""
-    horizon = min(summary["timing"][name]["seconds"] / len(summary["models"][name]["runs"]) for name in (fewer, more))
-    slow, fast = (float(np.minimum(_seconds_to_solve(summary, name), horizon).mean()) for name in (fewer, more))
-    if slow <= fast:
-        return None
-    steps = [summary["models"][name]["restricted_mean_steps"]["value"] for name in (fewer, more)]
-    return (
-        f"By seconds the order flips: {fewer} takes fewer steps than {more} ({steps[0]:.0f} against {steps[1]:.0f}) "
-        f"but more seconds ({slow:.3g} against {fast:.3g}, within the {horizon:.3g} s a run that both had)."
-    )
-
-
-def _seconds_to_solve(summary: Mapping[str, Any], name: str) -> np.ndarray:
-    """[S] seconds to solve at each seed's rate, inf where not solved."""
-    steps = [run["steps_to_solve"] for run in chosen_runs(summary["models"][name])]
-    return np.array([np.inf if s is None else s for s in steps]) * summary["timing"][name]["seconds_per_step"]
-
-
 def _model_summary(results: Results, runs: Judged) -> ModelSummary:
     """One model's entry in the summary."""
     model, rates = runs.model, np.asarray(runs.model.learning_rates, np.float64)
@@ -147,7 +106,13 @@ def _model_summary(results: Results, runs: Judged) -> ModelSummary:
 def _solving_summary(results: Results, runs: Judged) -> Solved:
     """How many seeds solved the task, and when."""
     if results.threshold is None:
-        return {"solved_fraction": None, "restricted_mean_steps": None, "median_steps": None, "solved_curve": None}
+        return {
+            "solved_fraction": None,
+            "restricted_mean_steps": None,
+            "median_steps": None,
+            "solved_curve": None,
+            "to_solve": None,
+        }
     solved, steps = runs.chosen(runs.solving.solved), runs.chosen(runs.solving.steps_to_solve)
     seen = np.minimum(steps, results.budget)
     curve = kaplan_meier(seen, solved, results.budget)
@@ -162,6 +127,7 @@ def _solving_summary(results: Results, runs: Judged) -> Solved:
             "low": low.tolist(),
             "high": high.tolist(),
         },
+        "to_solve": {unit: _interval(mean) for unit, mean in to_solve(results, runs.model, steps).items()},
     }
 
 
@@ -256,11 +222,15 @@ def _floors(results: Results) -> dict[str, FloorScore]:
 
 
 def _timing(results: Results, model: ModelResult, summary: Mapping[str, Any]) -> Timing:
-    """What the clock said: it differs from run to run, so nothing else holds it."""
-    a_step = model.seconds / (model.diverged.size * results.budget)
+    """What the clock said: it differs from run to run, so nothing else holds it. A step takes CPU time where it can."""
+    seconds = model.seconds if model.cpu_seconds is None else model.cpu_seconds
+    a_step = seconds / (model.diverged.size * results.budget)
     mean = summary["restricted_mean_steps"]
     return {
         "seconds": float(model.seconds),
+        "cpu_seconds": model.cpu_seconds,
+        "load": model.load,
+        "cores": model.cores,
         "compile_seconds": float(model.compile_seconds),
         "seconds_per_step": a_step,
         "restricted_mean_seconds": mean

@@ -66,6 +66,7 @@ class Solved(TypedDict):
     restricted_mean_steps: Estimate | None
     median_steps: float | None
     solved_curve: SolvedCurve | None
+    to_solve: dict[str, Estimate] | None
 
 
 class MeasureSummary(TypedDict):
@@ -127,9 +128,12 @@ class LogRankSummary(TypedDict):
 
 
 class Timing(TypedDict):
-    """What the clock said."""
+    """What the clock said, and how busy the machine was, where that is known."""
 
     seconds: float
+    cpu_seconds: float | None
+    load: float | None
+    cores: int | None
     compile_seconds: float
     seconds_per_step: float
     restricted_mean_seconds: Estimate | None

@@ -36,6 +36,7 @@ def study_facts(plan: StudyPlan) -> dict[str, Any]:
             "length_unit": spec.length_unit,
             "train_lengths": [min(plan.train_lengths), max(plan.train_lengths)],
             "lengths": list(plan.curve_lengths),
+            "tokens_per_step": plan.tokens_per_step,
             "validation_lengths": list(plan.block_plan(study.reference_name).validation_lengths),
             "floors": {str(length): _floors(plan, length) for length in lengths},
             "source": spec.source,

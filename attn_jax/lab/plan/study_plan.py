@@ -28,6 +28,7 @@ from attn_jax.training.optim import learning_rate_schedule, make_optimizer
 from attn_jax.training.step import train_batch
 
 _FEWEST_BATCHES = 4  # a validation score of a range of lengths
+_LENGTHS_TRACED = 32  # of strings, whose places only the task's own function tells
 _WIDEST = 12  # runs a block on a CPU; wider blocks fall out of the cache
 
 
@@ -119,6 +120,16 @@ class StudyPlan:
     def max_tokens(self) -> int:
         """T of the longest sequence that is trained on or scored."""
         return num_places(self.spec, self.longest)
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Tokens of a training step, without padding, in the mean over the lengths drawn; of strings, their places."""
+        lengths = spread_lengths(self.train_lengths, min(len(self.train_lengths), _LENGTHS_TRACED))
+        if self.study.strings:
+            tokens = [sum(self.string_places(length)) for length in lengths]
+        else:
+            tokens = [num_places(self.spec, length) for length in self.train_lengths]
+        return self.study.train.batch_size * sum(tokens) / len(tokens)
 
     def string_places(self, length: int) -> tuple[int, int]:
         """(S, T): the places of a source and of a target of this length, EOS included."""

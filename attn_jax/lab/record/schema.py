@@ -63,6 +63,7 @@ _STUDY = {
         "train_lengths": [int],
         "lengths": [int],
         "validation_lengths": [int],
+        "tokens_per_step": _NUMBER,
         "floors": {...: {...: _FLOOR}},
     },
     "models": {...: MODEL},
@@ -73,6 +74,7 @@ _ROWS = {
     "step": {"step": int, "seconds": _NUMBER, "diverged": [bool], "validation": _SCORES},
     "test": {"test": _SCORES, "after": int, "lengths": [int]},
 }
+_OF_THE_MACHINE = {"cpu_seconds": _NUMBER, "load": _NUMBER, "cores": int}  # where it is known
 
 
 def read_study(directory: Path) -> dict[str, Any]:
@@ -105,6 +107,7 @@ def is_row(row: Any) -> bool:
 def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> str | None:
     """What is wrong with a row of metrics.jsonl, None where nothing is; of its sizes only study.json's facts tell."""
     complaint = _first(_complaint(row, wanted, "") for kind, wanted in _ROWS.items() if kind in row)
+    complaint = complaint or _first(_complaint(row[key], of, key) for key, of in _OF_THE_MACHINE.items() if key in row)
     if complaint or facts is None:
         return complaint
     runs, validated = facts["width"], len(facts["task"]["validation_lengths"])

@@ -1,6 +1,7 @@
 """One job: a block of runs of one model, from its last checkpoint to its test scores."""
 
 import json
+import os
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -76,7 +77,8 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     programs = compile_programs(block_plan, state, job.num_devices)
     before = json.loads(job.sources)
     refuse_changed(job.model, before, hashed_sources(plan.study, job.model, known=before))  # all is traced
-    append_row(_metrics(job), {"start": start, "compile_seconds": programs.compile_seconds})
+    began = {"start": start, "compile_seconds": programs.compile_seconds, "cores": os.cpu_count() or 1}
+    append_row(_metrics(job), began)
     after = partial(_after_chunk, job, checkpoints, should_stop)
     state = run_chunks(programs, state, start=start, steps=train.steps, every=block_plan.every, after=after)
     if state is None:
@@ -88,11 +90,20 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
 
 def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Chunk) -> bool:
     """Writes the chunk's row, then the checkpoint: a row without its checkpoint is written again, alike."""
-    row = {"step": chunk.step, "seconds": chunk.seconds, "train_loss": _finite(chunk.loss)}
+    row = {"step": chunk.step, "seconds": chunk.seconds, "train_loss": _finite(chunk.loss)} | _machine(chunk)
     diverged = np.asarray(chunk.state.diverged).tolist()
     append_row(_metrics(job), row | {"diverged": diverged, "validation": _table(chunk.validation)})
     checkpoints.save(chunk.step, chunk.state)
     return not should_stop()
+
+
+def _machine(chunk: Chunk) -> dict[str, float]:
+    """How much the machine had to do; an accelerator's work is none of this process's."""
+    cpu = {"cpu_seconds": chunk.cpu_seconds} if jax.default_backend() == "cpu" else {}
+    try:
+        return cpu | {"load": os.getloadavg()[0]}
+    except OSError:  # not known here
+        return cpu
 
 
 def _table(evaluation: Evaluation) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from attn_jax.lab.outcome.axes import flips_note
 from attn_jax.lab.outcome.results import Measured, ModelResult, Results
-from attn_jax.lab.outcome.summary import seconds_note, summarize
+from attn_jax.lab.outcome.summary import summarize
 
 RATES = (1e-3, 3e-3, 1e-2)
 STEPS = np.arange(50, 850, 50)
@@ -273,7 +274,7 @@ def test_no_threshold():
     assert summary["verdict"].startswith(
         "By final score on associative_recall after 800 steps, over 8 seeds: a .90 (.44 to .94) and b "
     )
-    assert seconds_note(summary) is None
+    assert flips_note(summary) is None
 
 
 def test_no_model_solved():
@@ -324,12 +325,12 @@ def test_timing_stands_apart():
 
 def test_the_order_by_seconds_may_flip():
     a, b = model("a", [[200]] * 8, seconds=80.0), model("b", [[300]] * 8, seconds=16.0)
-    note = seconds_note(summarize(study(a, b)))
+    note = flips_note(summarize(study(a, b)))
     assert note == (
         "By seconds the order flips: a takes fewer steps than b (200 against 300) "
         "but more seconds (2 against 0.75, within the 2 s a run that both had)."
     )
-    assert seconds_note(summarize(study(a, dataclasses.replace(b, seconds=80.0)))) is None
+    assert flips_note(summarize(study(a, dataclasses.replace(b, seconds=80.0)))) is None
 
 
 def test_a_cheap_model_that_never_solves_is_not_fast():
@@ -337,7 +338,7 @@ def test_a_cheap_model_that_never_solves_is_not_fast():
     summary = summarize(study(a, b))
     means = [summary["timing"][name]["restricted_mean_seconds"]["value"] for name in "ab"]
     assert means[1] < means[0]  # what a naive comparison would take for a flip
-    assert seconds_note(summary) is None
+    assert flips_note(summary) is None
 
 
 NOTHING = {"loss": Measured(np.full((8, 3, 16), np.nan), np.full((8, 3), np.nan), np.full((8, 3, 2), np.nan))}

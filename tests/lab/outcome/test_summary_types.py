@@ -65,6 +65,9 @@ def keys_told(section):
     return set(keys)
 
 
+ROWS = set.union(*map(keys_of_schema, schema._ROWS.values())) | {"train_loss[]", *schema._OF_THE_MACHINE}
+
+
 def test_a_written_summary_has_the_keys_of_its_type():
     found = replace(study(all_solved(), none_solved()), widened=(1e-4,))
     written = json.loads(json.dumps(summarize(found), allow_nan=False))
@@ -83,7 +86,7 @@ def test_without_a_threshold_too():
     ("section", "keys"),
     [
         ("study.json", keys_of_schema(schema._STUDY)),
-        ("metrics.jsonl", set.union(*map(keys_of_schema, schema._ROWS.values())) | {"train_loss[]"}),
+        ("metrics.jsonl", ROWS),
         ("summary.json", keys_of_type(Summary)),
     ],
 )
