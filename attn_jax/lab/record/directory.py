@@ -57,13 +57,24 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     with naming(path):
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     rows: list[dict[str, Any]] = []
-    for number, line in reversed(list(enumerate(lines, 1))):
-        row = table_in(line)
+    for number, line, row in reversed(list(zip(range(1, len(lines) + 1), lines, _tables(lines), strict=True))):
         if row is not None and is_row(row):
             rows.append(row)
         elif line.strip() and rows and "start" not in rows[-1]:
             raise ConfigError(f"{path}, line {number}: is damaged; {TRAIN_ANEW.format(path.parent)}")
     return rows[::-1]
+
+
+def _tables(lines: list[bytes]) -> list[dict[str, Any] | None]:
+    """`table_in` of each line; where every line is one, as nearly always, they are read at once, which is faster."""
+    whole = [line for line in lines if line]
+    if all(line[:1] == b"{" and line[-1:] == b"}" for line in whole):
+        with contextlib.suppress(ValueError):
+            tables = parse_json(b"[" + b",".join(whole) + b"]")
+            if len(tables) == len(whole) and all(isinstance(table, dict) for table in tables):
+                left = iter(tables)
+                return [next(left) if line else None for line in lines]
+    return [table_in(line) for line in lines]
 
 
 def table_in(line: bytes) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
-from attn_jax.lab.record.schema import read_study
+from attn_jax.lab.record.schema import read_study, row_complaint
 from attn_jax.lab.run.environment import record_environment
 from attn_jax.lab.run.executor import WorkerDiedError
 from attn_jax.lab.run.session import jobs_of, opened, run_jobs
@@ -304,3 +304,37 @@ def test_an_unfinished_model_is_left_out_and_none_is_an_error(tmp_path):
         read_results(tmp_path / "s")
     with pytest.raises(ConfigError, match="holds no study"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b'{"step": 1, "x": [1\n2]}\n{"step": 2}\n',  # whole together, and neither is alone
+        b'{"step": 1}, {"step": 2}\n{"step": 3}\n',  # a line end that became a comma
+        b'{"step": 1}, {"step": 2}\n{"step": 3, "x": [1\n2]}\n{"step": 4}\n',  # both
+        b'{"step": 1}\n[2]\n{"step": 3}\n',
+    ],
+)
+def test_lines_that_are_rows_only_together_are_damaged(lines, tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(lines)
+    with pytest.raises(ConfigError, match=r"metrics.jsonl, line \d: is damaged"):
+        read_rows(tmp_path / "metrics.jsonl")
+
+
+def test_a_row_is_judged_as_slowly_as_it_was():
+    """What is quickly found to fit has no complaint, and what does not has one."""
+    scores = {"loss": [[1.0, None]], "metric": [[1, 2.5]], "whole": [[0.0, 1.0]]}
+    step = {"step": 5, "seconds": 1, "diverged": [False], "validation": scores}
+    rows = [step, step | {"cpu_seconds": 0.5}, {"start": 0, "compile_seconds": 1.5, "cores": 2}]
+    assert all(row_complaint(row) is None for row in rows)
+    wrong = {
+        "seconds is 'x'": step | {"seconds": "x"},
+        "seconds is missing": {key: value for key, value in step.items() if key != "seconds"},
+        "diverged.0 is 1": step | {"diverged": [1]},
+        "validation.loss.0.1 is '2'": step | {"validation": scores | {"loss": [[1.0, "2"]]}},
+        "validation.luck.0 is no list": step | {"validation": scores | {"luck": [1.0]}},
+        "validation.metric is missing": step | {"validation": {"loss": [[1.0]], "whole": [[1.0]]}},
+        "cores is True": {"start": 0, "compile_seconds": 1.5, "cores": True},
+        "load is None": step | {"load": None},
+    }
+    assert {row_complaint(row) for row in wrong.values()} == set(wrong)
