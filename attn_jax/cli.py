@@ -22,8 +22,9 @@ from attn_jax.commands.diff import diff
 from attn_jax.commands.export import export
 from attn_jax.commands.listing import print_list, show_task
 from attn_jax.commands.plan import print_plan
-from attn_jax.config.file import load_study
-from attn_jax.config.help import print_fields
+from attn_jax.config import Study, Sweep
+from attn_jax.config.file import load_config
+from attn_jax.config.help import print_axes, print_fields
 from attn_jax.errors import InterruptedStudyError
 from attn_jax.platforms import device_lines, select_platform, where_studies_run
 from attn_jax.terminal import sayable
@@ -80,7 +81,7 @@ def _ending_as_ctrl_c_does() -> Iterator[None]:
 def _run(options: Namespace) -> None:
     match options.command:
         case "compare" | "train" if options.help:
-            print_fields(load_study(options.config, options.overrides))
+            _print_help(load_config(options.config, options.overrides))
         case "compare" if options.plan:
             print_plan(options.config, options.overrides, options.platform)
         case "compare":
@@ -104,6 +105,14 @@ def _run(options: Namespace) -> None:
         case "devices":
             select_platform(options.platform)
             print("\n".join([*device_lines(), f"studies run on {where_studies_run()}"]))
+
+
+def _print_help(config: Study | Sweep) -> None:
+    """What can be changed in a config."""
+    if isinstance(config, Sweep):
+        print_axes(config.axes, config.points)
+        config = config.study
+    print_fields(config)
 
 
 if __name__ == "__main__":

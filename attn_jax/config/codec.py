@@ -61,6 +61,17 @@ def from_dict(data: dict[str, Any], own: Mapping[str, type] = MappingProxyType({
     return _decode(Study, _instantiated(data, own), "")
 
 
+def choice_from_dict(data: dict[str, Any], own: Mapping[str, type] = MappingProxyType({})) -> Any:
+    """The task, model or mixer that `to_dict` wrote, as `from_dict` reads a study.
+
+    >>> choice_from_dict(to_dict(TASKS["parity"])) == TASKS["parity"]
+    True
+    """
+    data = _instantiated(data, own)
+    bases = [base for base, choice in CHOICES.items() if isinstance(data, dict) and data.get("name") in choice.rows]
+    return _decode_choice(bases[0], data, data["name"]) if bases else data
+
+
 def to_json(study: Study) -> str:
     """The study as a worker in another process reads it, classes of the user's own included.
 

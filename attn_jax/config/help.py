@@ -4,6 +4,7 @@ import inspect
 import re
 import shutil
 import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attn_jax.config import Study
@@ -25,6 +26,15 @@ def print_fields(study: Study) -> None:
             meaning = meanings(field.owner).get(field.name)
             text = type_in_words(field.wanted) + (f": {meaning}" if meaning else "")
             print(textwrap.fill(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6))
+
+
+def print_axes(axes: Mapping[str, Sequence[Any]], points: Iterable[str]) -> None:
+    """Prints the axes of a sweep, whose values stand in its config, and its points, each a study."""
+    print("\naxes of the sweep:\n")
+    for path, values in axes.items():
+        print(f"  {path}: {'; '.join(map(written, values))}")
+    print("\nits points, a study each:\n")
+    print("\n".join(f"  {point}" for point in points))
 
 
 def written(value: Any) -> str:

@@ -13,10 +13,11 @@ it is set.
 import ast
 import contextlib
 import dataclasses
+import numbers
 import re
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from attn_jax.config import Study
@@ -38,11 +39,17 @@ class Field(NamedTuple):
     name: str
 
 
+class _Whole(NamedTuple):
+    """What is no words: a task, model or mixer itself, or a row of them."""
+
+    value: Any
+
+
 class _Given(NamedTuple):
     """An option of the command line: where it leads from here, and the words given for it."""
 
     rest: str
-    words: list[str]
+    words: list[str] | _Whole
 
 
 def override(study: Study, words: Sequence[str]) -> Study:
@@ -61,6 +68,32 @@ def override(study: Study, words: Sequence[str]) -> Study:
     (0.001, 0.003)
     """
     return _changed(Study, study, _given(words), "")
+
+
+def with_values(study: Study, values: Mapping[str, Any]) -> Study:
+    """The study with these values of its fields, given by their paths, as `override` reads the same values as words.
+
+    Raises:
+      ConfigError: as `override`.
+
+    >>> from attn_jax import TASKS, ModelConfig
+    >>> study = Study("s", TASKS["parity"], {"m": ModelConfig(32)})
+    >>> with_values(study, {"train.lengths": (2, 8), "models.m.mixers": "gru"}).train.lengths
+    (2, 8)
+    """
+    return _changed(Study, study, [_Given(path, _as_words(value)) for path, value in values.items()], "")
+
+
+def refuse_given(words: Sequence[str], paths: Iterable[str]) -> None:
+    """Refuses words that set one of these fields.
+
+    Raises:
+      ConfigError: the field is an axis of a sweep, whose values the config gives.
+    """
+    axes = {_dashed(path): path for path in paths}
+    for option_given, _ in _given(words):
+        if path := axes.get(_dashed(option_given)):
+            raise ConfigError(f"{option(path)}: is an axis of the sweep, its values stand in the config")
 
 
 def fields_of(value: Any, wanted: Any = Study, path: str = "", owner: type = Study, name: str = "") -> Iterator[Field]:
@@ -106,22 +139,31 @@ def _given(words: Sequence[str]) -> list[_Given]:
     if isinstance(words, str):
         raise ConfigError(f"overrides: got the text {words!r}, wanted a list of words: ['--config.train.steps=500']")
     given: list[_Given] = []
+    values: list[str] = []  # of the last one
     for word in words:
         if isinstance(word, str) and word.startswith("--config."):
             option, equals, text = word.removeprefix("--config.").partition("=")
-            given.append(_Given(option, [text] if equals else []))
+            values = [text] if equals else []
+            given.append(_Given(option, values))
         elif isinstance(word, str) and given and not word.startswith("--"):
-            given[-1].words.append(word)
+            values.append(word)
         else:
             raise ConfigError(f"overrides: got {word!r}, wanted words like --config.train.steps=500")
     return given
+
+
+def _as_words(value: Any) -> list[str] | _Whole:
+    """A value as the command line's words for it, where it has any."""
+    items = value if isinstance(value, tuple | list) else (value,)
+    plain = all(item is None or isinstance(item, str | numbers.Number) for item in items)
+    return [str(item) for item in items] if plain else _Whole(value)
 
 
 def _changed(wanted: Any, value: Any, given: list[_Given], path: str) -> Any:
     """`value`, replaced where it is named itself, then with what is named inside of it changed."""
     for own in given:
         if not own.rest:
-            value = _parsed(wanted, own.words, path)
+            value = own.words.value if isinstance(own.words, _Whole) else _parsed(wanted, own.words, path)
     parts = _parts(value, wanted)
     inside: dict[str, list[_Given]] = {}
     for one in given:
