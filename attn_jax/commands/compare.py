@@ -1,6 +1,7 @@
 """The commands that compute: from a config to a trained study, its table and its page."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,19 +9,24 @@ from rich.console import Console
 
 from attn_jax.errors import AllDivergedError
 from attn_jax.lab.comparison import trained
+from attn_jax.lab.loading import SweepResults, results_in
 from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.summary import summarize
-from attn_jax.lab.record.directory import locked, write_json
+from attn_jax.lab.record.directory import locked
 from attn_jax.lab.record.schema import read_study
+from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep
+from attn_jax.lab.summaries import write_study_summary, write_sweep_summary
 from attn_jax.platforms import Platform
 from attn_jax.report.page import write_report
+from attn_jax.report.sweep_page import write_sweep_report
+from attn_jax.report.sweep_table import print_sweep_table
 from attn_jax.report.tables import print_table
 from attn_jax.terminal import Terminal
 
 
 def compare(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform, yes: bool) -> None:
-    """Trains what is not trained yet, then writes summary.json and report.html and prints the table."""
+    """Trains what is not trained yet, then writes summary.json and report.html and prints the table; of a sweep too."""
     console = Terminal()
     options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "console": console}
     with trained(config, **options) as directory:
@@ -40,22 +46,33 @@ def train(
 
 
 def rewrite_report(directory: Path) -> None:
-    """Writes summary.json and report.html from what is in a finished study's directory."""
-    read_study(directory)  # before a lock is left in a folder that is none of ours
-    with locked(directory):
+    """Writes summary.json and report.html from what is in the directory of a finished study or sweep."""
+    # before a lock is left in a folder that is none of ours
+    points = read_sweep(directory)["points"] if is_sweep(directory) else {}
+    studies = [point_directory(directory, point) for point in points] or [directory]
+    for study in studies:
+        read_study(study)
+    with ExitStack() as held:
+        for folder in {directory: None} | dict.fromkeys(studies):
+            held.enter_context(locked(folder))
         _conclude(directory, Terminal())
 
 
 def _conclude(directory: Path, console: Console) -> None:
-    results = read_results(directory)
-    summary = summarize(results)
-    write_json(directory / "summary.json", summary)
-    page = write_report(results, summary, directory)
-    print_table(summary, console)
+    results = results_in(directory, None)
+    if isinstance(results, SweepResults):
+        summary, first = write_sweep_summary(results), next(iter(results.points.values()))
+        config = {key: read_sweep(directory)[key] for key in ("study", "axes")}
+        page = write_sweep_report(summary, config, first.environment, directory)
+        print_sweep_table(summary, console)
+    else:
+        summary = write_study_summary(results)
+        page = write_report(results, summary, directory)
+        print_table(summary, console)
     console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
-    _refuse_all_diverged(results)
+    _refuse_all_diverged(*(results.points.values() if isinstance(results, SweepResults) else [results]))
 
 
-def _refuse_all_diverged(results: Results) -> None:
-    if all(model.diverged.all() for model in results.models.values()):
+def _refuse_all_diverged(*studies: Results) -> None:
+    if all(model.diverged.all() for results in studies for model in results.models.values()):
         raise AllDivergedError("every run diverged; try smaller learning rates (--config.train.learning-rates)")

@@ -1,4 +1,4 @@
-"""`attn-jax export`: the runs, curves or lengths of a finished study as a table that other programs read."""
+"""`attn-jax export`: the runs, curves or lengths of a finished study or sweep as a table that other programs read."""
 
 import csv
 import io
@@ -9,11 +9,14 @@ from pathlib import Path
 
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.files import write_whole
-from attn_jax.lab.outcome.collect import read_results
-from attn_jax.lab.outcome.results import Results
-from attn_jax.lab.outcome.rows import Row, curve_rows, length_rows, run_rows
+from attn_jax.lab.loading import StudyResults, SweepResults, results_in
+from attn_jax.lab.outcome.rows import Row
 
-ROWS: dict[str, Callable[[Results], list[Row]]] = {"runs": run_rows, "curves": curve_rows, "lengths": length_rows}
+ROWS: dict[str, Callable[[StudyResults | SweepResults], list[Row]]] = {
+    "runs": lambda results: results.runs(),
+    "curves": lambda results: results.curves(),
+    "lengths": lambda results: results.lengths(),
+}
 
 
 def export(directory: Path, rows: str, format: str, output: Path | None) -> None:
@@ -29,7 +32,7 @@ def export(directory: Path, rows: str, format: str, output: Path | None) -> None
         raise ConfigError(f"--output={output}: is a folder, wanted a file")
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output={output}: there is no folder {output.parent}")
-    table = FORMATS[format](ROWS[rows](read_results(directory)))
+    table = FORMATS[format](ROWS[rows](results_in(directory, None)))
     if output is not None:
         write_whole(output, table)
     elif isinstance(table, str):

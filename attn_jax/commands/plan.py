@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from attn_jax.config import Sweep
+from attn_jax.config.file import load_config
 from attn_jax.lab.estimate import ModelEstimate, StudyEstimate, plan_of
 from attn_jax.names import counted
 from attn_jax.platforms import Platform
@@ -26,12 +28,22 @@ _COLUMNS: dict[str, Callable[[ModelEstimate], str]] = {
 
 
 def print_plan(config: Path, overrides: Sequence[str], platform: Platform) -> None:
-    """Prints the models as they would run, and what the whole study takes."""
+    """Prints the models as they would run, and what the whole study takes; of a sweep each of its studies."""
     console = Terminal()
-    estimate = plan_of(config, overrides=overrides, platform=platform)
-    _print_models(estimate, console)
-    for line in plan_lines(estimate):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    loaded = load_config(config, overrides)
+    studies = list(loaded.points.values()) if isinstance(loaded, Sweep) else [loaded]
+    seconds = 0.0
+    for study in studies:
+        estimate = plan_of(study, platform=platform)
+        seconds += estimate.seconds
+        _print_models(estimate, console)
+        for line in plan_lines(estimate):
+            say(line)
+    if isinstance(loaded, Sweep):
+        say(
+            f"{counted(len(studies), 'study', 'studies')} in about {_minutes(seconds)}, less where points share programs"
+        )
 
 
 def plan_lines(estimate: StudyEstimate) -> list[str]:

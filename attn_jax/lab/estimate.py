@@ -12,7 +12,8 @@ from typing import Any
 from attn_jax.blame import in_sentences
 from attn_jax.config import Study
 from attn_jax.config.codec import to_json
-from attn_jax.lab.comparison import executor_of, layout_of, loaded
+from attn_jax.errors import ConfigError
+from attn_jax.lab.comparison import loaded
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import planned
@@ -20,6 +21,7 @@ from attn_jax.lab.record.runs import Run, in_blocks
 from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
 from attn_jax.lab.run.session import Layout
+from attn_jax.lab.workers import executor_here, layout_here
 from attn_jax.platforms import Platform, select_platform
 
 # What is not tried out, measured on one core of a Xeon of 2 GHz: parts of the time that a worker takes to start, which
@@ -107,8 +109,8 @@ def plan_of(study: Study | str | Path, *, overrides: Sequence[str] = (), platfor
     attn_jax.errors.ConfigError: nowhere.py: no such config file
     """
     began = time.perf_counter()
-    with in_sentences(), planned(partial(loaded, study, overrides)) as plan:
-        layout = layout_of(plan, select_platform(platform))
+    with in_sentences(), planned(partial(_study, study, overrides)) as plan:
+        layout = layout_here(plan, select_platform(platform))
         check_contracts(plan, list(plan.study.models))
         facts = study_facts(plan)
         planning = time.perf_counter() - began
@@ -117,12 +119,19 @@ def plan_of(study: Study | str | Path, *, overrides: Sequence[str] = (), platfor
         return _estimate(facts, layout, len(blocks), rehearsed, started, planning)
 
 
+def _study(study: Study | str | Path, overrides: Sequence[str]) -> Study:
+    config = loaded(study, overrides)
+    if not isinstance(config, Study):
+        raise ConfigError("study: got a Sweep, wanted a Study, one of the sweep's points")
+    return config
+
+
 def _rehearsed(study: Study, layout: Layout, runs: Sequence[Run]) -> tuple[dict[str, Rehearsed], float]:
     """The first block of each model tried out, and how long a worker takes to start."""
     text = to_json(study)
     first = Job(text, json.dumps({}), "", "", 0, tuple(runs), layout.width, layout.num_devices)
     jobs = [replace(first, model=name) for name in study.models]
-    executor = executor_of(layout)
+    executor = executor_here(layout.platform)
     try:
         asked = time.time()
         futures = {job.model: executor.submit(rehearse, job) for job in jobs}

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from attn_jax.blame import in_sentences
-from attn_jax.config import Study
+from attn_jax.config import Study, Sweep
 from attn_jax.errors import ConfigError
 from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.judged import judge
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.rows import Row, curve_rows, length_rows, run_rows
+from attn_jax.lab.outcome.sweep_rows import at_points
 from attn_jax.lab.record.runs import Run, seeds_of
+from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep
 from attn_jax.names import nearest_names
 
 
@@ -20,7 +22,7 @@ class StudyResults(Results):
     """The results of a study that lies in a folder."""
 
     directory: Path
-    defined_by: Study | str | Path | None = None  # where the study's classes are that are not the package's
+    defined_by: Study | Sweep | str | Path | None = None  # where the study's classes are that are not the package's
 
     def runs(self) -> list[Row]:
         """A table of one row a run, as `pandas.DataFrame` takes it; docs/lab.md tells of its columns."""
@@ -75,8 +77,39 @@ class StudyResults(Results):
         return int(seed), learning_rate
 
 
-def load(directory: str | Path, *, config: Study | str | Path | None = None) -> StudyResults:
+@dataclass(frozen=True)
+class SweepResults:
+    """The results of a sweep that lies in a folder.
+
+    Args:
+      sweep: its name.
+      points: the results of each point's study, by the point's name.
+      axes: the value of each axis at each point, as a number or text.
+      directory: where it lies.
+    """
+
+    sweep: str
+    points: dict[str, StudyResults]
+    axes: dict[str, dict[str, int | float | str]]
+    directory: Path
+
+    def runs(self) -> list[Row]:
+        """A table of one row a run, as `StudyResults.runs`, with `point` and a column an axis."""
+        return at_points(self.sweep, self.axes, {point: study.runs() for point, study in self.points.items()})
+
+    def curves(self) -> list[Row]:
+        """A table of one row a run and evaluation, as `runs`."""
+        return at_points(self.sweep, self.axes, {point: study.curves() for point, study in self.points.items()})
+
+    def lengths(self) -> list[Row]:
+        """A table of one row a run and length, as `runs`."""
+        return at_points(self.sweep, self.axes, {point: study.lengths() for point, study in self.points.items()})
+
+
+def load(directory: str | Path, *, config: Study | Sweep | str | Path | None = None) -> Any:
     """The results of a finished study, from its folder: numbers, tables, and the models that were trained.
+
+    Of a sweep it is those of its points, `SweepResults`: the same tables, and `results.points[name]` is one study's.
 
         results = attn_jax.lab.load("results/parity")
         pandas.DataFrame(results.runs())
@@ -104,6 +137,15 @@ def load(directory: str | Path, *, config: Study | str | Path | None = None) -> 
         return results_in(Path(directory).expanduser(), config)
 
 
-def results_in(directory: Path, defined_by: Study | str | Path | None) -> StudyResults:
-    """The results in a finished study's folder, and where classes of the user's own are found."""
+def results_in(directory: Path, defined_by: Study | Sweep | str | Path | None) -> StudyResults | SweepResults:
+    """The results in a finished study's or sweep's folder, and where classes of the user's own are found."""
+    if not is_sweep(directory):
+        return study_in(directory, defined_by)
+    facts = read_sweep(directory)
+    points = {point: study_in(point_directory(directory, point), defined_by) for point in facts["points"]}
+    return SweepResults(facts["study"]["name"], points, facts["points"], directory)
+
+
+def study_in(directory: Path, defined_by: Study | Sweep | str | Path | None) -> StudyResults:
+    """The results in a finished study's folder."""
     return StudyResults(**vars(read_results(directory)), directory=directory, defined_by=defined_by)

@@ -39,7 +39,12 @@ class Chunk:
 
 def start_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState:
     """The block's runs before their first step."""
-    return compiled(partial(init_runs, plan), seeds, learning_rates)(seeds, learning_rates)
+    return compile_start(plan, seeds, learning_rates)(seeds, learning_rates)
+
+
+def compile_start(plan: BlockPlan, seeds: Array, learning_rates: Array) -> Callable[[Array, Array], RunState]:
+    """The program that starts as many runs, of any seeds and rates."""
+    return compiled(partial(init_runs, plan), seeds, learning_rates)
 
 
 def compile_programs(plan: BlockPlan, state: RunState, num_devices: int) -> Programs:

@@ -145,7 +145,7 @@ def test_a_config_file_may_return_one(config, capsys):
     assert [study.train.steps for study in sweep.points.values()] == [300, 300]
     with pytest.raises(ConfigError, match="holds a Sweep, wanted a Study"):
         load_study(config)
-    with pytest.raises(ConfigError, match="--config.models.m.d-model: is an axis of the sweep"):
+    with pytest.raises(ConfigError, match=r"--config\.models\.m\.d-model: is an axis of the sweep"):
         load_config(config, ["--config.models.m.d-model=4"])
     assert main(["compare", f"--config={config}", "--config.help"]) == 0
     said = capsys.readouterr().out

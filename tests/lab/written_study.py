@@ -30,8 +30,8 @@ def write_study(directory, study=None):
     return plan
 
 
-def fill(directory, plan):
-    """Writes the blocks that are not done."""
+def fill(directory, plan, accuracy=lambda name, run: 0.5 + 0.1 * run, lost=2):
+    """Writes the blocks that are not done; the run `lost` diverged."""
     write_json(directory / "environment.json", {"versions": {}, "numbers": recorded()})
     study, facts = plan.study, read_study(directory)
     blocks = plan.block_plan(study.reference_name)
@@ -44,13 +44,13 @@ def fill(directory, plan):
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             index = [grid.index(tuple(run)) for run in padded(runs, facts["width"])]
-            metric = [[0.5 + 0.1 * run] * validated for run in index]
-            diverged = [run == 2 for run in index]
+            metric = [[accuracy(name, run)] * validated for run in index]
+            diverged = [run == lost for run in index]
             for step in range(10, study.train.steps + 1, 10):
                 row = {"loss": metric, "metric": metric, "whole": metric}
                 chunk = {"step": step, "seconds": 1.0, "train_loss": [0.0] * facts["width"]}
                 append_row(folder / "metrics.jsonl", chunk | {"diverged": diverged, "validation": row})
-            scores = [[0.5 + 0.1 * run] * tested for run in index]
+            scores = [[accuracy(name, run)] * tested for run in index]
             test = {"test": {"loss": scores, "metric": scores, "whole": scores}}
             end = {"after": study.train.steps, "lengths": [*plan.curve_lengths]}
             append_row(folder / "metrics.jsonl", test | end)

@@ -88,6 +88,15 @@ def demand(facts: dict[str, Any], layout: dict[str, Any], models: Sequence[str])
     return Demand(seconds / layout["workers"], memory * layout["workers"], disk)
 
 
+def together(demands: Sequence[Demand]) -> Demand:
+    """What studies take one after the other."""
+    return Demand(
+        sum(each.seconds for each in demands),
+        max(each.memory for each in demands),
+        sum(each.disk for each in demands),
+    )
+
+
 def refuse_too_much(wanted: Demand, directory: Path, *, on_cpu: bool, confirmed: bool) -> None:
     """Refuses what the machine cannot give, and what is much unless it was confirmed.
 

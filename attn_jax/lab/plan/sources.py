@@ -16,7 +16,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from attn_jax.config import Study
+from attn_jax.config import Study, Sweep
 from attn_jax.config.codec import own_class
 from attn_jax.config.own_code import file_of, folder_of, found_from, is_own
 from attn_jax.errors import ConfigError
@@ -102,14 +102,14 @@ def own_classes(value: Any) -> Iterator[type]:
             yield from own_classes(item)
 
 
-def classes_by_name(study: Study) -> dict[str, type]:
-    """The user's own classes of a study, by the names that study.json has of them.
+def classes_by_name(config: Study | Sweep) -> dict[str, type]:
+    """The user's own classes of a study, or of a sweep's points, by the names that study.json has of them.
 
     Raises:
       ConfigError: two classes have one name.
     """
     found: dict[str, type] = {}
-    for own in own_classes(study):
+    for own in own_classes(list(config.points.values()) if isinstance(config, Sweep) else config):
         if found.setdefault(own.__name__, own) is not own:
             raise ConfigError(f"config: has two classes {own.__name__}, wanted one of each name")
     return found

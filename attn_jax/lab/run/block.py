@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from attn_jax.lab.plan.sources import hashed_sources, refuse_changed
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows
 from attn_jax.lab.record.runs import Run, is_tested, padded
+from attn_jax.lab.run.programs import Kept, keep, kept, program_key
 from attn_jax.training.checkpoint import Checkpoints
-from attn_jax.training.loop import Chunk, compile_programs, run_chunks, start_runs
+from attn_jax.training.loop import Chunk, compile_programs, compile_start, run_chunks
 from attn_jax.training.objective import Evaluation
 
 HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
@@ -29,7 +30,7 @@ HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to fini
 class Job:
     """All a worker needs: strings and numbers, so that any executor can carry it to any machine."""
 
-    study: str  # JSON, as codec.to_json writes it
+    study: str  # JSON, as codec.to_json writes it; of this model alone
     sources: str  # JSON, the model's hashed sources
     directory: str  # absolute
     model: str
@@ -37,9 +38,16 @@ class Job:
     runs: tuple[Run, ...]  # as study.json has them
     width: int
     num_devices: int = 1
+    root: str = ""  # absolute, of the command: its stop file, and what is compiled; "" = the directory
 
     def __str__(self) -> str:
-        return f"{self.model}-{self.block}"
+        point = f"{Path(self.directory).name}/" if self.root else ""
+        return f"{point}{self.model}-{self.block}"
+
+    @property
+    def command(self) -> Path:
+        """The folder of the command that the job is a part of."""
+        return Path(self.root or self.directory)
 
 
 def is_done(folder: Path, plan: StudyPlan) -> bool:
@@ -51,7 +59,7 @@ def run_block(job: Job, should_stop: Any) -> bool:
     """Trains a block to the end, or until `should_stop()` at the end of a chunk; True when it is done."""
     folder = block_directory(Path(job.directory), job.model, job.block)
     folder.mkdir(parents=True, exist_ok=True)
-    _keep_compiled(Path(job.directory))
+    _keep_compiled(job.command)
     with locked(folder, wait_seconds=HANDOVER_SECONDS), planned(partial(from_json, job.study)) as plan:
         return is_done(folder, plan) or (not should_stop() and _train(job, plan, should_stop))
 
@@ -68,23 +76,28 @@ def _keep_compiled(directory: Path) -> None:
 
 
 def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
-    block_plan, train = plan.block_plan(job.model), plan.study.train
     seeds, rates = zip(*padded(job.runs, job.width), strict=True)
-    state = start_runs(block_plan, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
+    runs = jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32)
+    key = program_key(job.study, job.sources, job.width, job.num_devices)
+    made, block_plan = kept(key), cache(partial(plan.block_plan, job.model))
+    begin = made.begin if made else compile_start(block_plan(), *runs)
+    state = begin(*runs)
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
     start, state = checkpoints.restore(state) or (0, state)
     append_row(_metrics(job), {"compiling": True})  # for whoever watches
-    programs = compile_programs(block_plan, state, job.num_devices)
+    programs = made.programs if made else compile_programs(block_plan(), state, job.num_devices)
     before = json.loads(job.sources)
     refuse_changed(job.model, before, hashed_sources(plan.study, job.model, known=before))  # all is traced
+    keep(key, Kept(begin, programs))
     began = {"start": start, "compile_seconds": programs.compile_seconds, "cores": os.cpu_count() or 1}
     append_row(_metrics(job), began)
     after = partial(_after_chunk, job, checkpoints, should_stop)
-    state = run_chunks(programs, state, start=start, steps=train.steps, every=block_plan.every, after=after)
+    steps, every = plan.study.train.steps, plan.study.evaluate.every
+    state = run_chunks(programs, state, start=start, steps=steps, every=every, after=after)
     if state is None:
         return False
     scores = _table(jax.device_get(programs.test(state)))
-    append_row(_metrics(job), {"test": scores, "after": train.steps, "lengths": [*plan.curve_lengths]})
+    append_row(_metrics(job), {"test": scores, "after": steps, "lengths": [*plan.curve_lengths]})
     return True
 
 

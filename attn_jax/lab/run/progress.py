@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -18,7 +19,12 @@ class Watch:
     """Reads the workers' metrics and shows how far each model is; called several times a second."""
 
     def __init__(self, console: Console, directory: Path, extent: Extent):
-        self._console, self._extent, self._pace = console, extent, Pace(directory, extent)
+        total = {name: extent.steps_of(name) for name in extent.models}
+        self._begin(console, Pace(directory, extent), total, "study")
+
+    def _begin(self, console: Console, pace: Any, totals: dict[str, int], whole: str) -> None:
+        """Lays out a bar for all and one each; `pace` knows how far they are, `totals` how many steps they have."""
+        self._console, self._pace, self._totals = console, pace, totals
         self._live = console.is_terminal and not console.is_dumb_terminal
         self._looked, self._printed, self._line = time.monotonic(), time.monotonic(), ""
         self._progress = Progress(
@@ -30,9 +36,14 @@ class Watch:
             console=console,
             disable=not self._live,
         )
-        total = {name: extent.steps_of(name) for name in extent.models}
-        self._study = self._progress.add_task("study", total=sum(total.values()), note="")
-        self._bars = {name: self._progress.add_task(name, total=steps, note="") for name, steps in total.items()}
+        self._whole = self._progress.add_task(whole, total=sum(totals.values()), note="")
+        self._bars = {
+            name: self._progress.add_task(name, total=total, note="") for name, total in self._shown().items()
+        }
+
+    def _shown(self) -> dict[str, int]:
+        """What has a bar of its own."""
+        return self._totals
 
     def __enter__(self) -> Callable[[], None]:
         self._progress.start()
@@ -57,22 +68,25 @@ class Watch:
         if not self._live:
             self._print(note)
             return
-        done = {name: self._pace.steps_done(name) for name in self._extent.models}
-        self._progress.update(self._study, completed=sum(done.values()), note=note)
-        for name, steps in done.items():
+        done = {name: self._pace.steps_done(name) for name in self._totals}
+        self._progress.update(self._whole, completed=sum(done.values()), note=note)
+        for name, bar in self._bars.items():
             compiling = "compiling" if self._pace.is_compiling(name) else ""
-            self._progress.update(self._bars[name], completed=steps, note=compiling)
+            self._progress.update(bar, completed=done[name], note=compiling)
 
     def _print(self, note: str) -> None:
         """A line where a model has moved, or after a long silence."""
-        line = ", ".join(f"{name} {self._share(name)}" for name in self._extent.models)
+        line = self._in_a_line()
         if line == self._line and time.monotonic() - self._printed < _SILENT_SECONDS:
             return
         self._line, self._printed = line, time.monotonic()
         self._console.print(f"  {line}{note and f' ({note})'}", markup=False, highlight=False, soft_wrap=True)
 
+    def _in_a_line(self) -> str:
+        return ", ".join(f"{name} {self._share(name)}" for name in self._totals)
+
     def _share(self, name: str) -> str:
-        share = f"{self._pace.steps_done(name) / self._extent.steps_of(name):.0%}"
+        share = f"{self._pace.steps_done(name) / self._totals[name]:.0%}"
         return f"{share} compiling" if self._pace.is_compiling(name) else share
 
 

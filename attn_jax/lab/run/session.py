@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any
 from attn_jax.blame import in_sentences
 from attn_jax.config.codec import to_json
 from attn_jax.errors import ConfigError, InterruptedStudyError
+from attn_jax.lab.plan.alike import alone
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.sources import changed_file, hashed_sources, keep_sources
@@ -60,6 +61,7 @@ def opened(
     *,
     models: Sequence[str] | None = None,
     confirmed: bool = True,
+    facts: dict[str, Any] | None = None,
 ) -> Iterator[Layout]:
     """Holds the study's directory; writes study.json, or checks that the one there is of the same study, be it less.
 
@@ -69,6 +71,7 @@ def opened(
       layout: its blocks, should it begin now.
       models: what is to be trained, all by default; asked about, once, before what takes long begins.
       confirmed: whether that is meant, however long it takes.
+      facts: `study_facts` of the plan, where they are known.
 
     Yields:
       The layout that it was begun with.
@@ -80,12 +83,11 @@ def opened(
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
     _refuse_strangers(directory)
-    facts = study_facts(plan)  # before anything is written: it finds what is wrong with the config
-    facts |= {"runs": {name: in_blocks(plan.runs, layout.width) for name in plan.study.models}} | vars(layout)
-    facts |= {"looks": [plan.study.train.seeds], "widened": {"rates": [], "settled": not plan.study.train.widen}}
+    # before anything is written: it finds what is wrong with the config
+    facts = at_first(plan, study_facts(plan) if facts is None else facts, layout)
     models = list(plan.study.models if models is None else models)
     if not (directory / "study.json").exists():
-        ask(directory, _at_most(plan, facts), facts, models, confirmed=confirmed)
+        ask(directory, at_most(plan, facts), facts, models, confirmed=confirmed)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         (directory / "stop").unlink(missing_ok=True)
@@ -97,7 +99,14 @@ def opened(
         yield Layout(**{key: facts[key] for key in vars(layout)})
 
 
-def _at_most(plan: StudyPlan, facts: dict[str, Any]) -> dict[str, Any]:
+def at_first(plan: StudyPlan, facts: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """What study.json holds of a study that begins."""
+    runs = {name: in_blocks(plan.runs, layout.width) for name in plan.study.models}
+    widened = {"rates": [], "settled": not plan.study.train.widen}
+    return facts | vars(layout) | {"runs": runs, "looks": [plan.study.train.seeds], "widened": widened}
+
+
+def at_most(plan: StudyPlan, facts: dict[str, Any]) -> dict[str, Any]:
     """What a new study may come to, with all the rates that its grid may be widened by."""
     train = plan.study.train
     more = in_blocks([plan.runs[-1]] * (train.widen * train.seeds), facts["width"])
@@ -156,10 +165,18 @@ def _refuse_strangers(directory: Path) -> None:
 
 def jobs_of(plan: StudyPlan, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
     """The blocks of these models that are not done, every model's first ones first: equal programs compile once."""
-    study, facts, path = to_json(plan.study), read_study(directory), str(directory.absolute())
+    return jobs_in(plan, directory, layout, {name: to_json(alone(plan, name)) for name in models})
+
+
+def jobs_in(
+    plan: StudyPlan, directory: Path, layout: Layout, studies: Mapping[str, str], root: Path | None = None
+) -> list[Job]:
+    """The same, of models by the JSON of the study of each alone; `root` is the command's folder, if another."""
+    facts, path = read_study(directory), str(directory.absolute())
+    command = "" if root is None else str(root.absolute())
     jobs = [
-        Job(study, json.dumps(facts["sources"][name]), path, name, k, runs, layout.width, layout.num_devices)
-        for name in models
+        Job(study, json.dumps(facts["sources"][name]), path, name, k, runs, layout.width, layout.num_devices, command)
+        for name, study in studies.items()
         for k, runs in enumerate(tuple((seed, rate) for seed, rate in block) for block in facts["runs"][name])
     ]
     jobs.sort(key=lambda job: job.block)
@@ -216,7 +233,7 @@ def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Ca
 
 def work(job: Job) -> bool:
     """A job in its worker: stops at the end of a chunk when asked to, or when the command is gone."""
-    stop = Path(job.directory) / "stop"
+    stop = job.command / "stop"
     with in_sentences():  # in its worker: an exception loses its traceback on the way, and some cannot travel at all
         return run_block(job, lambda: stop.exists() or stop_requested())
 

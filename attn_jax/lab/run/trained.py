@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from attn_jax.config import Study
+from attn_jax.config import Study, Sweep
 from attn_jax.config.codec import from_dict, to_dict
 from attn_jax.config.differences import differences
-from attn_jax.config.file import load_study
+from attn_jax.config.file import load_config
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.sources import classes_by_name, hashed_sources, refuse_changed
@@ -23,7 +23,9 @@ from attn_jax.training.runs import init_runs
 from attn_jax.training.state import RunState
 
 
-def trained_model(directory: Path, name: str, run: Run, defined_by: Study | str | Path | None) -> tuple[Any, Any]:
+def trained_model(
+    directory: Path, name: str, run: Run, defined_by: Study | Sweep | str | Path | None
+) -> tuple[Any, Any]:
     """(model, params) of one run of a finished study; its functions are the study's, whatever jax's settings were.
 
     Args:
@@ -49,12 +51,12 @@ def trained_model(directory: Path, name: str, run: Run, defined_by: Study | str 
         return plan.make(config), jax.tree.map(lambda leaf: jnp.asarray(leaf[lane]), state.params)
 
 
-def _study(directory: Path, facts: dict[str, Any], defined_by: Study | str | Path | None) -> Study:
+def _study(directory: Path, facts: dict[str, Any], defined_by: Study | Sweep | str | Path | None) -> Study:
     """The study as it was trained; a config is run only where classes of it are needed."""
     if defined_by is None or not any(facts["sources"].values()):
         own = {}
     else:
-        own = classes_by_name(defined_by if isinstance(defined_by, Study) else load_study(defined_by))
+        own = classes_by_name(defined_by if isinstance(defined_by, Study | Sweep) else load_config(defined_by))
     try:
         return from_dict(facts["config"], own)
     except ConfigError as error:

@@ -1,0 +1,43 @@
+"""Studies that are alike to a worker: what one has traced and compiled serves the other."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from attn_jax.config import Study
+from attn_jax.config.codec import fingerprint, to_dict
+from attn_jax.lab.plan.study_plan import StudyPlan
+
+
+def alone(plan: StudyPlan, name: str) -> Study:
+    """The study of one model alone, sized as it was matched: its worker need not size the others again."""
+    return replace(plan.study, models={name: plan.model(name)[0]}, match=None, reference=None)
+
+
+def alike(study: str) -> str:
+    """What of a study, JSON as `codec.to_json` writes it, decides its programs: all but name, seeds and rates.
+
+    These are the data of a run: programs take them as arrays. So is the budget, unless the schedule ends with it.
+
+    >>> alike('{"name": "a", "train": {"seeds": 1, "steps": 9, "schedule": "constant"}}')
+    '{"name": null, "train": {"schedule": "constant"}}'
+    """
+    data = json.loads(study)
+    data["name"] = None
+    train = data["train"]
+    free = {"first_seed", "seeds", "learning_rates"} | ({"steps"} if train["schedule"] == "constant" else set())
+    data["train"] = {key: value for key, value in train.items() if key not in free}
+    return json.dumps(data, sort_keys=True)
+
+
+def facts_of(study: Study, facts: dict[str, Any]) -> dict[str, Any]:
+    """What `study_facts` would say of a study, from the facts of one that is alike."""
+    return facts | {"fingerprint": fingerprint(study), "config": to_dict(study)}
+
+
+def named_as(study: Study, other: str) -> str:
+    """JSON of one model of a study that is alike, as that of this study."""
+    data = json.loads(other)
+    data["name"] = study.name
+    data["train"] = to_dict(study.train)
+    return json.dumps(data)

@@ -1,0 +1,43 @@
+"""The compiled programs of a worker's last blocks: blocks of equal programs trace, lower and load them once."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from attn_jax.lab.plan.alike import alike
+from attn_jax.lab.plan.numerics import recorded
+from attn_jax.training.loop import Programs
+from attn_jax.training.state import RunState
+
+_MOST = 24  # of a model each; a few MB
+
+
+class Kept(NamedTuple):
+    """What a block runs."""
+
+    begin: Callable[[Any, Any], RunState]  # (seeds, learning rates) -> its runs before their first step
+    programs: Programs
+
+
+_kept: OrderedDict[str, Kept] = OrderedDict()
+
+
+def program_key(study: str, sources: str, width: int, num_devices: int) -> str:
+    """All that decides a block's programs; studies that differ in seeds and rates share them."""
+    return json.dumps([alike(study), sources, width, num_devices, recorded()])
+
+
+def kept(key: str) -> Kept | None:
+    """What was compiled before, if it is kept."""
+    if key in _kept:
+        _kept.move_to_end(key)
+    return _kept.get(key)
+
+
+def keep(key: str, made: Kept) -> None:
+    """Keeps it for the next such block; what was not used for longest is let go of."""
+    _kept[key] = made._replace(programs=replace(made.programs, compile_seconds=0.0))
+    if len(_kept) > _MOST:
+        _kept.popitem(last=False)

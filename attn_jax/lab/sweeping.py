@@ -1,0 +1,55 @@
+"""From a sweep to trained studies: plans its points, runs all their blocks, leaves a study's directory a point."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from attn_jax.config import Sweep
+from attn_jax.lab.plan.numerics import pinned, recorded
+from attn_jax.lab.run.environment import record_environment
+from attn_jax.lab.run.session import run_jobs
+from attn_jax.lab.run.sweep_session import opened_sweep, plan_points, sweep_jobs
+from attn_jax.lab.run.sweep_watch import SweepWatch
+from attn_jax.lab.workers import executor_here, extent_of, layout_here, workers_here
+from attn_jax.names import counted
+from attn_jax.platforms import environment, where_studies_run
+
+
+@contextmanager
+def trained_sweep(sweep: Sweep, directory: Path, *, platform: str, yes: bool, console: Console) -> Iterator[Path]:
+    """The sweep's directory, held, with every point trained to the end by the same workers.
+
+    Args:
+      sweep: what to run.
+      directory: where it lives.
+      platform: of jax, started already.
+      yes: begins it even if it takes more than an hour or 10 GB.
+      console: shows how far it is.
+    """
+    title = f"sweep {sweep.name} in {directory}, {counted(len(sweep.points), 'study', 'studies')}"
+    console.print(f"{title}, on {where_studies_run()}", markup=False, highlight=False, soft_wrap=True)
+    executor = executor_here(platform)
+    try:
+        with pinned():
+            points = plan_points(sweep, directory, executor)
+        layouts = {point: layout_here(planned.plan, platform) for point, planned in points.items()}
+        with opened_sweep(directory, sweep, points, layouts, confirmed=yes) as layouts:
+            jobs = sweep_jobs(directory, points, layouts)
+            if jobs:
+                here = environment() | {"numbers": recorded()}
+                for at in sorted({Path(job.directory) for job in jobs}):
+                    record_environment(at, here)
+                extents = {
+                    point: (at, extent_of(plan, at, layouts[point], [*studies]))
+                    for point, (at, plan, _, studies) in points.items()
+                }
+                with SweepWatch(console, extents, workers_here(platform)) as watch:
+                    run_jobs(jobs, executor, directory, watch)
+            else:
+                console.print("already trained; nothing to do but the report", highlight=False)
+            executor.shutdown(wait=True)
+            yield directory
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

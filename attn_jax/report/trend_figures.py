@@ -1,0 +1,95 @@
+"""The figures of a sweep's page: a measure against an axis, a line a model, as inline SVG."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from attn_jax.lab.outcome.trends import Cut
+from attn_jax.report import words
+from attn_jax.report.style import LIGHT, draw, series
+
+_TILE = (4.75, 3.2)  # inches; two stand side by side on the page
+_WIDE = 4  # an axis whose numbers span more than this factor is drawn in logarithms
+_ROOM = 0.09  # of the axis, that a tick's label takes
+_NAMES = {"final": "final score", "restricted_mean_steps": "steps to solve"}
+
+
+def score_trend(summary: Mapping[str, Any], cut: Cut, name: str) -> Markup:
+    """The final score of every model at the points of a cut, with intervals."""
+    return _trend(summary, cut, "final", name)
+
+
+def steps_trend(summary: Mapping[str, Any], cut: Cut, name: str) -> Markup:
+    """The restricted mean steps to solve of every model, the budget as a dashed line."""
+    return _trend(summary, cut, "restricted_mean_steps", name)
+
+
+def _trend(summary: Mapping[str, Any], cut: Cut, key: str, name: str) -> Markup:
+    points = [summary["points"][point] for point in cut.points]
+    lines = {model: [point["models"][model][key] for point in points] for model in points[0]["models"]}
+    write = words.score if key == "final" else words.steps
+    ends = [f"{model} {write(line[0])[0]} to {write(line[-1])[0]}" for model, line in lines.items()]
+    label = f"{_NAMES[key].capitalize()} against {cut.axis}, {_values(cut, points)}: {', '.join(ends)}."
+    budgets = None if key == "final" else [point["budget"] for point in points]
+    cells = [str(point["axes"][cut.axis]) for point in points]
+    return draw(_plot, cut, cells, lines, budgets, _NAMES[key], name=name, label=label, size=_TILE)
+
+
+def _values(cut: Cut, points: Sequence[Mapping[str, Any]]) -> str:
+    return " to ".join(str(points[end]["axes"][cut.axis]) for end in (0, -1))
+
+
+def _plot(
+    axes: Any,
+    cut: Cut,
+    cells: Sequence[str],
+    lines: Mapping[str, Sequence[Mapping[str, Any]]],
+    budgets: Sequence[int] | None,
+    ylabel: str,
+) -> None:
+    """Bands first, then lines with marks; where the axis has no numbers nothing joins the marks."""
+    x = np.arange(len(cells), dtype=float) if cut.numbers is None else np.array(cut.numbers)
+    log = cut.numbers is not None and min(x) > 0 and max(x) > _WIDE * min(x)
+    axes.set(xlabel=cut.axis, ylabel=ylabel)
+    if log:
+        axes.set_xscale("log", base=2)
+    if budgets is not None:
+        axes.plot(x, budgets, color=LIGHT["muted"], linewidth=1, linestyle=(0, (2, 2)))
+    for index, line in enumerate(lines.values()):
+        _line(axes, x, line, index, len(lines), joined=cut.numbers is not None)
+    kept = _with_room(np.log(x) if log else x)
+    axes.set_xticks(x[kept], [cells[place] for place in kept])
+    axes.minorticks_off()
+    if budgets is None:
+        estimates = [estimate for line in lines.values() for estimate in line]
+        lowest = min(each["value"] if each["low"] is None else each["low"] for each in estimates)
+        axes.set_ylim(min(-0.06, lowest - 0.04), 1.06)
+        axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0", ".25", ".5", ".75", "1"))
+    else:
+        axes.set_ylim(0, 1.06 * max(budgets))
+
+
+def _line(axes: Any, x: np.ndarray, line: Sequence[Mapping[str, Any]], index: int, among: int, *, joined: bool) -> None:
+    """One model; it has no interval where a bound is missing. Of names, models stand beside each other."""
+    look = series(index)
+    low, value, high = (np.array([point[key] for point in line], float) for key in ("low", "value", "high"))
+    if joined:
+        axes.fill_between(x, low, high, color=look["color"], alpha=0.16 if among <= 4 else 0.06, linewidth=0)
+        axes.plot(x, value, markersize=4, **look)
+        return
+    beside = x + (index - (among - 1) / 2) * min(0.12, 0.6 / among)
+    axes.vlines(beside, low, high, color=look["color"], linewidth=2, alpha=0.45)
+    axes.plot(beside, value, look["marker"], color=look["color"], markersize=5)
+    axes.set_xlim(-0.5, len(x) - 0.5)
+
+
+def _with_room(places: np.ndarray) -> list[int]:
+    """The ticks, from the last one down, that leave room for their labels."""
+    room = _ROOM * (places.max() - places.min())
+    kept = [len(places) - 1]
+    for place in range(len(places) - 2, -1, -1):
+        if places[kept[-1]] - places[place] >= room:
+            kept.append(place)
+    return kept[::-1]
