@@ -11,8 +11,8 @@ from pathlib import Path
 CONFIG = Path(__file__).with_name("tiny_study.py")
 
 
-def start(directory, *more, command="compare"):
-    words = [sys.executable, "-m", "attn_jax.cli", command, f"--config={CONFIG}", f"--workdir={directory}", *more]
+def start(directory, *more, command="compare", config=CONFIG):
+    words = [sys.executable, "-m", "attn_jax.cli", command, f"--config={config}", f"--workdir={directory}", *more]
     return subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environment()
     )
@@ -64,7 +64,7 @@ def wait_for(condition, seconds=120, what="the condition"):
 
 
 def rows(directory):
-    return sum(path.read_bytes().count(b"\n") for path in directory.glob("blocks/*/metrics.jsonl"))
+    return sum(path.read_bytes().count(b"\n") for path in directory.rglob("metrics.jsonl"))
 
 
 def summary(directory):

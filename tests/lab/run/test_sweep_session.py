@@ -73,7 +73,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, name):
 
 
 def test_sweep_json_is_there_before_any_point(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep_session, "_opened", lambda point, layout: 1 / 0)
+    monkeypatch.setattr(sweep_session, "_opened", lambda *given, **options: 1 / 0)
     _, opening = begin_sweep(tmp_path / "s", tiny_sweep(**{AXIS: (4,)}))
     with pytest.raises(ZeroDivisionError), opening:
         pass
@@ -112,12 +112,23 @@ def test_a_point_that_cannot_be_is_one_sentence(tmp_path):
 
 
 def test_it_gains_values_and_what_is_there_stays(finished):
-    wider = tiny_sweep(**{AXIS: (4, 32, 8, 16)})
     before = {path: path.read_bytes() for path in finished.rglob("*.json*")}
-    points, opening = begin_sweep(finished, wider)
+    points, opening = begin_sweep(finished, tiny_sweep(**{AXIS: (4, 32, 8, 16)}))
     with opening as layouts:
-        assert {job.directory for job in sweep_jobs(finished, points, layouts)} == {
-            str(finished / "points" / "d_model=32")
-        }
+        jobs = sweep_jobs(finished, points, layouts)
+    assert {job.directory for job in jobs} == {str(finished / "points" / "d_model=32")}
+    assert {job.root for job in jobs} == {str(finished)}
     assert list(read_sweep(finished)["points"]) == ["d_model=4", "d_model=32", "d_model=8", "d_model=16"]
     assert all(path.read_bytes() == old for path, old in before.items() if path.name != "sweep.json")
+
+
+def test_it_grows_as_its_studies_do(finished, capsys):
+    grown = Sweep(replace(STUDY, train=replace(STUDY.train, seeds=3)), {AXIS: (4, 32, 8, 16)})
+    points, opening = begin_sweep(finished, grown)
+    with opening as layouts:
+        jobs = [job for job in sweep_jobs(finished, points, layouts) if "d_model=32" not in job.directory]
+    assert {job.runs for job in jobs} == {((2, 1e-3), (2, 3e-3))}
+    assert len(jobs) == 6
+    assert "study tiny-d_model-4 in" in (said := capsys.readouterr().out)
+    assert "grows by 1 seed, 2 -> 3" in said
+    assert read_sweep(finished)["study"]["train"]["seeds"] == 3
