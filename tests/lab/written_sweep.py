@@ -7,6 +7,7 @@ from tiny_study import get_config
 from written_study import layout_of, write_blocks
 
 from attn_jax.config import Sweep
+from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.record.directory import write_json
 from attn_jax.lab.run.sweep_session import opened_sweep, plan_points
 
@@ -51,7 +52,7 @@ def write_sweep(directory, sweep=None):
     with opening as layouts:
         for place, (point, layout) in enumerate(layouts.items()):
             at, plan = points[point].directory, points[point].plan
-            write_json(at / "environment.json", {"versions": {}})
+            write_json(at / "environment.json", {"versions": {}, "numbers": recorded()})
             accuracy = partial(accuracy_at, place)
             write_blocks(at, plan, layout, accuracy, lost=None)
     return points

@@ -6,6 +6,7 @@ from typing import Any
 
 from attn_jax.config import Study
 from attn_jax.config.codec import fingerprint, to_dict
+from attn_jax.lab.plan.sources import hashed_sources
 from attn_jax.lab.plan.study_plan import StudyPlan
 
 
@@ -31,8 +32,13 @@ def alike(study: str) -> str:
 
 
 def facts_of(study: Study, facts: dict[str, Any]) -> dict[str, Any]:
-    """What `study_facts` would say of a study, from the facts of one that is alike."""
-    return facts | {"fingerprint": fingerprint(study), "config": to_dict(study)}
+    """What `study_facts` would say of a study here, from the facts of one that is alike, from another process.
+
+    Sources are looked for here, where the config was run: another process may have imported other modules.
+    """
+    sources = {name: hashed_sources(study, name) for name in study.models}
+    own = {"fingerprint": fingerprint(study), "config": to_dict(study)}
+    return facts | own | {"task_sources": hashed_sources(study, None), "sources": sources}
 
 
 def named_as(study: Study, other: str) -> str:
