@@ -1,6 +1,7 @@
 """From a sweep to trained studies: plans its points, runs all their blocks, leaves a study's directory a point."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from rich.console import Console
 from attn_jax.config import Sweep
 from attn_jax.lab.plan.numerics import pinned, recorded
 from attn_jax.lab.run.environment import record_environment
-from attn_jax.lab.run.session import run_jobs
-from attn_jax.lab.run.sweep_session import opened_sweep, plan_points, sweep_jobs
+from attn_jax.lab.run.session import Layout, run_jobs
+from attn_jax.lab.run.sweep_session import Point, opened_sweep, plan_points, sweep_jobs
 from attn_jax.lab.run.sweep_watch import SweepWatch
+from attn_jax.lab.widening import widen
 from attn_jax.lab.workers import executor_here, extent_of, layout_here, workers_here
 from attn_jax.names import counted
 from attn_jax.platforms import environment, where_studies_run
@@ -36,20 +38,35 @@ def trained_sweep(sweep: Sweep, directory: Path, *, platform: str, yes: bool, co
             points = plan_points(sweep, directory, executor)
         layouts = {point: layout_here(planned.plan, platform) for point, planned in points.items()}
         with opened_sweep(directory, sweep, points, layouts, confirmed=yes) as layouts:
-            jobs = sweep_jobs(directory, points, layouts)
-            if jobs:
-                here = environment() | {"numbers": recorded()}
-                for at in sorted({Path(job.directory) for job in jobs}):
-                    record_environment(at, here)
-                extents = {
-                    point: (at, extent_of(plan, at, layouts[point], [*studies]))
-                    for point, (at, plan, _, studies) in points.items()
-                }
-                with SweepWatch(console, extents, workers_here(platform)) as watch:
-                    run_jobs(jobs, executor, directory, watch)
-            else:
-                console.print("already trained; nothing to do but the report", highlight=False)
+            _train(directory, points, layouts, executor, console)
+            while added := {point: said for point in points if (said := widen(points[point].directory))}:
+                for point, said in added.items():
+                    console.print(f"{point}: {said}", markup=False, highlight=False, soft_wrap=True)
+                _train(directory, points, layouts, executor, console)
             executor.shutdown(wait=True)
             yield directory
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _train(
+    directory: Path,
+    points: Mapping[str, Point],
+    layouts: Mapping[str, Layout],
+    executor: Executor,
+    console: Console,
+) -> None:
+    """Runs what is not done of all points."""
+    jobs = sweep_jobs(directory, points, layouts)
+    if not jobs:
+        console.print("already trained; nothing to do but the report", highlight=False)
+        return
+    here = environment() | {"numbers": recorded()}
+    for at in sorted({Path(job.directory) for job in jobs}):
+        record_environment(at, here)
+    extents = {
+        point: (at, extent_of(plan, at, layouts[point], [*studies])) for point, (at, plan, _, studies) in points.items()
+    }
+    workers = workers_here(next(iter(layouts.values())).platform)
+    with SweepWatch(console, extents, workers) as watch:
+        run_jobs(jobs, executor, directory, watch)

@@ -4,11 +4,9 @@ from concurrent.futures import Executor, Future
 from functools import partial
 
 from tiny_study import get_config
-from written_study import layout_of, write_blocks
+from written_study import fill, layout_of
 
 from attn_jax.config import Sweep
-from attn_jax.lab.plan.numerics import recorded
-from attn_jax.lab.record.directory import write_json
 from attn_jax.lab.run.sweep_session import opened_sweep, plan_points
 
 AXIS = "models.transformer.d_model"
@@ -50,9 +48,8 @@ def write_sweep(directory, sweep=None):
     """A finished sweep; accuracies grow from point to point, the transformer's faster, and by .1 a run."""
     points, opening = begin_sweep(directory, sweep or tiny_sweep())
     with opening as layouts:
-        for place, (point, layout) in enumerate(layouts.items()):
+        for place, point in enumerate(layouts):
             at, plan = points[point].directory, points[point].plan
-            write_json(at / "environment.json", {"versions": {}, "numbers": recorded()})
             accuracy = partial(accuracy_at, place)
-            write_blocks(at, plan, layout, accuracy, lost=None)
+            fill(at, plan, accuracy, lost=None)
     return points

@@ -26,7 +26,9 @@ def alike(study: str) -> str:
     data = json.loads(study)
     data["name"] = None
     train = data["train"]
-    free = {"first_seed", "seeds", "learning_rates"} | ({"steps"} if train["schedule"] == "constant" else set())
+    free = {"first_seed", "seeds", "learning_rates", "widen"} | (
+        {"steps"} if train["schedule"] == "constant" else set()
+    )
     data["train"] = {key: value for key, value in train.items() if key not in free}
     return json.dumps(data, sort_keys=True)
 

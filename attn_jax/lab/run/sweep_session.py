@@ -21,10 +21,9 @@ from attn_jax.lab.plan.limits import demand, refuse_too_much, together
 from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import locked
-from attn_jax.lab.record.runs import in_blocks
 from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep, write_sweep
 from attn_jax.lab.run.block import Job
-from attn_jax.lab.run.session import Layout, jobs_in, opened, unfinished
+from attn_jax.lab.run.session import Layout, at_first, at_most, jobs_in, opened, unfinished
 
 
 class Point(NamedTuple):
@@ -129,9 +128,8 @@ def _ask(directory: Path, points: Mapping[str, Point], layouts: Mapping[str, Lay
     """Refuses what the machine cannot give to these points together, and what is much unless it is confirmed."""
     wanted = []
     for point, (_, plan, facts, studies) in points.items():
-        layout = layouts[point]
-        runs = in_blocks(plan.runs, layout.width)
-        wanted.append(demand(facts | {"runs": dict.fromkeys(studies, runs)}, vars(layout), list(studies)))
+        facts = at_most(plan, at_first(plan, facts, layouts[point]))
+        wanted.append(demand(facts, facts, list(studies)))
     if wanted:
         on_cpu = any(layout.platform == "cpu" for layout in layouts.values())
         refuse_too_much(together(wanted), directory, on_cpu=on_cpu, confirmed=confirmed)
