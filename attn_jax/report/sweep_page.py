@@ -13,6 +13,7 @@ from attn_jax.lab.outcome.intervals import interval_note
 from attn_jax.lab.outcome.sweep_summary import slope_words
 from attn_jax.lab.outcome.trends import Cut, cuts
 from attn_jax.lab.outcome.words import listing
+from attn_jax.names import counted
 from attn_jax.report import style, trend_figures, words
 
 
@@ -72,12 +73,25 @@ def sweep_content(
         "dark": style.DARK,
         "axes": list(first["axes"]),
         "question": f"How do {listing(names)} change with {listing(list(first['axes']))}?",
+        "terms": _terms(config["study"], list(first["axes"])),
         "seeds": max((trend["seeds"] for trend in summary["trends"]), default=train["seeds"]),
         "timed": timed,
         "points": [_point(values) for values in points.values()],
         "sections": [_section(summary, cut, place, timed=timed) for place, cut in enumerate(found)],
         "interval_note": interval_note(timed=timed),
     }
+
+
+def _terms(study: Mapping[str, Any], axes: Sequence[str]) -> str:
+    """What all points have in common, but for what is an axis."""
+    train, task = study["train"], study["task"]
+    parts = {
+        "task": words.plain(task.get("name") or task["class"]),
+        "train.seeds": counted(train["seeds"], "seed"),
+        "train.learning_rates": counted(len(train["learning_rates"]), "learning rate"),
+        "train.steps": f"{counted(train['steps'], 'step')} a run",
+    }
+    return ", ".join(part for path, part in parts.items() if path not in axes) + ". Each point is a study of its own."
 
 
 def _timed(point: Mapping[str, Any]) -> bool:

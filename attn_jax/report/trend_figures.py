@@ -28,13 +28,20 @@ def steps_trend(summary: Mapping[str, Any], cut: Cut, name: str) -> Markup:
 
 def _trend(summary: Mapping[str, Any], cut: Cut, key: str, name: str) -> Markup:
     points = [summary["points"][point] for point in cut.points]
-    lines = {model: [point["models"][model][key] for point in points] for model in points[0]["models"]}
+    lines = {name: [_shown(point["models"][name], key) for point in points] for name in points[0]["models"]}
     write = words.score if key == "final" else words.steps
     ends = [f"{model} {write(line[0])[0]} to {write(line[-1])[0]}" for model, line in lines.items()]
     label = f"{_NAMES[key].capitalize()} against {cut.axis}, {_values(cut, points)}: {', '.join(ends)}."
     budgets = None if key == "final" else [point["budget"] for point in points]
     cells = [str(point["axes"][cut.axis]) for point in points]
     return draw(_plot, cut, cells, lines, budgets, _NAMES[key], name=name, label=label, size=_TILE)
+
+
+def _shown(model: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """An estimate; where no seed solved the task its steps are the budget, and have no interval."""
+    if key == "restricted_mean_steps" and not model["solved_fraction"]["value"]:
+        return model[key] | {"low": None, "high": None}
+    return model[key]
 
 
 def _values(cut: Cut, points: Sequence[Mapping[str, Any]]) -> str:

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import pytest
 from tiers import first
 
+from attn_jax.config import Sweep
 from attn_jax.config.codec import from_dict, to_dict
-from attn_jax.config.file import load_study
+from attn_jax.config.file import load_config
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.models import ModelConfig
@@ -34,21 +35,27 @@ def test_it_says_how_to_run_it_and_what_came_of_it(path):
     ids=lambda path: path.stem,
 )
 def test_it_goes_there_and_back_and_is_matched(path):
-    study = load_study(path)
-    assert study.name == path.stem
-    assert from_dict(json.loads(json.dumps(to_dict(study)))) == study
-    facts = study_facts(StudyPlan(study))
-    target = facts["models"][study.reference_name]["parameters_matched"]
-    for model in facts["models"].values():
-        assert model["match_note"] is None
-        assert abs(model["parameters_matched"] / target - 1) <= 0.02
+    config = load_config(path)
+    assert config.name == path.stem
+    for study in studies(path):
+        assert from_dict(json.loads(json.dumps(to_dict(study)))) == study
+        facts = study_facts(StudyPlan(study))
+        target = facts["models"][study.reference_name]["parameters_matched"]
+        for model in facts["models"].values():
+            assert model["match_note"] is None
+            assert abs(model["parameters_matched"] / target - 1) <= 0.02
+
+
+def studies(path):
+    """The study of a config, or those of a sweep's points."""
+    config = load_config(path)
+    return list(config.points.values()) if isinstance(config, Sweep) else [config]
 
 
 def pairs():
     """Each distinct (mixers, task) of all configs, reduced: one layer, width 16, the shortest length."""
     found = {}
-    for path in CONFIGS:
-        study = load_study(path)
+    for study in (study for path in CONFIGS for study in studies(path)):
         for name, model in study.models.items():
             found.setdefault((kind(model), type(study.task)), (study, name))
     return [

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 from scipy import stats
+from test_summary_types import keys_of_type, keys_told
 from written_sweep import AXIS, tiny_sweep, write_sweep
 
 from attn_jax.cli import main
 from attn_jax.lab import load
 from attn_jax.lab.outcome.intervals import NO_SPREAD
+from attn_jax.lab.outcome.sweep_summary import SweepSummary
 from attn_jax.lab.outcome.trends import cuts, numbers_of, slope_interval
 from attn_jax.lab.summaries import write_sweep_summary
 from attn_jax.report.sweep_table import print_sweep_table
@@ -77,6 +79,10 @@ def test_the_summary_has_each_point_and_the_slopes_of_its_models(folder, summary
     assert (
         "Per doubling of models.transformer.d_model the final score changes by: transformer +.100" in summary["verdict"]
     )
+
+
+def test_the_page_tells_every_key():
+    assert keys_told("Sweeps") == keys_of_type(SweepSummary)
 
 
 def test_rows_tell_the_point_and_where_it_lies(folder, capsys):
