@@ -4,7 +4,11 @@
 
 About 2 minutes on 2 cores.
 
-Result, 2026-11-30: to come.
+Result, 2026-11-30, one busy core (x86-64, AVX-512), Python 3.11, jax 0.10.2, 2 min 50 s: the transformer solves it with
+2, 4 and 8 pairs, 6/6 seeds each, in 200, 146 and 162 steps (restricted mean): 19 [8, 30] fewer per doubling. The GRU
+solves none within 400 steps, and scores .58, .14 and .01: .288 [.252, .324] less per doubling.
+
+Rates and forms are those that quickstart.py found the best; they were not tuned again for other numbers of pairs.
 """
 
 from attn_jax.config import EvaluateConfig, Study, Sweep, TrainConfig

@@ -82,7 +82,7 @@ def test_the_summary_has_each_point_and_the_slopes_of_its_models(folder, summary
 
 
 def test_the_page_tells_every_key():
-    assert keys_told("Sweeps") == keys_of_type(SweepSummary)
+    assert keys_told("A sweep's summary.json") == keys_of_type(SweepSummary)
 
 
 def test_rows_tell_the_point_and_where_it_lies(folder, capsys):
