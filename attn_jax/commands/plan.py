@@ -41,9 +41,8 @@ def print_plan(config: Path, overrides: Sequence[str], platform: Platform) -> No
         for line in plan_lines(estimate):
             say(line)
     if isinstance(loaded, Sweep):
-        say(
-            f"{counted(len(studies), 'study', 'studies')} in about {_minutes(seconds)}, less where points share programs"
-        )
+        several = counted(len(studies), "study", "studies")
+        say(f"{several} in about {_minutes(seconds)}, less where points share programs")
 
 
 def plan_lines(estimate: StudyEstimate) -> list[str]:
