@@ -12,8 +12,9 @@ runs, then measures each of these in a process of its own: CPU seconds, without 
 
 CPU seconds and peak MB on one core of a busy two-core machine, before and after these: the checks of a row's numbers go
 over whole lists, a block's rows become arrays before the next is read, means have intervals in closed form, signs are
-flipped in batches, and a file that has not grown is not opened. read_results 14.1 and 361 -> 8.6 and 234, of which json
-alone takes 4 to 5; summarize 132 and 2,000 -> 7.0 and 303; watch .08 -> .01; page .7 and 258, unchanged.
+flipped in batches, and a file that has not grown is not opened. read_results 14.1 and 361 -> 8.6 and 234 -> 5.5 and 244
+since a file is read as one JSON text, which alone takes 3 to 5, and rows that fit are not searched for words;
+summarize 132 and 2,000 -> 7.0 and 303; watch .08 -> .01; page .7 and 258, unchanged.
 """
 
 import argparse

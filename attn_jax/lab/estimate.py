@@ -24,8 +24,8 @@ from attn_jax.lab.run.session import Layout
 from attn_jax.lab.workers import executor_here, layout_here
 from attn_jax.platforms import Platform, select_platform
 
-# What is not tried out, measured on one core of a Xeon of 2 GHz: parts of the time that a worker takes to start, which
-# is Python, jax and this package loaded, as in the command itself.
+# What is not tried out is guessed; scripts/bench_plan.py holds it against whole studies. The command and the page
+# take parts of the time that a worker takes to start, which loads Python, jax and this package too.
 _COMMAND_STARTS = 0.7
 _PAGE_STARTS = 1.6  # results read and summarised, the figures, their packages loaded
 _RUN_SECONDS = 5e-4  # each run is read and summarised
@@ -108,12 +108,12 @@ def plan_of(study: Study | str | Path, *, overrides: Sequence[str] = (), platfor
     Traceback (most recent call last):
     attn_jax.errors.ConfigError: nowhere.py: no such config file
     """
-    began = time.perf_counter()
+    began = time.process_time()
     with in_sentences(), planned(partial(_study, study, overrides)) as plan:
         layout = layout_here(plan, select_platform(platform))
         check_contracts(plan, list(plan.study.models))
         facts = study_facts(plan)
-        planning = time.perf_counter() - began
+        planning = time.process_time() - began
         blocks = in_blocks(plan.runs, layout.width)
         rehearsed, started = _rehearsed(plan.study, layout, blocks[0])
         return _estimate(facts, layout, len(blocks), rehearsed, started, planning)

@@ -89,9 +89,9 @@ def _nearest(
         if len(sizes) == 2 and len({*sizes.values()}) == 1:
             return None
         n = 2 if len(sizes) == 1 else _next(sizes, target, low, high)
-    ends = [n for n in (low, high) if n in sizes]
-    best = min(ends, key=lambda n: _miss(sizes[n], target))
-    return made[int(best)], sizes[int(best)]
+    ends = [n for n in made if n in (low, high)]
+    best = min(sorted(ends), key=lambda n: _miss(sizes[n], target))
+    return made[best], sizes[best]
 
 
 def _next(sizes: dict[int, float], target: float, low: int, high: float) -> int:

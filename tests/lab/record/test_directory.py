@@ -330,11 +330,11 @@ def test_a_row_is_judged_as_slowly_as_it_was():
     wrong = {
         "seconds is 'x'": step | {"seconds": "x"},
         "seconds is missing": {key: value for key, value in step.items() if key != "seconds"},
-        "diverged.0 is 1": step | {"diverged": [1]},
+        "diverged.0 is '1'": step | {"diverged": [1]},
         "validation.loss.0.1 is '2'": step | {"validation": scores | {"loss": [[1.0, "2"]]}},
         "validation.luck.0 is no list": step | {"validation": scores | {"luck": [1.0]}},
         "validation.metric is missing": step | {"validation": {"loss": [[1.0]], "whole": [[1.0]]}},
-        "cores is True": {"start": 0, "compile_seconds": 1.5, "cores": True},
-        "load is None": step | {"load": None},
+        "cores is 'True'": {"start": 0, "compile_seconds": 1.5, "cores": True},
+        "load is 'None'": step | {"load": None},
     }
     assert {row_complaint(row) for row in wrong.values()} == set(wrong)
