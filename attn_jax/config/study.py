@@ -121,6 +121,8 @@ class Study:
       reference: the model the others are matched to and compared with; None = the first.
       strings: whether the task is to read a question and to write its answer, scored by exact match of greedy decoding;
         a sequence model then reads both as one string.
+      starts: by name, how models begin otherwise, {"wide": {"models.rnn.mixers.0.spectral_radius": 1.5}}: every model
+        is trained from each start, by one program. What is not named begins as it is.
     """
 
     name: str
@@ -131,11 +133,16 @@ class Study:
     match: Literal["parameters", "state", "flops"] | None = "parameters"
     reference: str | None = None
     strings: bool = False
+    starts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self):
         if not self.models:
             raise ConfigError("models: got none, wanted at least one")
-        for where, name in [("name", self.name), *(("models", name) for name in self.models)]:
+        for where, name in [
+            ("name", self.name),
+            *(("models", name) for name in self.models),
+            *(("starts", name) for name in self.starts),
+        ]:
             if not _NAME.fullmatch(name):
                 raise ConfigError(f"{where}: got {name!r}, wanted letters, digits, '.', '_', '+' and '-'")
         if self.reference is not None and self.reference not in self.models:

@@ -43,7 +43,7 @@ class StudyResults(Results):
         `jax.default_matmul_precision`.
 
         Args:
-          name: of a model of the study.
+          name: of a model of the study; of one of several starts, `model@start`.
           seed: of the run.
           learning_rate: of the run; default that at which this seed is reported.
 
@@ -60,7 +60,7 @@ class StudyResults(Results):
 
         run = self._run(name, seed, learning_rate)
         with in_sentences():
-            return trained_model(self.directory, name, run, self.defined_by)
+            return trained_model(self.directory, self.models[name].model, run, self.defined_by)
 
     def _run(self, name: str, seed: int, learning_rate: float | None) -> Run:
         """A run of a model."""
@@ -71,10 +71,10 @@ class StudyResults(Results):
         if isinstance(seed, bool) or seed not in seeds:
             raise ConfigError(f"seed: got {seed!r}, wanted one of {', '.join(map(str, seeds))}")
         if learning_rate is None:
-            return int(seed), rates[judge(self, result).choice.places[seeds.index(seed)]]
+            learning_rate = rates[judge(self, result).choice.places[seeds.index(seed)]]
         if learning_rate not in rates:
             raise ConfigError(f"learning_rate: got {learning_rate!r}, wanted one of {', '.join(map(str, rates))}")
-        return int(seed), learning_rate
+        return (int(seed), learning_rate) if result.start is None else (int(seed), learning_rate, result.start)
 
 
 @dataclass(frozen=True)

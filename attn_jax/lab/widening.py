@@ -12,7 +12,7 @@ from attn_jax.lab.outcome.judged import best_place, judge
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.words import listing
 from attn_jax.lab.record.directory import write_json
-from attn_jax.lab.record.runs import grid_of, missing_blocks, rates_of, seeds_of
+from attn_jax.lab.record.runs import missing_blocks, whole_grid
 from attn_jax.lab.record.schema import read_study
 
 _DIGITS = 6  # of a rate that is added
@@ -57,5 +57,5 @@ def rates_beyond(results: Results) -> dict[float, list[str]]:
 
 def _runs(facts: dict[str, Any]) -> dict[str, Any]:
     """Every model's blocks, with new ones for what is added."""
-    grid = grid_of(seeds_of(facts["config"]["train"]), rates_of(facts))
+    grid = whole_grid(facts)
     return {name: [*blocks, *missing_blocks(facts, name, grid)] for name, blocks in facts["runs"].items()}

@@ -7,7 +7,7 @@ from tiny_study import get_config
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, write_json
-from attn_jax.lab.record.runs import grid_of, padded, rates_of, seeds_of
+from attn_jax.lab.record.runs import padded, whole_grid
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import is_done
 from attn_jax.lab.run.session import choose_layout, opened
@@ -36,7 +36,7 @@ def fill(directory, plan, accuracy=lambda name, run: 0.5 + 0.1 * run, lost=2):
     study, facts = plan.study, read_study(directory)
     blocks = plan.block_plan(study.reference_name)
     validated, tested = len(blocks.validation_lengths), len(blocks.test_lengths)
-    grid = grid_of(seeds_of(facts["config"]["train"]), rates_of(facts))
+    grid = whole_grid(facts)
     for name in study.models:
         for k, runs in enumerate(facts["runs"][name]):
             folder = directory / "blocks" / f"{name}-{k}"

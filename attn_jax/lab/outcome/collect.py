@@ -47,7 +47,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         budget=steps,
         schedule=config["train"]["schedule"],
         workers=facts["workers"],
-        models=finished,
+        models={model.name: model for started in finished.values() for model in started},
         config=config,
         environment=_environment(directory),
         tokens_per_step=task["tokens_per_step"],
@@ -69,18 +69,22 @@ class _Block(NamedTuple):
     machine: dict[str, list[float]]  # what the rows say of it
 
 
-def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResult | None:
-    """One model's arrays, None while a block of it is unfinished."""
+def _read_model(directory: Path, facts: dict[str, Any], name: str) -> list[ModelResult] | None:
+    """One model's arrays, of each start, None while a block of it is unfinished."""
     found = [_read_block(directory, facts, name, k) for k in range(len(facts["runs"][name]))]
     blocks = [block for block in found if block is not None]
     if len(blocks) < len(found):
         return None
-    train, own = facts["config"]["train"], facts["models"][name]
-    rates = rates_of(facts)
-    grid = (train["seeds"], len(rates))
-    lanes = lanes_of(facts, name)
-    found = [lanes[run] for run in grid_of(seeds_of(train), rates)]
+    return [_result(facts, name, start, blocks) for start in facts["config"]["starts"] or [None]]
+
+
+def _result(facts: dict[str, Any], name: str, start: str | None, blocks: list[_Block]) -> ModelResult:
+    """The runs of a model that begin at one start."""
+    own, rates, seeds = facts["models"][name], rates_of(facts), seeds_of(facts["config"]["train"])
+    grid, lanes = (len(seeds), len(rates)), lanes_of(facts, name)
+    found = [lanes[run] for run in grid_of(seeds, rates, () if start is None else (start,))]
     places = np.array([lane.block * facts["width"] + lane.lane for lane in found]).reshape(grid)
+    share = 1 / max(len(facts["config"]["starts"]), 1)  # of the clock: runs of all starts share their blocks
     trained = np.array(facts["task"]["validation_lengths"])
     curve = np.array(facts["task"]["lengths"])
     lost = _runs([block.diverged for block in blocks], places)  # [S, A, E], from where it diverged
@@ -93,7 +97,8 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
     by_length = lambda array: array[..., len(trained) :].reshape(*grid, len(curve), -1).mean(-1)  # noqa: E731
     tested = np.repeat(curve, (test_metric.shape[-1] - len(trained)) // len(curve))
     return ModelResult(
-        name=name,
+        name=name if start is None else f"{name}@{start}",
+        start=start,
         **{key: own[key] for key in MODEL if key != "config"},
         learning_rates=tuple(rates),
         score=np.where(lost, np.nan, score),
@@ -109,8 +114,8 @@ def _read_model(directory: Path, facts: dict[str, Any], name: str) -> ModelResul
             )
             for name in raw
         },
-        seconds=sum(seconds for block in blocks for seconds in block.seconds),
-        compile_seconds=sum(seconds for block in blocks for seconds in block.compile_seconds),
+        seconds=share * sum(seconds for block in blocks for seconds in block.seconds),
+        compile_seconds=share * sum(seconds for block in blocks for seconds in block.compile_seconds),
         **_machine([block.machine for block in blocks], sum(len(block.seconds) for block in blocks)),
     )
 

@@ -67,8 +67,8 @@ class Decided(NamedTuple):
 
 def all_against_reference(results: Results) -> list[DeclaredTest]:
     """Every other model against the reference in every measure, expected to differ: a study's table."""
-    others = [name for name in results.models if name != results.reference]
-    return [DeclaredTest(measure, name, results.reference) for name in others for measure in measures_of(results)]
+    pairs = [(name, reference) for name in results.models if name != (reference := results.reference_of(name))]
+    return [DeclaredTest(measure, *pair) for pair in pairs for measure in measures_of(results)]
 
 
 def decide(

@@ -43,6 +43,12 @@ class ModelResult:
     load: float | None = None  # of the machine, in the mean over its evaluations
     cores: int | None = None  # of the machine
     final_batches: np.ndarray | None = None  # [S, A, N] what `final` is the mean of: N batches of fresh data a run
+    start: str | None = None  # where a study has several, a model's runs of each have a result of their own
+
+    @property
+    def model(self) -> str:
+        """The name of the model, without its start."""
+        return self.name if self.start is None else self.name.removesuffix(f"@{self.start}")
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,11 @@ class Results:
     first_seed: int = 0  # of the S seeds, which follow each other
     looks: tuple[int, ...] = ()  # seeds at each time that the study was decided, this one included
     widened: tuple[float, ...] = ()  # learning rates that were added because a best one was on the edge of the grid
+
+    def reference_of(self, name: str) -> str:
+        """What a model is compared with: the reference, of the same start."""
+        start = self.models[name].start
+        return self.reference if start is None else f"{self.reference}@{start}"
 
     @property
     def look(self) -> int:

@@ -18,7 +18,7 @@ Row: TypeAlias = dict[str, Any]
 def run_rows(results: Results) -> list[Row]:
     """One row a run: whether and when it solved the task, and what was measured at the end.
 
-    Columns: study, task, model, seed, learning_rate; chosen: whether its seed is reported at this rate; solved,
+    Columns: study, task, model, start, seed, learning_rate; chosen: whether its seed is reported at this rate; solved,
     steps_to_solve, unconfirmed, diverged and final, as in summary.json; then loss, metric, whole and what else was
     measured, on test data at the training lengths, None where the run diverged.
     """
@@ -34,8 +34,8 @@ def run_rows(results: Results) -> list[Row]:
 def curve_rows(results: Results) -> list[Row]:
     """One row a run and evaluation, in the order of the steps.
 
-    Columns: study, task, model, seed, learning_rate, chosen, step; score, normalised; then loss, metric, whole and what
-    else was measured, on validation data. From where a run diverged they are None.
+    Columns: study, task, model, start, seed, learning_rate, chosen, step; score, normalised; then loss, metric, whole
+    and what else was measured, on validation data. From where a run diverged they are None.
     """
     return [
         _head(results, runs, place)
@@ -50,7 +50,7 @@ def curve_rows(results: Results) -> list[Row]:
 def length_rows(results: Results) -> list[Row]:
     """One row a run and length of the length curve.
 
-    Columns: study, task, model, seed, learning_rate, chosen, length; trained: whether it lies among the training
+    Columns: study, task, model, start, seed, learning_rate, chosen, length; trained: whether it lies among the training
     lengths; score, normalised, 0 where the run diverged; then loss, metric, whole and what else was measured, on test
     data, None where the run diverged.
     """
@@ -81,7 +81,8 @@ def _head(results: Results, runs: Judged, place: tuple[int, int]) -> Row:
     return {
         "study": results.study,
         "task": results.task,
-        "model": runs.model.name,
+        "model": runs.model.model,
+        "start": runs.model.start,
         "seed": results.first_seed + int(seed),
         "learning_rate": float(runs.model.learning_rates[rate]),
         "chosen": bool(runs.choice.places[seed] == rate),

@@ -57,7 +57,7 @@ def summarize(results: Results) -> Summary:
     Raises:
       ValueError: a reference that is no model, or a run without a score that is not marked diverged.
     """
-    if results.reference not in results.models:
+    if not any(name == results.reference_of(name) for name in results.models):
         raise ValueError(f"reference: got {results.reference!r}, wanted one of {', '.join(results.models)}")
     runs = {name: judge(results, model) for name, model in results.models.items()}
     models = {name: _model_summary(results, judged) for name, judged in runs.items()}
@@ -82,6 +82,7 @@ def _model_summary(results: Results, runs: Judged) -> ModelSummary:
     model, rates = runs.model, np.asarray(runs.model.learning_rates, np.float64)
     final = runs.chosen(runs.final)
     summary: ModelSummary = {
+        "start": model.start,
         "description": model.description,
         "parameters": int(model.parameters),
         "parameters_matched": int(model.parameters_matched),

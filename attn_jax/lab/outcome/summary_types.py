@@ -79,6 +79,7 @@ class MeasureSummary(TypedDict):
 class ModelSummary(Solved):
     """One model, one run a seed, at its cross-fitted rate."""
 
+    start: str | None
     description: str
     parameters: int
     parameters_matched: int

@@ -93,7 +93,8 @@ def _solved(model: Mapping[str, Any]) -> str:
 
 def _decisions(results: Results, decided: Sequence[Decided], seeds: int) -> str:
     """The second sentence: what is decided, and what is not."""
-    reference, look = results.reference, results.look
+    starts, look = any(model.start for model in results.models.values()), results.look
+    reference = results.reference + " of the same start" * starts
     tests = f"p < .05 after Holm's correction over {counted(len(decided), 'test')}{look_in_words(look)}"
     needed = fewest_seeds(len(decided) * look_factor(look))
     if all(one.outcome == "undecided" for one in decided):

@@ -12,7 +12,17 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 
 def alone(plan: StudyPlan, name: str) -> Study:
     """The study of one model alone, sized as it was matched: its worker need not size the others again."""
-    return replace(plan.study, models={name: plan.model(name)[0]}, match=None, reference=None)
+    starts = {
+        start: {path: value for path, value in values.items() if _model_of(path, plan.study) in (name, None)}
+        for start, values in plan.study.starts.items()
+    }
+    return replace(plan.study, models={name: plan.model(name)[0]}, match=None, reference=None, starts=starts)
+
+
+def _model_of(path: str, study: Study) -> str | None:
+    """The model whose field a path of a start leads to; names may have dots."""
+    found = [name for name in study.models if path.startswith(f"models.{name}.")]
+    return max(found, key=len, default=None)
 
 
 def alike(study: str) -> str:

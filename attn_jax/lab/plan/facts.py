@@ -13,6 +13,7 @@ from attn_jax.lab.cost.sizes import count_parameters
 from attn_jax.lab.plan.newton_trips import newton_trips
 from attn_jax.lab.plan.quantities import state_bytes, train_flops
 from attn_jax.lab.plan.sources import hashed_sources
+from attn_jax.lab.plan.starts import check_starts
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.schema import STUDY_SCHEMA
 from attn_jax.models import AnyModelConfig
@@ -21,6 +22,7 @@ from attn_jax.models import AnyModelConfig
 def study_facts(plan: StudyPlan) -> dict[str, Any]:
     """The content of study.json, less how its runs fall into blocks."""
     plan.check_batches()
+    check_starts(plan)
     study, spec = plan.study, plan.spec
     lengths = sorted({*plan.curve_lengths, *plan.train_lengths})
     return {

@@ -222,9 +222,9 @@ class StudyPlan:
 
     @property
     def runs(self) -> list[Run]:
-        """The runs of a model, seed by seed and rate by rate."""
+        """The runs of a model, seed by seed and rate by rate, of each start."""
         train = self.study.train
-        return grid_of(seeds_of(vars(train)), train.learning_rates)
+        return grid_of(seeds_of(vars(train)), train.learning_rates, [*self.study.starts])
 
     def block_plan(self, name: str) -> BlockPlan:
         """What the blocks of one model are made of."""

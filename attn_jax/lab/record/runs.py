@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-Run: TypeAlias = tuple[int, float]  # seed, learning rate
+Run: TypeAlias = tuple[int, float] | tuple[int, float, str]  # seed, learning rate and, where there are some, start
 
 
 class Lane(NamedTuple):
@@ -13,13 +13,30 @@ class Lane(NamedTuple):
     lane: int
 
 
-def grid_of(seeds: Iterable[int], rates: Sequence[float]) -> list[Run]:
-    """Every run of a model, seed by seed and rate by rate.
+def grid_of(seeds: Iterable[int], rates: Sequence[float], starts: Sequence[str] = ()) -> list[Run]:
+    """Every run of a model, seed by seed and rate by rate, of each start.
 
     >>> grid_of(range(7, 9), [0.1, 0.2])
     [(7, 0.1), (7, 0.2), (8, 0.1), (8, 0.2)]
+    >>> grid_of([0], [0.1], ["wide", "narrow"])
+    [(0, 0.1, 'wide'), (0, 0.1, 'narrow')]
     """
-    return [(seed, rate) for seed in seeds for rate in rates]
+    runs: list[Run] = [(seed, rate) for seed in seeds for rate in rates]
+    return [(run[0], run[1], start) for start in starts for run in runs] if starts else runs
+
+
+def whole_grid(facts: Mapping[str, Any]) -> list[Run]:
+    """Every run of a model, from study.json's facts."""
+    return grid_of(seeds_of(facts["config"]["train"]), rates_of(facts), [*facts["config"]["starts"]])
+
+
+def start_of(run: Sequence[Any]) -> str:
+    """The name of a run's start; "" where a study has none.
+
+    >>> start_of((0, 0.1)), start_of((0, 0.1, "wide"))
+    ('', 'wide')
+    """
+    return run[2] if len(run) > 2 else ""
 
 
 def seeds_of(train: Mapping[str, Any]) -> range:
@@ -53,7 +70,7 @@ def padded(block: Sequence[Run], width: int) -> list[Run]:
 def lanes_of(facts: Mapping[str, Any], model: str) -> dict[Run, Lane]:
     """Where each run of a model lies, from study.json's facts."""
     blocks = facts["runs"][model]
-    return {(seed, rate): Lane(k, lane) for k, block in enumerate(blocks) for lane, (seed, rate) in enumerate(block)}
+    return {tuple(run): Lane(k, lane) for k, block in enumerate(blocks) for lane, run in enumerate(block)}
 
 
 def missing_blocks(facts: Mapping[str, Any], model: str, wanted: Sequence[Run]) -> list[list[Run]]:

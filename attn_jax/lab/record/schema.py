@@ -7,11 +7,11 @@ from typing import Any
 
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
-from attn_jax.lab.record.runs import grid_of, rates_of, seeds_of
+from attn_jax.lab.record.runs import rates_of, whole_grid
 
 STUDY_SCHEMA = 5  # of study.json; another number is another version's
 _NUMBER = (int, float)
-_RUN = [_NUMBER]  # seed, learning rate
+_RUN = [(*_NUMBER, str)]  # seed, learning rate, start
 _TABLE = [[(*_NUMBER, type(None))]]  # [R][M], null where not finite
 _FLOOR = {"value": _NUMBER, "loss": (*_NUMBER, type(None))}
 MODEL = {
@@ -42,6 +42,7 @@ _STUDY = {
         "models": {},
         "reference": (str, type(None)),
         "strings": bool,
+        "starts": {},
         "evaluate": {"every": int},
         "train": {
             "steps": int,
@@ -136,12 +137,12 @@ def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
             yield f"models.{name} is missing"
     if not 0 < config["evaluate"]["every"] <= train["steps"]:
         yield f"config.evaluate.every is {config['evaluate']['every']} of {train['steps']} steps"
-    grid = grid_of(seeds_of(train), rates_of(facts))
+    grid = whole_grid(facts)
     for name in facts["models"]:
         blocks = facts["runs"].get(name, [])
         if {*map(len, blocks)} - {*range(1, facts["width"] + 1)}:
             yield f"runs.{name} has a block not of 1 to {facts['width']} runs"
-        if not grid or sorted(tuple(run) for block in blocks for run in block) != grid:
+        if not grid or sorted((tuple(run) for block in blocks for run in block), key=str) != sorted(grid, key=str):
             yield f"runs.{name} are not {train['seeds']} seeds at {len(rates_of(facts))} rates, once each"
     for key in ("train_lengths", "lengths", "validation_lengths"):
         if not task[key]:

@@ -3,6 +3,7 @@
 import json
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -15,13 +16,15 @@ import numpy as np
 from attn_jax.config.codec import from_json
 from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.sources import hashed_sources, refuse_changed
+from attn_jax.lab.plan.starts import started
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows
-from attn_jax.lab.record.runs import Run, is_tested, padded
+from attn_jax.lab.record.runs import Run, is_tested, padded, start_of
 from attn_jax.lab.run.programs import Kept, keep, kept, program_key
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import Chunk, compile_programs, compile_start, run_chunks
 from attn_jax.training.objective import Evaluation
+from attn_jax.training.state import RunState
 
 HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
 
@@ -76,12 +79,10 @@ def _keep_compiled(directory: Path) -> None:
 
 
 def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
-    seeds, rates = zip(*padded(job.runs, job.width), strict=True)
-    runs = jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32)
     key = program_key(job.study, job.sources, job.width, job.num_devices)
     made, block_plan = kept(key), cache(partial(plan.block_plan, job.model))
-    begin = made.begin if made else compile_start(block_plan(), *runs)
-    state = begin(*runs)
+    begin = made.begin if made else _beginning(plan, job.model)
+    state = begin(padded(job.runs, job.width))
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
     start, state = checkpoints.restore(state) or (0, state)
     append_row(_metrics(job), {"compiling": True})  # for whoever watches
@@ -99,6 +100,26 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     scores = _table(jax.device_get(programs.test(state)))
     append_row(_metrics(job), {"test": scores, "after": steps, "lengths": [*plan.curve_lengths]})
     return True
+
+
+def _beginning(plan: StudyPlan, model: str) -> Callable[[list[Run]], RunState]:
+    """A function of a block's runs to them before their first step: of each start all are made, its own taken."""
+    compiled: dict[str, Callable[..., RunState]] = {}
+
+    def begin(runs: list[Run]) -> RunState:
+        data = jnp.array([run[0] for run in runs], jnp.int32), jnp.array([run[1] for run in runs], jnp.float32)
+        names = [*dict.fromkeys(map(start_of, runs))]
+        for name in names:
+            if name not in compiled:
+                compiled[name] = compile_start(started(plan, name).block_plan(model), *data)
+        states = [compiled[name](*data) for name in names]
+        if len(states) == 1:
+            return states[0]
+        places = [names.index(start_of(run)) for run in runs]
+        take = lambda *leaves: np.stack(leaves)[places, np.arange(len(runs))]  # noqa: E731
+        return jax.tree.map(take, *jax.device_get(states))
+
+    return begin
 
 
 def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Chunk) -> bool:

@@ -1,8 +1,8 @@
 """A study that is taken up again: as it was, or with more of what may grow; anything else is refused.
 
-What may grow: seeds, learning rates and how far they may be widened, models, lengths of the length curve and, where the
-schedule is constant, steps. What is there stays, bit for bit: new runs lie in blocks of their own, as wide as the
-others.
+What may grow: seeds, learning rates and how far they may be widened, models, starts, lengths of the length curve and,
+where the schedule is constant, steps. What is there stays, bit for bit: new runs lie in blocks of their own, as wide as
+the others.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +15,7 @@ from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.plan.programs import init_program, loss_program
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import block_directory, read_rows
-from attn_jax.lab.record.runs import grid_of, is_tested, missing_blocks, rates_of, seeds_of
+from attn_jax.lab.record.runs import is_tested, missing_blocks, whole_grid
 from attn_jax.lab.run.renewal import has_begun
 from attn_jax.names import counted
 
@@ -74,6 +74,7 @@ def _growth(begun: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     for what, before, after in (
         ("learning rate", old["learning_rates"], new["learning_rates"]),
         ("model", begun["models"], now["models"]),
+        ("start", begun["config"]["starts"], now["config"]["starts"]),
         ("length", begun["task"]["lengths"], now["task"]["lengths"]),
     ):
         if added := [item for item in after if item not in before]:
@@ -108,7 +109,8 @@ def _taken_back(begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
         evaluate["lengths"] = old["evaluate"]["lengths"]
     if models.keys() >= old["models"].keys() and _reference(new) == _reference(old):
         models = {name: models[name] for name in old["models"]}
-    return new | {"train": train, "models": models, "evaluate": evaluate}
+    starts = {name: new["starts"].get(name) for name in old["starts"]} or new["starts"]
+    return new | {"train": train, "models": models, "evaluate": evaluate, "starts": starts}
 
 
 def _reference(config: Mapping[str, Any]) -> str:
@@ -162,8 +164,7 @@ def _refuse_longer_models(directory: Path, plan: StudyPlan, begun: dict[str, Any
 
 def _grown_runs(begun: dict[str, Any], wanted: dict[str, Any], name: str) -> list[Any]:
     """A model's blocks: those that are there, and new ones of what is not."""
-    grid = grid_of(seeds_of(wanted["config"]["train"]), rates_of(wanted))
-    return [*begun["runs"].get(name, []), *missing_blocks(begun, name, grid)]
+    return [*begun["runs"].get(name, []), *missing_blocks(begun, name, whole_grid(wanted))]
 
 
 def _widened(begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:

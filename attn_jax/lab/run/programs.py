@@ -4,10 +4,11 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from attn_jax.lab.plan.alike import alike
 from attn_jax.lab.plan.numerics import recorded
+from attn_jax.lab.record.runs import Run
 from attn_jax.training.loop import Programs
 from attn_jax.training.state import RunState
 
@@ -17,7 +18,7 @@ _MOST = 24  # of a model each; a few MB
 class Kept(NamedTuple):
     """What a block runs."""
 
-    begin: Callable[[Any, Any], RunState]  # (seeds, learning rates) -> its runs before their first step
+    begin: Callable[[list[Run]], RunState]  # its runs, as many as it is wide -> them before their first step
     programs: Programs
 
 

@@ -109,7 +109,7 @@ def at_first(plan: StudyPlan, facts: dict[str, Any], layout: Layout) -> dict[str
 def at_most(plan: StudyPlan, facts: dict[str, Any]) -> dict[str, Any]:
     """What a new study may come to, with all the rates that its grid may be widened by."""
     train = plan.study.train
-    more = in_blocks([plan.runs[-1]] * (train.widen * train.seeds), facts["width"])
+    more = in_blocks([plan.runs[-1]] * (train.widen * len(plan.runs) // len(train.learning_rates)), facts["width"])
     return facts | {"runs": {name: blocks + more for name, blocks in facts["runs"].items()}}
 
 
@@ -177,7 +177,7 @@ def jobs_in(
     jobs = [
         Job(study, json.dumps(facts["sources"][name]), path, name, k, runs, layout.width, layout.num_devices, command)
         for name, study in studies.items()
-        for k, runs in enumerate(tuple((seed, rate) for seed, rate in block) for block in facts["runs"][name])
+        for k, runs in enumerate(tuple(map(tuple, block)) for block in facts["runs"][name])
     ]
     jobs.sort(key=lambda job: job.block)
     return [job for job in jobs if not is_done(block_directory(directory, job.model, job.block), plan)]

@@ -9,7 +9,7 @@ from test_summary import Measured, all_solved, none_solved, study
 from attn_jax.lab.outcome.rows import curve_rows, length_rows, run_rows
 from attn_jax.lab.outcome.summary import summarize
 
-HEAD = ["study", "task", "model", "seed", "learning_rate", "chosen"]
+HEAD = ["study", "task", "model", "start", "seed", "learning_rate", "chosen"]
 MEASURES = ["loss", "whole"]
 
 
