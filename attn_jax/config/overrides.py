@@ -99,7 +99,7 @@ def refuse_given(words: Sequence[str], paths: Iterable[str]) -> None:
 def fields_of(value: Any, wanted: Any = Study, path: str = "", owner: type = Study, name: str = "") -> Iterator[Field]:
     """Every place of a study that takes a value from the command line, in the order of the config."""
     inside = _parts(value, wanted)
-    if not inside or _takes_a_name(wanted):
+    if (not inside and typing.get_origin(wanted) is not dict) or _takes_a_name(wanted):
         yield Field(path, wanted, value, owner, name)
     for key, (item, kind) in inside.items():
         at = (type(value), key) if dataclasses.is_dataclass(value) else (owner, name)

@@ -44,7 +44,7 @@ def test_other_batches_are_unpaired_and_the_config_says_so(first, tmp_path, caps
 
 def test_what_is_only_in_one_is_named(first, tmp_path, capsys):
     def rename(facts):
-        for table in (facts["models"], facts["sources"], facts["config"]["models"]):
+        for table in (facts["models"], facts["sources"], facts["runs"], facts["config"]["models"]):
             table["lstm"] = table.pop("gru")
 
     code, out = said(first, tmp_path, capsys, rename)
