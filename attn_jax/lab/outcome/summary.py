@@ -207,11 +207,11 @@ def _log_ranks(results: Results, runs: Mapping[str, Judged]) -> list[LogRankSumm
         name: (np.minimum(one.chosen(one.solving.steps_to_solve), results.budget), one.chosen(one.solving.solved))
         for name, one in runs.items()
     }
-    others = [name for name in runs if name != results.reference]
-    tests = [log_rank(*reached[name], *reached[results.reference]) for name in others]
+    pairs = [(name, reference) for name in runs if name != (reference := results.reference_of(name))]
+    tests = [log_rank(*reached[name], *reached[reference]) for name, reference in pairs]
     return [
-        {"a": name, "b": results.reference, "z": test.z, "p": p, "method": test.method}
-        for name, test, p in zip(others, tests, holm([test.p for test in tests]), strict=True)
+        {"a": name, "b": reference, "z": test.z, "p": p, "method": test.method}
+        for (name, reference), test, p in zip(pairs, tests, holm([test.p for test in tests]), strict=True)
     ]
 
 
