@@ -13,7 +13,7 @@ statistics who converges, how fast, how far, and why.
     What is not known is said.
 """
 
-from attn_jax.layers.multi_head import init_multi_head_attention, multi_head_attention
+from attn_jax.layers.multi_head import init_multi_head_attention, merge_heads, multi_head_attention, project_heads
 from attn_jax.layers.multi_head_by_vmap import multi_head_by_vmap
 from attn_jax.mixers import MIXERS, Mixer, MixerConfig
 from attn_jax.models import Model, ModelConfig, classic
@@ -107,8 +107,10 @@ __all__ = [
     "learned",
     "lstm_step",
     "merge_attention",
+    "merge_heads",
     "multi_head_attention",
     "multi_head_by_vmap",
+    "project_heads",
     "randomised_positions",
     "relative_buckets",
     "rms_norm",

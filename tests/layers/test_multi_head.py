@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import attn_jax
 from attn_jax.layers.multi_head import (
     init_multi_head_attention,
     merge_heads,
@@ -277,6 +278,12 @@ def test_sizes_that_do_not_divide_are_named(sizes, message):
 def test_wrong_arguments_are_named(call, message, x64):
     with pytest.raises(ValueError, match=message):
         jax.jit(call)(params_of(2), draw(5, 2, 5, 8))
+
+
+def test_halves_are_public():
+    """An error sends there those who want the lse."""
+    assert attn_jax.project_heads is project_heads
+    assert attn_jax.merge_heads is merge_heads
 
 
 def test_a_typo_is_no_option():
