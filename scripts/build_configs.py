@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setuptools.command.build_py import build_py  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
 
-_FOLDERS = ("configs", "benchmarks", "docs", "scripts", "tests")
+_FOLDERS = ("configs", "benchmarks", "docs", "examples", "scripts", "tests")
 _FILES = ("*.md", "*.cff", "*.toml", "*.json")
 
 
