@@ -5,8 +5,6 @@
 Writes a sweep of two small models on parity whose studies differ in their learning rate, so that all run the same
 programs, or in the reference's width, so that none do; trains it by `attn-jax compare`, then the first studies alone,
 each from its study.json. What it prints is seconds; `taskset -c 1` before it is one core.
-
-MEASURED
 """
 
 import argparse
