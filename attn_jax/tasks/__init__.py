@@ -42,6 +42,7 @@ from attn_jax.tasks.recall.mad_memorisation import MADMemorisation
 from attn_jax.tasks.recall.mad_recall import MADRecall
 from attn_jax.tasks.recall.mad_selective_copy import MADSelectiveCopy
 from attn_jax.tasks.recall.mqar import MQAR
+from attn_jax.tasks.recall.offsets import Offsets
 from attn_jax.tasks.recall.selective_copy import SelectiveCopy
 from attn_jax.tasks.recall.string_copy import StringCopy
 from attn_jax.tasks.state_tracking.group_word import GroupWord
@@ -85,6 +86,7 @@ TASKS: dict[str, TaskConfig] = Registry(
         "prefix_lookup": Lookup(side="prefix"),
         "suffix_lookup": Lookup(side="suffix"),
         "copy_memory": CopyMemory(),
+        "offsets": Offsets(),
         "mad_recall": MADRecall(),
         "mad_noisy_recall": MADRecall.noisy(),
         "mad_fuzzy_recall": MADFuzzyRecall(),
@@ -143,6 +145,7 @@ __all__ = [
     "ModularTable",
     "Multiset",
     "OddsFirst",
+    "Offsets",
     "Parity",
     "SelectiveCopy",
     "SolveEquation",

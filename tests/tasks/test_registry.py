@@ -15,7 +15,8 @@ FAMILIES = {
         binary_multiplication square_root bucket_sort""",
     "state": "group_z60 group_a4xz5 group_a5 group_s3 group_s5 modular_sum modular_sum_steps modular_sum_written",
     "recall": """mqar induction_heads associative_recall h3_recall selective_copy string_copy prefix_lookup
-        suffix_lookup copy_memory mad_recall mad_noisy_recall mad_fuzzy_recall mad_selective_copy mad_memorisation""",
+        suffix_lookup copy_memory offsets mad_recall mad_noisy_recall mad_fuzzy_recall mad_selective_copy
+        mad_memorisation""",
     "numbers": "copy sort digit_addition adding dyck markov modular_table counting majority multiset",
     "data": "digits digits_permuted digits_rows text",
 }
