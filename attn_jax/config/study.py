@@ -9,7 +9,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.models import AnyModelConfig, EncoderDecoderConfig
 from attn_jax.names import nearest_names
 from attn_jax.tasks import TaskConfig
-from attn_jax.training.optim import Schedule
+from attn_jax.training.optim import Optimizer, Schedule
 
 _LARGEST = 2**31 - 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -29,16 +29,18 @@ class TrainConfig:
       learning_rates: the grid; every seed runs with every rate.
       warmup_steps: steps of linear warm-up.
       schedule: after the warm-up: "constant", so that time to solve does not know the budget, or "cosine" down to 0.
-      weight_decay: AdamW's, on matrices and tables.
+      weight_decay: decoupled, on matrices and tables.
       label_smoothing: the share of each target that the training loss spreads over all classes; published: 0.1
         (Vaswani et al. 2017). Validation is never smoothed.
-      clip: the largest global norm a gradient keeps.
+      clip: the largest global norm a gradient keeps; 1e20 clips nothing, as a run whose norm is larger has diverged.
       matmul_precision: of every matrix product; "float32" makes accelerators agree.
       first_seed: the seeds are this one and those that follow it.
       widen: how many rates the grid may gain by itself: while the rate that is best over all seeds lies on its edge for
         some model, one beyond is added for all. The grid then depends on the data, and the report says so.
       num_examples: N, a finite training set: each seed has N sequences of its own (of each length, where lengths vary),
         all seen once in an order that the seed decides, then again in another one. None: every sequence is fresh.
+      optimizer: "adamw", or "sgd", plain stochastic gradient descent.
+      momentum: of "sgd", the share of the step before that a step keeps.
     """
 
     steps: int = 800
@@ -55,6 +57,8 @@ class TrainConfig:
     first_seed: int = 0
     widen: int = 0
     num_examples: int | None = None
+    optimizer: Optimizer = "adamw"
+    momentum: float = 0.0
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "seeds"):
@@ -74,7 +78,13 @@ class TrainConfig:
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"train.label_smoothing: got {self.label_smoothing}, wanted at least 0 and below 1")
         if not 0 < self.clip < math.inf:
-            raise ConfigError(f"train.clip: got {self.clip}, wanted a positive norm; a large one clips nothing")
+            raise ConfigError(f"train.clip: got {self.clip}, wanted a positive norm; 1e20 clips nothing")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"train.momentum: got {self.momentum}, wanted at least 0 and below 1")
+        if self.momentum and self.optimizer != "sgd":
+            raise ConfigError(
+                f"train.momentum: got {self.momentum} beside train.optimizer={self.optimizer!r}, wanted 0, or 'sgd'"
+            )
         rates = self.learning_rates
         if not rates or any(not 0 < rate < math.inf for rate in rates) or list(rates) != sorted(set(rates)):
             raise ConfigError(f"train.learning_rates: got {rates}, wanted positive rates in ascending order")

@@ -1,4 +1,4 @@
-"""The optimiser of every comparison: AdamW with clipping and warm-up, its rate an array of the run."""
+"""The optimiser of every comparison, AdamW or SGD, with clipping and warm-up, its rate an array of the run."""
 
 import operator
 from functools import partial
@@ -11,6 +11,7 @@ from attn_jax.layers.decay import SparedFn
 from attn_jax.types import Params
 
 Schedule: TypeAlias = Literal["constant", "cosine"]
+Optimizer: TypeAlias = Literal["adamw", "sgd"]
 
 
 def learning_rate_schedule(schedule: Schedule, *, warmup_steps: int, steps: int) -> optax.Schedule:
@@ -31,12 +32,20 @@ def learning_rate_schedule(schedule: Schedule, *, warmup_steps: int, steps: int)
 
 
 def make_optimizer(
-    schedule: optax.Schedule, *, weight_decay: float, clip: float, spared: SparedFn
+    schedule: optax.Schedule,
+    *,
+    optimizer: Optimizer = "adamw",
+    momentum: float = 0.0,
+    weight_decay: float,
+    clip: float,
+    spared: SparedFn,
 ) -> optax.GradientTransformation:
-    """AdamW without the rate: the caller subtracts rate * update.
+    """AdamW, or SGD with decoupled decay, without the rate: the caller subtracts rate * update.
 
     Args:
       schedule: step -> factor of the rate, peak 1.
+      optimizer: "adamw"; or "sgd", whose step is the clipped gradient g, or m <- momentum m + g where there is any.
+      momentum: of "sgd".
       weight_decay: decoupled, on all that is not spared.
       spared: what it leaves alone, the model's own word: params -> a tree of bools.
       clip: the largest global norm a gradient keeps.
@@ -44,11 +53,13 @@ def make_optimizer(
     Returns:
       An optax transformation whose updates point uphill.
 
-    Reference: Loshchilov & Hutter 2019, arXiv 1711.05101; clipping: Pascanu et al. 2013, arXiv 1211.5063.
+    Reference: Loshchilov & Hutter 2019, arXiv 1711.05101, algorithms 1 and 2; clipping: Pascanu et al. 2013, arXiv
+    1211.5063.
     """
+    sgd = optax.trace(momentum) if momentum else optax.identity()
     return optax.chain(
         optax.clip_by_global_norm(clip),
-        optax.scale_by_adam(),
+        optax.scale_by_adam() if optimizer == "adamw" else sgd,
         optax.add_decayed_weights(weight_decay, mask=partial(_decayed, spared)),
         optax.scale_by_schedule(schedule),
     )

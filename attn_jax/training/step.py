@@ -44,7 +44,7 @@ def _example(plan: BlockPlan, seed: Array, length: int | Array, index: Array) ->
 def train_step(plan: BlockPlan, state: RunState, step: Array) -> tuple[RunState, Array]:
     """The run after one step, and the loss before it; NaN once diverged.
 
-    params <- params - learning_rate * schedule(step) * (adam(clip(gradient)) + weight_decay * params)
+    params <- params - learning_rate * schedule(step) * (optimizer(clip(gradient)) + weight_decay * params)
     """
     batch = train_batch(plan, state.seed, step)
     key = stream_key("dropout", state.seed, step)

@@ -1,5 +1,6 @@
 """Losses, metrics, streams and the optimiser against hand counts."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import get_args
@@ -174,6 +175,38 @@ def test_schedule(kind):
 
 def test_no_warm_up_starts_at_the_peak():
     assert float(learning_rate_schedule("constant", warmup_steps=0, steps=5)(0)) == 1.0
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("clip", [0.5, 1e20])
+def test_sgd_by_hand(momentum, clip):
+    """Clip, keep a share of the step before, then decay and the rate, both outside of what is kept."""
+    ours = make_optimizer(
+        lambda step: 1.0, optimizer="sgd", momentum=momentum, weight_decay=0.1, clip=clip, spared=partial(spared, [])
+    )
+    theirs = optax.chain(optax.clip_by_global_norm(clip), optax.sgd(0.03, momentum or None))
+    rng = np.random.default_rng(0)
+    params = {"w": rng.normal(size=(2, 3)).astype(np.float32), "b": rng.normal(size=3).astype(np.float32)}
+    state, their_state, kept, wanted = ours.init(params), theirs.init(params), dict.fromkeys(params, 0.0), params
+    update, their_update = jax.jit(ours.update), jax.jit(theirs.update)
+    for _ in range(3):
+        gradient = {name: 40 * rng.normal(size=leaf.shape).astype(np.float32) for name, leaf in params.items()}
+        step, state = jax.device_get(update(gradient, state, params))
+        their_step, their_state = jax.device_get(their_update(gradient, their_state))
+        norm = math.sqrt(sum((leaf.astype(np.float64) ** 2).sum() for leaf in gradient.values()))
+        kept = {name: momentum * kept[name] + min(1, clip / norm) * leaf for name, leaf in gradient.items()}
+        for name, leaf in params.items():
+            np.testing.assert_allclose(-0.03 * (step[name] - (leaf.ndim > 1) * 0.1 * leaf), their_step[name], rtol=1e-5)
+        params = {name: leaf - np.float32(0.03) * step[name] for name, leaf in params.items()}
+        wanted = {name: w - 0.03 * (kept[name] + (w.ndim > 1) * 0.1 * w) for name, w in wanted.items()}
+    chex.assert_trees_all_close(params, wanted, rtol=2e-5)
+
+
+def test_a_gradient_that_a_clip_of_1e20_would_clip_has_no_finite_norm():
+    """So that it clips nothing: a run whose norm is not finite has diverged."""
+    norm = jax.jit(optax.tree.norm)
+    assert np.isfinite(norm({"w": np.array([1.8e19, 1.0], np.float32)}))
+    assert not np.isfinite(norm({"w": np.array([1e20, 1.0], np.float32)}))
 
 
 def test_the_optimiser_is_adamw_with_the_rate_outside():

@@ -242,7 +242,12 @@ class StudyPlan:
         return BlockPlan(
             objective=objective,
             optimizer=make_optimizer(
-                schedule, weight_decay=train.weight_decay, clip=train.clip, spared=objective.spared
+                schedule,
+                optimizer=train.optimizer,
+                momentum=train.momentum,
+                weight_decay=train.weight_decay,
+                clip=train.clip,
+                spared=objective.spared,
             ),
             train_batch_size=train.batch_size,
             train_lengths=self.train_lengths,
