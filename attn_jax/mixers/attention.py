@@ -11,7 +11,6 @@ from attn_jax.layers.multi_head import BIASES, init_multi_head_attention, merge_
 from attn_jax.mixers.base import Mixer, zero_padding
 from attn_jax.mixers.parts.attention_positions import (
     TURNED,
-    PositionConfig,
     check_eval_length,
     check_relative,
     init_position_bias,
@@ -20,9 +19,16 @@ from attn_jax.mixers.parts.attention_positions import (
     turn_heads,
     whole_positions,
 )
+from attn_jax.mixers.parts.attention_similarities import (
+    SimilarityConfig,
+    check_beside,
+    comparable,
+    compared,
+    init_similarity,
+)
 from attn_jax.mixers.parts.checked import checked
-from attn_jax.ops.attention.cache import KVCache, init_cache
-from attn_jax.ops.attention.decode import cached_attention
+from attn_jax.ops.attention.cache import KVCache, init_cache, update_cache
+from attn_jax.ops.attention.decode import cached_attention, decode_attention
 from attn_jax.ops.attention.dense import attention_weights
 from attn_jax.ops.attention.dot_product import dot_product_attention
 from attn_jax.ops.attention.inputs import Implementation
@@ -33,7 +39,7 @@ from attn_jax.types import Array, Key, Params
 
 
 @dataclass(frozen=True)
-class Attention(PositionConfig):
+class Attention(SimilarityConfig):
     """Multi-head self-attention, causal unless said otherwise (Vaswani et al. 2017, arXiv 1706.03762).
 
     Args:
@@ -49,6 +55,7 @@ class Attention(PositionConfig):
         arXiv 2508.10925).
       qk_norm: RMS norm of each head's queries and keys, before they turn (Dehghani et al. 2023, arXiv 2302.05442).
       soft_cap: c, scores become c tanh(score / c), what positions add included (Gemma team 2024, arXiv 2408.00118).
+      similarity, logit_scale, learn_scale: as in SimilarityConfig; what a score is before the cap.
       head_positions, rotary_base, num_buckets, max_distance, max_position, eval_length, eval_seed: as in
         PositionConfig.
     """
@@ -75,6 +82,7 @@ class Attention(PositionConfig):
             raise ValueError(
                 f"implementation: got {self.implementation!r}, wanted None or one of {list(IMPLEMENTATIONS)}"
             )
+        check_beside(self, qk_norm=self.qk_norm, window=self.window, implementation=self.implementation)
         for name, heads in (("num_heads", self.num_heads), ("num_kv_heads", self.kv_heads)):
             if heads < 1:
                 raise ValueError(f"{name}: got {heads}, wanted at least 1")
@@ -121,7 +129,7 @@ class Attention(PositionConfig):
 
 
 def init(config: Attention, key: Key) -> Params:
-    """The projections of queries, keys, values and outputs; sinks and the bias of positions start at zero."""
+    """The projections, and what the similarity learns; sinks and the bias of positions start at zero."""
     params = init_multi_head_attention(
         key,
         d_model=config.width,
@@ -131,14 +139,17 @@ def init(config: Attention, key: Key) -> Params:
         qk_norm=config.qk_norm,
     )
     sinks = {"b_sinks": jnp.zeros(config.num_heads)} if config.sinks else {}
-    return params | init_position_bias(config, config.num_heads) | sinks
+    sizes = config.num_heads, config.kv_heads, config.width // config.num_heads
+    similarity = init_similarity(config, key, *sizes)
+    return params | init_position_bias(config, config.num_heads) | sinks | similarity
 
 
 def apply(config: Attention, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """The whole sequence at once; a key draws the positions of "randomised" anew."""
     q, k, v = _project(config, params, x, valid, whole_positions(config, x, valid, key))
+    q, k, scoring = _scoring(config, params, q, k)
     options = {"mask": _visible(config, valid), "implementation": config.implementation}
-    heads = dot_product_attention(q, k, v, sinks=params.get("b_sinks"), **_scoring(config, params), **options)
+    heads = dot_product_attention(q, k, v, sinks=params.get("b_sinks"), **scoring, **options)
     return merge_heads(params, heads)
 
 
@@ -156,14 +167,21 @@ def extend(
     """Goes on from a cache by [B, T, D]; a place past the end of a cache that is no ring gives NaN."""
     q, k, v = _project(config, params, x, valid, next_positions(config, state.length, x.shape[1], valid))
     sinks = params.get("b_sinks")
-    heads, state = cached_attention(q, k, v, state, valid=valid, sinks=sinks, **_scoring(config, params))
+    if config.similarity == "additive":  # scores of all keys, not of the new ones
+        state = update_cache(state, k, v, valid)
+        q, keys, scoring = _scoring(config, params, q, state.keys)
+        heads = decode_attention(q, replace(state, keys=keys), valid=valid, sinks=sinks, **scoring)
+    else:
+        q, k, scoring = _scoring(config, params, q, k)
+        heads, state = cached_attention(q, k, v, state, valid=valid, sinks=sinks, **scoring)
     return merge_heads(params, heads), state
 
 
 def inspect(config: Attention, params: Params, x: Array, valid: Array | None = None) -> dict[str, Array]:
     """The attention weights [B, N, T, S]; with sinks a row sums to less than 1."""
     q, k, v = _project(config, params, x, valid, whole_positions(config, x, valid, None))
-    options: dict[str, Any] = {"mask": _visible(config, valid)} | _scoring(config, params)
+    q, k, scoring = _scoring(config, params, q, k)
+    options: dict[str, Any] = {"mask": _visible(config, valid)} | scoring
     weights = attention_weights(q, k, **options)
     if config.sinks:
         _, lse = dot_product_attention(q, k, v, return_lse=True, **options)
@@ -174,15 +192,16 @@ def inspect(config: Attention, params: Params, x: Array, valid: Array | None = N
 def _project(
     config: Attention, params: Params, x: Array, valid: Array | None, positions: Array
 ) -> tuple[Array, Array, Array]:
-    """Queries, keys and values of x, padding zeroed, the first two turned where positions turn them."""
+    """Queries, keys and values of x, padding zeroed, the first two made comparable, then turned by their positions."""
     q, k, v = project_heads(params, zero_padding(x, valid))
-    return *turn_heads(config, q, k, positions), v
+    return *turn_heads(config, *comparable(config, params, q, k), positions), v
 
 
-def _scoring(config: Attention, params: Params) -> dict[str, Any]:
-    """What is done to scores, as options of attention."""
+def _scoring(config: Attention, params: Params, q: Array, k: Array) -> tuple[Array, Array, dict[str, Any]]:
+    """Queries, keys, and what makes their scores and is done to them, as options of attention."""
+    q, k, options = compared(config, params, q, k)
     mod = score_positions(config, params, num_heads=config.num_heads, causal=config.causal)
-    return {"score_mod": mod, "logits_soft_cap": config.soft_cap}
+    return q, k, options | {"score_mod": mod, "logits_soft_cap": config.soft_cap}
 
 
 def _visible(config: Attention, valid: Array | None) -> Mask | None:

@@ -151,7 +151,7 @@ def cosine(query: Array, keys: Array, *, strength: ArrayLike = 1.0) -> Array:
     Reference: Graves, Wayne & Danihelka 2014, arXiv:1410.5401, equations 5 and 6.
     """
     _check_same_size(query, keys)
-    return jnp.multiply(strength, _directions(keys) @ _directions(query))
+    return jnp.multiply(strength, directions(keys) @ directions(query))
 
 
 @takes(key=random_key, query_size=_size, key_size=_size)
@@ -205,7 +205,7 @@ def init_additive(key: Key, query_size: int, key_size: int, hidden_size: int) ->
     return {"w_q": w_q, "w_k": w_k, "v": _glorot(for_v, (hidden_size, 1))[:, 0]}
 
 
-def _directions(x: Array) -> Array:
+def directions(x: Array) -> Array:
     """Vectors [..., H] of length 1, and zeros for zeros.
 
     Divided by the largest entry first: squares neither overflow nor vanish. That entry is a constant to the derivative,
