@@ -5,8 +5,9 @@
     python examples/gpt.py --workdir /tmp/mine --file mine.txt              # trains on a text of yours
 
 Bytes are the tokens. A block is attention and a gated MLP (SwiGLU), RMS norm before each; positions are rotary, and two
-heads of queries share one of keys and values, which halves the cache. Rows hold several documents (gpt_text.py). The first line took 46 s, to a loss of 1.95 nats a
-byte on text held out, where knowing how often each byte occurs gives 3.27 (2026-11-30, 1 core of 2, jax 0.10.2).
+heads of queries share one of keys and values, which halves the cache. Rows hold several documents (gpt_text.py). The
+first line took 46 s, to a loss of 1.95 nats a byte on text held out, where knowing how often each byte occurs gives
+3.27 (2026-11-30, 1 core of 2, jax 0.10.2).
 """
 
 import argparse

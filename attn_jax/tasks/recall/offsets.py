@@ -107,7 +107,7 @@ def draw(config: Offsets, key: Key, batch_size: int, length: int | Array, max_le
     digits = (jnp.roll(inputs, offset, axis=1) * config.num_letters**i for i, offset in enumerate(config.offsets))
     valid = first_places(batch_size, num_places, length + config.reach)
     scored = valid & (jnp.arange(num_places) >= config.reach)
-    return Batch.of(inputs, sum(digits), scored, valid, trained=scored)
+    return Batch.of(inputs, sum(digits, jnp.zeros_like(inputs)), scored, valid, trained=scored)
 
 
 def answer(config: Offsets, tokens: list[int]) -> list[int]:

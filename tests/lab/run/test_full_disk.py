@@ -95,7 +95,7 @@ def run(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(session, "study_facts", facts_once)
     monkeypatch.setattr("attn_jax.report.page.render_page", lambda *arguments: "a page")
     monkeypatch.setattr("attn_jax.lab.comparison.check_contracts", lambda *args: None)
-    monkeypatch.setattr("attn_jax.lab.comparison._executor", lambda layout: ThreadPoolExecutor(1))
+    monkeypatch.setattr("attn_jax.lab.comparison.executor_here", lambda platform: ThreadPoolExecutor(1))
     monkeypatch.setattr("attn_jax.lab.plan.facts.depth_growth", lambda *args, **options: "linear")
     (tmp_path / "my.py").write_text(CONFIG, encoding="utf-8")
 
