@@ -91,7 +91,10 @@ def test_a_platform_that_is_not_there(words, platforms, said, tmp_path):
         (["compare", "quickstart"], "did you mean --config=quickstart?"),
         (["compare", f"--config={TINY}", "twice"], "twice: attn-jax compare takes no such word"),
         (["train", f"--config={TINY}"], "--model is missing"),
-        (["compare", f"--config={TINY}", "--platfrom=cpu"], "--platfrom: no such option, did you mean --platform or --plan?"),
+        (
+            ["compare", f"--config={TINY}", "--platfrom=cpu"],
+            "--platfrom: no such option, did you mean --platform or --plan?",
+        ),
         (["compare", f"--config={TINY}", "--platform=abacus"], "--platform: got 'abacus', wanted one of auto, cpu"),
         (
             ["compare", f"--config={TINY}", "--config.train.stepz=5"],

@@ -191,7 +191,7 @@ class OddParity(Parity):
         (["copy_memry"], "task: got 'copy_memry', did you mean copy_memory"),
         (["digit"], "task: got 'digit', did you mean digits"),
         (["running"], "did you mean parity_running"),
-        (["zebra"], "task: got 'zebra', the nearest of 53 names are "),
+        (["zebra"], "task: got 'zebra', the nearest of 54 names are "),
         (["Dyck"], "task: got 'Dyck', did you mean dyck"),
         (["digits", "--length=3"], "--length=3: lengths: got low=3, high=3, .* the only one; try 64\n"),
         (["associative_recall", "--length=17"], "--length=17: .*; try 16\n"),

@@ -16,7 +16,7 @@ from attn_jax.errors import ConfigError, MachineError
 from attn_jax.tasks import TaskSpec
 
 MUCH_SECONDS, MUCH_BYTES = 3600.0, 10e9  # more than this is asked for
-_MOST = 1_000_000  # lengths, or batches of an evaluation
+_MOST = 1_000_000  # lengths, batches of an evaluation, or runs of a model: each stands in a list
 _FLOPS = {"cpu": 2e10}  # a second, on a core; measured: 2.5e10 to 4e10 of models of 100 MFLOP a step
 _FLOPS_ELSEWHERE = 2e12  # on an accelerator
 _STEP_SECONDS = 1e-4  # the least of one step of one run
@@ -48,7 +48,7 @@ def refuse_too_large(study: Study, spec: TaskSpec) -> None:
     """Refuses sizes that no tracing need find out about.
 
     Raises:
-      ConfigError: lengths or examples without end.
+      ConfigError: lengths, examples or runs without end.
       MachineError: what one step alone keeps is more memory than there is.
     """
     train, lengths = study.train, study.train.lengths or spec.train_lengths
@@ -58,6 +58,12 @@ def refuse_too_large(study: Study, spec: TaskSpec) -> None:
         raise ConfigError(
             f"evaluate.num_examples: got {study.evaluate.num_examples}, wanted at most {_MOST * train.batch_size}, "
             f"{_MOST} batches of train.batch_size"
+        )
+    runs = train.seeds * (len(train.learning_rates) + train.widen) * max(1, len(study.starts))
+    if runs > _MOST:
+        raise ConfigError(
+            f"train.seeds, train.learning_rates: got {runs:.3g} runs of a model, wanted at most {_MOST}; "
+            "further seeds are another study, with train.first_seed"
         )
     longest = max(lengths[1], *(study.evaluate.lengths or spec.test_lengths))
     for name, model in study.models.items():

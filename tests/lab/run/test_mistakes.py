@@ -224,7 +224,7 @@ SIZES = {
     "steps as a float": ("train", "steps=3e1", 2, "train.steps: got 30.0 (float), wanted int"),
     "steps of months": ("train", "steps=10**9", 2, "give --yes if that is meant"),
     "batches past memory": ("train", "batch_size=10**9", 4, "of memory at least, this machine has"),
-    "seeds past a disk": ("train", "seeds=10**9", 4, "of disk"),
+    "seeds past counting": ("train", "seeds=10**9", 2, "got 1e+09 runs of a model, wanted at most 1000000"),
     "seeds of months": ("train", "seeds=10**5, learning_rates=(1e-4, 1e-3, 1e-2)", 2, "give --yes if that is meant"),
     "seeds past int32": ("train", "seeds=2**40", 2, "train.seeds: got 1.1e+12, wanted at most"),
     "lengths without end": ("train", "lengths=(1, 10**9)", 2, "train.lengths: got (1, 1000000000), wanted at most"),
@@ -495,15 +495,15 @@ def test_a_table_that_cannot_be_written(form, attempt, tmp_path, finished, monke
 
 def test_a_defect_of_our_own_is_one_line_that_says_where(attempt, tmp_path, finished, monkeypatch, capfd):
     shutil.copytree(finished, tmp_path / "study")
-    monkeypatch.setattr("attn_jax.commands.compare.summarize", len)
-    attempt(["report", "study"], 70, "a defect of attn_jax, please report it: commands/compare.py, line ", "TypeError")
+    monkeypatch.setattr("attn_jax.lab.summaries.summarize", len)
+    attempt(["report", "study"], 70, "a defect of attn_jax, please report it: lab/summaries.py, line ", "TypeError")
     monkeypatch.setenv("ATTN_JAX_TRACEBACK", "1")
     assert main(["report", "study"]) == 70
     assert "Traceback (most recent call last)" in capfd.readouterr().err
 
 
 def other_models(facts):
-    for table in (facts["models"], facts["sources"], facts["config"]["models"]):
+    for table in (facts["models"], facts["sources"], facts["config"]["models"], facts["runs"]):
         for name in [*table]:
             table[f"other {name}"] = table.pop(name)
 
@@ -529,7 +529,7 @@ def test_two_studies_that_cannot_be_compared(name, attempt, tmp_path, finished):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_training_ends_as_ctrl_c_does(number, attempt, tmp_path, monkeypatch):
     write_config(tmp_path)
-    monkeypatch.setattr("attn_jax.lab.comparison.choose_layout", lambda *args, **options: os.kill(os.getpid(), number))
+    monkeypatch.setattr("attn_jax.lab.comparison.layout_here", lambda *args: os.kill(os.getpid(), number))
     attempt(COMPARE, 75, "stopped; the same command goes on from there")
 
 
@@ -554,7 +554,7 @@ CALLS = {
     "another option": ((TINY,), {"overrides": ["--train.steps=5"]}, "overrides: got '--train.steps=5', wanted"),
     "a plain string": ((TINY,), {"overrides": "--config.train.steps=5"}, "overrides: got the text '--config.train"),
     "no words": ((TINY,), {"overrides": [5]}, "overrides: got 5, wanted words like --config.train.steps=500"),
-    "no study": ((None,), {}, "study: got a NoneType, wanted a Study or the path of a config file"),
+    "no study": ((None,), {}, "study: got a NoneType, wanted a Study, a Sweep or the path of a config file"),
     "a directory that cannot be": ((TINY,), {"workdir": "f/below"}, "f/below: not a directory"),
 }
 
