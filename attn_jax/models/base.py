@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from attn_jax.layers.decay import SparedFn, spared
 from attn_jax.mixers.base import ApplyFn, ExtendFn, InitFn, InitStateFn, InspectFn, TripsFn
@@ -16,6 +16,23 @@ class EmbedFn(Protocol):
     def __call__(self, params: Params, inputs: Array, /) -> Array:
         """x [B, T, D] of tokens [B, T] or channels [B, T, C]."""
         ...
+
+
+class LayersFn(Protocol):
+    """The parts that parameters, and whatever has their structure, fall into."""
+
+    def __call__(self, params: Params, /) -> dict[str, Any]:
+        """Each part by name, in the order of the forward pass: "embedding", "layer_0", ..., "readout"."""
+        ...
+
+
+def named_parts(params: Params) -> dict[str, Any]:
+    """A model's parts where it does not tell its layers: the entries of its parameters.
+
+    >>> named_parts({"embedding": 1, "cells": {"w": 2}})
+    {'embedding': 1, 'cells': {'w': 2}}
+    """
+    return dict(params) if isinstance(params, dict) else {"all": params}
 
 
 class Model(NamedTuple):
@@ -35,6 +52,7 @@ class Model(NamedTuple):
     spared: SparedFn = partial(spared, ())  # what weight decay leaves alone
     tables: tuple[str, ...] = ()  # parts of params as large as the vocabulary asks: matching leaves them out
     trips: TripsFn | None = None  # of the mixers that have `while` loops, the most
+    layers: LayersFn = named_parts
 
 
 class DecodeFn(Protocol):
@@ -52,6 +70,30 @@ class DecodeFn(Protocol):
     ) -> Array:
         """Logits [B, T, V] of source [B, S], valid [B, S], and target_in [B, T]; key None is evaluation."""
         ...
+
+
+class DecodeEmbeddedFn(Protocol):
+    """A whole target, given its embedded source."""
+
+    def __call__(
+        self, params: Params, x: Array, source_valid: Array | None, target_in: Array, /, *, key: Key | None = None
+    ) -> Array:
+        """Logits [B, T, V] of an embedded source x [B, S, D]."""
+        ...
+
+
+def apply_strings(
+    embed: EmbedFn,
+    apply_embedded: DecodeEmbeddedFn,
+    params: Params,
+    source: Array,
+    source_valid: Array | None,
+    target_in: Array,
+    *,
+    key: Key | None = None,
+) -> Array:
+    """An encoder-decoder's `apply`: logits [B, T, V] of whole targets."""
+    return apply_embedded(params, embed(params, source), source_valid, target_in, key=key)
 
 
 class EncodeFn(Protocol):
@@ -94,6 +136,10 @@ class EncoderDecoder(NamedTuple):
     inspect: InspectStringsFn
     spared: SparedFn = partial(spared, ())  # what weight decay leaves alone
     tables: tuple[str, ...] = ()  # as in `Model`
+    # Of the source: `apply` = apply_embedded after embed, where gradient flow is measured; None: it is not.
+    embed: EmbedFn | None = None
+    apply_embedded: DecodeEmbeddedFn | None = None
+    layers: LayersFn = named_parts
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ def checked_encoder_decoder(model: EncoderDecoder) -> EncoderDecoder:
     return model._replace(
         init=partial(init, model.init),
         apply=partial(_apply_strings, model.apply),
+        embed=None if model.embed is None else partial(_embed, model.embed, partial(_tokens, "source")),
+        apply_embedded=(
+            None if model.apply_embedded is None else partial(_apply_embedded_strings, model.apply_embedded)
+        ),
         encode=partial(_encode, model.encode),
         extend=partial(_extend_strings, model.extend),
         inspect=partial(_inspect_strings, model.inspect),
@@ -71,6 +75,13 @@ def _inspect(inspect: Callable, read: Callable, params: Params, inputs: Array, v
 def _apply_strings(apply: Callable, params: Params, source: Array, source_valid, target_in: Array, *, key=None):
     with broadcasting():
         return apply(params, *_source(source, source_valid), _tokens("target_in", target_in), key=_key(key))
+
+
+def _apply_embedded_strings(apply: Callable, params: Params, x: Array, source_valid, target_in: Array, *, key=None):
+    x = floats("x", x, 3, "[B, S, D]")
+    valid = prefix("source_valid", source_valid, x.shape[:2])
+    with broadcasting():
+        return apply(params, x, valid, _tokens("target_in", target_in), key=_key(key))
 
 
 def _encode(encode: Callable, params: Params, source: Array, source_valid: Array | None, max_length: int):

@@ -4,6 +4,7 @@ from functools import partial
 
 import jax.numpy as jnp
 
+from attn_jax.mixers.base import zero_padding
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.types import Array, Key, Params, State
@@ -36,11 +37,14 @@ def decoder_only(model: Model) -> EncoderDecoder:
     pair = EncoderDecoder(
         init=model.init,
         apply=partial(apply, model),
+        embed=model.embed,
+        apply_embedded=partial(apply_embedded, model),
         encode=partial(encode, model),
         extend=partial(extend, model),
         inspect=partial(inspect, model),
         spared=model.spared,
         tables=model.tables,
+        layers=model.layers,
     )
     return checked_encoder_decoder(pair)
 
@@ -50,9 +54,15 @@ def apply(
 ) -> Array:
     """Logits [B, T, V] at the target's places of the packed rows."""
     tokens, valid, first = pack(source, source_valid, target_in)
-    logits = model.apply(params, tokens, valid, key=key)
-    places = first[:, None] + jnp.arange(target_in.shape[1])
-    return jnp.take_along_axis(logits, places[..., None], axis=1)
+    return _said(model.apply(params, tokens, valid, key=key), first, target_in)
+
+
+def apply_embedded(
+    model: Model, params: Params, x: Array, source_valid: Array | None, target_in: Array, *, key: Key | None = None
+) -> Array:
+    """The same of an embedded source x [B, S, D]: rows of vectors are packed as rows of tokens are."""
+    packed, valid, first = pack(x, source_valid, model.embed(params, target_in))
+    return _said(model.apply_embedded(params, packed, valid, key=key), first, target_in)
 
 
 def encode(model: Model, params: Params, source: Array, source_valid: Array | None, max_length: int) -> State:
@@ -82,9 +92,9 @@ def pack(source: Array, source_valid: Array | None, target_in: Array) -> tuple[A
     tokens[b, p] = source[b, p] where p < n_b, else target_in[b, p - n_b];    n_b = sum(source_valid[b])
 
     Args:
-      source: [B, S] integers.
+      source: [B, S] integers; or [B, S, D], embedded.
       source_valid: [B, S] bool, a prefix of each row; None = all valid.
-      target_in: [B, T] integers.
+      target_in: [B, T] integers; or [B, T, D].
 
     Returns:
       Tokens, which of them are there (a prefix; None: all), and n.
@@ -93,7 +103,7 @@ def pack(source: Array, source_valid: Array | None, target_in: Array) -> tuple[A
     >>> tokens.tolist(), valid.tolist(), first.tolist()
     ([[1, 2, 8, 9, 0]], [[True, True, True, True, False]], [2])
     """
-    (batch, S), T = source.shape, target_in.shape[1]
+    (batch, S), T = source.shape[:2], target_in.shape[1]
     joined = jnp.concatenate([source, target_in], 1)
     if source_valid is None:
         return joined, None, jnp.full(batch, S, jnp.int32)
@@ -102,5 +112,12 @@ def pack(source: Array, source_valid: Array | None, target_in: Array) -> tuple[A
     gap = S - first[:, None]
     valid = place < S + T - gap
     origin = jnp.where(place < first[:, None], place, place + gap)
-    tokens = jnp.take_along_axis(joined, jnp.where(valid, origin, 0), axis=1)
-    return jnp.where(valid, tokens, 0), valid, first
+    origin = jnp.where(valid, origin, 0)
+    tokens = jnp.take_along_axis(joined, origin.reshape(*origin.shape, *(1,) * (joined.ndim - 2)), axis=1)
+    return zero_padding(tokens, valid), valid, first
+
+
+def _said(logits: Array, first: Array, target_in: Array) -> Array:
+    """Logits [B, T, V] at the places of the target, which begins at `first` [B], of those of packed rows."""
+    places = first[:, None] + jnp.arange(target_in.shape[1])
+    return jnp.take_along_axis(logits, places[..., None], axis=1)

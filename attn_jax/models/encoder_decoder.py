@@ -19,7 +19,7 @@ from attn_jax.layers.norm import Norm, init_norm, norm
 from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
 from attn_jax.mixers.base import Mixer, zero_padding
-from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
+from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, apply_strings, vocabulary
 from attn_jax.models.block import NormPlace, apply_layer, init_block, inspect_layer, spared_block
 from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.models.decoder_block import (
@@ -31,7 +31,16 @@ from attn_jax.models.decoder_block import (
     spared_decoder_block,
 )
 from attn_jax.models.readout import init_readout, last_norm, read_out
-from attn_jax.models.stack import Group, by_layer, each_layer, init_groups, make_groups, spared_layers, through_layers
+from attn_jax.models.stack import (
+    Group,
+    by_layer,
+    each_layer,
+    init_groups,
+    layers_by_name,
+    make_groups,
+    spared_layers,
+    through_layers,
+)
 from attn_jax.ops.attention.inputs import Implementation
 from attn_jax.ops.attention.paths import IMPLEMENTATIONS
 from attn_jax.types import IO, Array, Key, Params, State
@@ -126,14 +135,18 @@ class Transformer(EncoderDecoderConfig):
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
         vocab_size = vocabulary(io)
         stacks = _Stacks(*(make_groups([self._attention(causal)] * self.num_layers) for causal in (False, True)))
+        whole = partial(apply_embedded, self, stacks)
         model = EncoderDecoder(
             init=partial(init, self, stacks, vocab_size, max_tokens),
-            apply=partial(apply, self, stacks),
+            apply=partial(apply_strings, embed, whole),
+            embed=embed,
+            apply_embedded=whole,
             encode=partial(encode, self, stacks),
             extend=partial(extend, self, stacks),
             inspect=partial(inspect, self, stacks),
             spared=partial(spared_params, stacks),
             tables=("embedding", "positions", "readout"),
+            layers=partial(layers_by_name, stacks._asdict()),
         )
         return checked_encoder_decoder(model)
 
@@ -167,22 +180,27 @@ def init(config: Transformer, stacks: _Stacks, vocab_size: int, max_tokens: int,
     return params | init_positions(config.positions, keys[2], max_tokens, config.width)
 
 
-def apply(
+def embed(params: Params, tokens: Array) -> Array:
+    """[B, T, D] of tokens."""
+    return embedding(params["embedding"], tokens)
+
+
+def apply_embedded(
     config: Transformer,
     stacks: _Stacks,
     params: Params,
-    source: Array,
+    x: Array,
     source_valid: Array | None,
     target_in: Array,
     *,
     key: Key | None = None,
 ) -> Array:
-    """Logits [B, T, V] of whole targets."""
-    memory = _read(config, stacks, params, source, source_valid, fold_in(key, _ENCODER))
+    """Logits [B, T, V] of whole targets, the source x [B, S, D] embedded."""
+    memory = _read(config, stacks, params, x, source_valid, fold_in(key, _ENCODER))
     key = fold_in(key, _DECODER)
-    x = _embed(config, params, target_in, jnp.arange(target_in.shape[1]), key)
-    x, _ = through_layers(partial(_apply_layer, config, memory, key), stacks.decoder, x, params["decoder"])
-    return _read_out(config, params, x)
+    y = _place(config, params, embed(params, target_in), jnp.arange(target_in.shape[1]), key)
+    y, _ = through_layers(partial(_apply_layer, config, memory, key), stacks.decoder, y, params["decoder"])
+    return _read_out(config, params, y)
 
 
 def encode(
@@ -194,7 +212,7 @@ def encode(
     max_length: int,
 ) -> State:
     """The state before the target's first place: the memory as keys and values of each layer, and empty caches."""
-    memory = _read(config, stacks, params, source, source_valid, None)
+    memory = _read(config, stacks, params, embed(params, source), source_valid, None)
     batch, places = source.shape
     length = jnp.full(batch, places, jnp.int32) if memory.length is None else memory.length
     return {
@@ -208,7 +226,7 @@ def encode(
 def extend(config: Transformer, stacks: _Stacks, params: Params, target_in: Array, state: State) -> tuple[Array, State]:
     """Goes on with the target by T tokens: logits [B, T, V] and the state after them."""
     length = target_in.shape[1]
-    x = _embed(config, params, target_in, state["position"][:, None] + jnp.arange(length), None)
+    x = _place(config, params, embed(params, target_in), state["position"][:, None] + jnp.arange(length), None)
     others = tuple(zip(state["layers"], state["memory"], strict=True))
     step = partial(_extend_layer, config, state["source_length"])
     x, layers = through_layers(step, stacks.decoder, x, params["decoder"], others)
@@ -219,10 +237,11 @@ def inspect(
     config: Transformer, stacks: _Stacks, params: Params, source: Array, source_valid: Array | None, target_in: Array
 ) -> dict[str, Array]:
     """Weights: "encoder_<i>/weights" [B,N,S,S], "decoder_<i>/weights" [B,N,T,T], "decoder_<i>/cross" [B,N,T,S]."""
-    x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), None), source_valid)
+    embedded = embed(params, source)
+    x = zero_padding(_place(config, params, embedded, jnp.arange(source.shape[1]), None), source_valid)
     _, encoder = through_layers(partial(inspect_layer, config, source_valid), stacks.encoder, x, params["encoder"])
-    memory = _read(config, stacks, params, source, source_valid, None)
-    y = _embed(config, params, target_in, jnp.arange(target_in.shape[1]), None)
+    memory = _read(config, stacks, params, embedded, source_valid, None)
+    y = _place(config, params, embed(params, target_in), jnp.arange(target_in.shape[1]), None)
     _, decoder = through_layers(partial(_inspect_decoder, config, memory), stacks.decoder, y, params["decoder"])
     parts = {"encoder": by_layer(stacks.encoder, encoder), "decoder": by_layer(stacks.decoder, decoder)}
     return {
@@ -241,17 +260,17 @@ def spared_params(stacks: _Stacks, params: Params) -> Params:
     }
 
 
-def _embed(config: Transformer, params: Params, tokens: Array, places: Array, key: Key | None) -> Array:
-    """[B, T, D] of tokens at their places."""
-    x = add_positions(config.positions, params, embedding(params["embedding"], tokens), places)
+def _place(config: Transformer, params: Params, x: Array, places: Array, key: Key | None) -> Array:
+    """Embedded tokens x [B, T, D] at their places."""
+    x = add_positions(config.positions, params, x, places)
     return dropout(config.dropout, x, fold_in(key, config.num_layers))
 
 
 def _read(
-    config: Transformer, stacks: _Stacks, params: Params, source: Array, valid: Array | None, key: Key | None
+    config: Transformer, stacks: _Stacks, params: Params, x: Array, valid: Array | None, key: Key | None
 ) -> Memory:
-    """The source through the encoder."""
-    x = zero_padding(_embed(config, params, source, jnp.arange(source.shape[1]), key), valid)
+    """The embedded source through the encoder."""
+    x = zero_padding(_place(config, params, x, jnp.arange(x.shape[1]), key), valid)
     x, _ = through_layers(partial(apply_layer, config, valid, key), stacks.encoder, x, params["encoder"])
     x = norm(last_norm(config), params["encoder_norm"], x)
     return Memory(x, None if valid is None else valid.sum(1, dtype=jnp.int32))

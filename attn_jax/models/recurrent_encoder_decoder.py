@@ -7,7 +7,7 @@ attention, all that the decoder knows of the source is the state it starts from.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.embedding import embedding, init_embedding
 from attn_jax.layers.linear import init_linear, linear
 from attn_jax.mixers.base import zero_padding
-from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, vocabulary
+from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, apply_strings, vocabulary
 from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.models.readout import init_readout, read_out
 from attn_jax.models.recurrent_encoder import STEPS, Cell, init_cell, read_layer
@@ -111,13 +111,17 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
         """Binds this configuration to the functions below; there are no positions that `max_tokens` could bound."""
         del max_tokens
         assert self.width  # or it raises, and says who gives it
+        whole = partial(apply_embedded, self)
         model = EncoderDecoder(
             init=partial(init, self, vocabulary(io)),
-            apply=partial(apply, self),
+            apply=partial(apply_strings, embed, whole),
+            embed=embed,
+            apply_embedded=whole,
             encode=partial(encode, self),
             extend=partial(extend, self),
             inspect=partial(inspect, self),
             tables=("embedding", "readout"),
+            layers=layers,
         )
         return checked_encoder_decoder(model)
 
@@ -153,18 +157,29 @@ def init(config: RecurrentEncoderDecoder, vocab_size: int, key: Key) -> Params:
     return params | {"combine": init_linear(keys[2], 2 * D, D), "attention": _init_attention(config, keys[3])}
 
 
-def apply(
+def embed(params: Params, tokens: Array) -> Array:
+    """[B, T, E] of tokens."""
+    return embedding(params["embedding"], tokens)
+
+
+def apply_embedded(
     config: RecurrentEncoderDecoder,
     params: Params,
-    source: Array,
+    x: Array,
     source_valid: Array | None,
     target_in: Array,
     *,
     key: Key | None = None,
 ) -> Array:
-    """Logits [B, T, V] of whole targets."""
-    state = _read(config, params, source, source_valid, key)
+    """Logits [B, T, V] of whole targets, the source x [B, S, E] embedded."""
+    state = _read(config, params, x, source_valid, key)
     return _say(config, params, target_in, state, key)[0]
+
+
+def layers(params: Params) -> dict[str, Any]:
+    """Its parts: "embedding", "encoder_0" ..., "decoder_0" ..., and those of attention and readout."""
+    stacks = {f"{name}_{i}": layer for name in ("encoder", "decoder") for i, layer in enumerate(params[name])}
+    return {name: part for name, part in params.items() if name not in ("encoder", "decoder")} | stacks
 
 
 def encode(
@@ -172,7 +187,7 @@ def encode(
 ) -> State:
     """The state before the target's first place; its size does not depend on max_length."""
     del max_length
-    return _read(config, params, source, source_valid, None)
+    return _read(config, params, embed(params, source), source_valid, None)
 
 
 def extend(config: RecurrentEncoderDecoder, params: Params, target_in: Array, state: State) -> tuple[Array, State]:
@@ -184,8 +199,8 @@ def inspect(
     config: RecurrentEncoderDecoder, params: Params, source: Array, source_valid: Array | None, target_in: Array
 ) -> dict[str, Array]:
     """What the readout is given, "decoder/hidden" [B, T, D], and attention's weights, "decoder/cross" [B, 1, T, S]."""
-    state = _read(config, params, source, source_valid, None)
-    _, (hidden, weights) = _decode(config, params, embedding(params["embedding"], target_in), state)
+    state = _read(config, params, embed(params, source), source_valid, None)
+    _, (hidden, weights) = _decode(config, params, embed(params, target_in), state)
     return {"decoder/hidden": hidden} | ({} if weights is None else {"decoder/cross": weights[:, None]})
 
 
@@ -196,11 +211,9 @@ def _init_attention(config: RecurrentEncoderDecoder, key: Key) -> Params:
     return init_bilinear(key, D, D) if config.attention == "bilinear" else {}
 
 
-def _read(
-    config: RecurrentEncoderDecoder, params: Params, source: Array, valid: Array | None, key: Key | None
-) -> State:
-    """The source through the encoder: {"cells": the decoder's first states, "fed": zeros, "memory"}."""
-    x = zero_padding(embedding(params["embedding"], source), valid)
+def _read(config: RecurrentEncoderDecoder, params: Params, x: Array, valid: Array | None, key: Key | None) -> State:
+    """The embedded source through the encoder: {"cells": the decoder's first states, "fed": zeros, "memory"}."""
+    x = zero_padding(x, valid)
     x = dropout(config.dropout, x, fold_in(key, _SOURCE))
     states = []
     for index, layer in enumerate(params["encoder"]):
@@ -239,7 +252,7 @@ def _say(
     config: RecurrentEncoderDecoder, params: Params, target_in: Array, state: State, key: Key | None
 ) -> tuple[Array, State]:
     """Logits [B, T, V] and the state after T tokens."""
-    x = dropout(config.dropout, embedding(params["embedding"], target_in), fold_in(key, _TARGET))
+    x = dropout(config.dropout, embed(params, target_in), fold_in(key, _TARGET))
     state, (hidden, _) = _decode(config, params, x, state)
     hidden = dropout(config.dropout, hidden, fold_in(key, _SAID))
     return read_out(config.tied, params, hidden), state

@@ -31,7 +31,16 @@ from attn_jax.models.block import (
 from attn_jax.models.checked import checked
 from attn_jax.models.decoder_only import decoder_only
 from attn_jax.models.readout import init_readout, last_norm, read_out
-from attn_jax.models.stack import Group, by_layer, each_layer, init_groups, make_groups, spared_layers, through_layers
+from attn_jax.models.stack import (
+    Group,
+    by_layer,
+    each_layer,
+    init_groups,
+    layers_by_name,
+    make_groups,
+    spared_layers,
+    through_layers,
+)
 from attn_jax.names import counted
 from attn_jax.types import IO, Array, Key, Params, State
 
@@ -160,6 +169,7 @@ class ModelConfig(AnyModelConfig):
             spared=partial(spared_params, groups),
             tables=("embedding", "positions", "readout"),
             trips=partial(trips, self, groups) if any(group.mixer.trips for group in groups) else None,
+            layers=partial(layers_by_name, {"layers": groups}),
         )
         return checked(model, io)
 

@@ -9,7 +9,7 @@ compile as fast either way, 3-4 s, and step in 1.2 times the time; 8 layers comp
 6.2 s) and step in 1.06-1.11 times. Hence `SCAN_FROM`: what a few layers lose is more than what they gain.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -115,6 +115,18 @@ def through_layers(
             x, out = lax.scan(partial(step, group.mixer), vary_with(x, each), each)
         outs.append(out)
     return x, tuple(outs)
+
+
+def layers_by_name(stacks: Mapping[str, tuple[Group, ...]], params: Params) -> dict[str, Any]:
+    """A model's parts: "layer_0", "layer_1" ... of `params["layers"]`, and whatever is no stack by its own name."""
+    parts: dict[str, Any] = {}
+    for name, part in params.items():
+        if name in stacks:
+            layers = by_layer(stacks[name], [group.get("stacked", group) for group in part])
+            parts |= {f"{name.removesuffix('s')}_{index}": layer for index, layer in enumerate(layers)}
+        else:
+            parts[name] = part
+    return parts
 
 
 def by_layer(groups: tuple[Group, ...], outs: Sequence[Any]) -> list[Any]:
