@@ -32,7 +32,7 @@ ALLOWED = {
         *("types", "pytrees", "errors", "files"),
         *("layers.decay", "mixers.base", "models.base", "models.greedy", "tasks.base"),
     },
-    "config": {"errors", "blame", "files", "names", "mixers", "models", "tasks", "training.optim"},
+    "config": {"errors", "blame", "files", "names", "mixers", "models", "tasks", "training.optim", "training.probes"},
     "lab.record": {"errors", "files"},
     "lab.cost": {"types", "mixers.base", "models.base"},
     "lab.plan": {

@@ -1,4 +1,4 @@
-"""`attn-jax export`: the runs, curves or lengths of a finished study or sweep as a table that other programs read."""
+"""`attn-jax export`: the runs, curves, lengths or probes of a finished study or sweep as a table for other programs."""
 
 import csv
 import io
@@ -16,6 +16,7 @@ ROWS: dict[str, Callable[[StudyResults | SweepResults], list[Row]]] = {
     "runs": lambda results: results.runs(),
     "curves": lambda results: results.curves(),
     "lengths": lambda results: results.lengths(),
+    "probes": lambda results: results.probes(),
 }
 
 
@@ -32,7 +33,10 @@ def export(directory: Path, rows: str, format: str, output: Path | None) -> None
         raise ConfigError(f"--output={output}: is a folder, wanted a file")
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output={output}: there is no folder {output.parent}")
-    table = FORMATS[format](ROWS[rows](results_in(directory, None)))
+    found = ROWS[rows](results_in(directory, None))
+    if not found:
+        raise ConfigError(f"{directory}: has no {rows}; --config.probes=gradient_flow, say, and the study's command")
+    table = FORMATS[format](found)
     if output is not None:
         write_whole(output, table)
     elif isinstance(table, str):

@@ -25,12 +25,13 @@ from attn_jax.mixers import MIXERS, MixerConfig
 from attn_jax.models import MODELS, AnyModelConfig
 from attn_jax.names import nearest_names
 from attn_jax.tasks import TASKS, TaskConfig
+from attn_jax.training.probes import PROBES, ProbeConfig
 
 
 class Choice(NamedTuple):
     """What a field of a base class may be: the registered rows, and what one of them is called."""
 
-    kind: Literal["task", "model", "mixer"]
+    kind: Literal["task", "model", "mixer", "probe"]
     rows: dict[str, Any]
 
 
@@ -38,11 +39,12 @@ CHOICES: dict[type, Choice] = {
     MixerConfig: Choice("mixer", MIXERS),
     AnyModelConfig: Choice("model", MODELS),
     TaskConfig: Choice("task", TASKS),
+    ProbeConfig: Choice("probe", PROBES),
 }
 
 
 def to_dict(value: Any) -> Any:
-    """A configuration as JSON types; a choice of mixer, model or task becomes {"name": ..., every field}.
+    """A configuration as JSON types; a choice of mixer, model, task or probe becomes {"name": ..., every field}.
 
     >>> from attn_jax.mixers import LSTM
     >>> to_dict(LSTM())["name"]
@@ -99,8 +101,12 @@ def checked(study: Study) -> Study:
 
 
 def fingerprint(study: Study) -> str:
-    """A hash of every field; the source of classes that are not the package's own is compared apart, model by model."""
-    return hashlib.sha256(json.dumps(to_dict(study), sort_keys=True).encode()).hexdigest()[:16]
+    """A hash of every field that decides a number; probes decide none.
+
+    The source of classes that are not the package's own is compared apart, model by model.
+    """
+    fields = {name: value for name, value in to_dict(study).items() if name != "probes"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def own_class(value: Any) -> type | None:

@@ -10,6 +10,7 @@ from attn_jax.models import AnyModelConfig, EncoderDecoderConfig
 from attn_jax.names import nearest_names
 from attn_jax.tasks import TaskConfig
 from attn_jax.training.optim import Optimizer, Schedule
+from attn_jax.training.probes import ProbeConfig, probe_name
 
 _LARGEST = 2**31 - 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -133,6 +134,8 @@ class Study:
         a sequence model then reads both as one string.
       starts: by name, how models begin otherwise, {"wide": {"models.rnn.mixers.0.spectral_radius": 1.5}}: every model
         is trained from each start, by one program. What is not named begins as it is.
+      probes: what is measured beside the scores, each kind once. They change no number: a study that is done gains
+        those of its start and its end by the same command with them.
     """
 
     name: str
@@ -144,6 +147,7 @@ class Study:
     reference: str | None = None
     strings: bool = False
     starts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    probes: tuple[ProbeConfig, ...] = ()
 
     def __post_init__(self):
         if not self.models:
@@ -164,6 +168,9 @@ class Study:
                     "strings=True"
                 )
             self._check_width(name, model)
+        probes = [probe_name(probe) for probe in self.probes]
+        if twice := next((name for name in probes if probes.count(name) > 1), None):
+            raise ConfigError(f"probes: got {twice} twice, wanted each once")
         if self.train.steps % self.evaluate.every:
             raise ConfigError(
                 f"train.steps: got {self.train.steps}, wanted a multiple of evaluate.every={self.evaluate.every}"

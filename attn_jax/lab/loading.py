@@ -10,7 +10,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.judged import judge
 from attn_jax.lab.outcome.results import Results
-from attn_jax.lab.outcome.rows import Row, curve_rows, length_rows, run_rows
+from attn_jax.lab.outcome.rows import Row, curve_rows, length_rows, probe_rows, run_rows
 from attn_jax.lab.outcome.sweep_rows import at_points
 from attn_jax.lab.record.runs import Run, seeds_of
 from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep
@@ -35,6 +35,10 @@ class StudyResults(Results):
     def lengths(self) -> list[Row]:
         """A table of one row a run and length."""
         return length_rows(self)
+
+    def probes(self) -> list[Row]:
+        """A table of one row a run and number that a probe measured."""
+        return probe_rows(self)
 
     def model(self, name: str, *, seed: int, learning_rate: float | None = None) -> tuple[Any, Any]:
         """A trained model and its parameters, from the last checkpoint: `model.apply(params, tokens, None)`.
@@ -105,6 +109,10 @@ class SweepResults:
         """A table of one row a run and length, as `runs`."""
         return at_points(self.sweep, self.axes, {point: study.lengths() for point, study in self.points.items()})
 
+    def probes(self) -> list[Row]:
+        """A table of one row a run and number that a probe measured, as `runs`."""
+        return at_points(self.sweep, self.axes, {point: study.probes() for point, study in self.points.items()})
+
 
 def load(directory: str | Path, *, config: Study | Sweep | str | Path | None = None) -> Any:
     """The results of a finished study, from its folder: numbers, tables, and the models that were trained.
@@ -123,8 +131,8 @@ def load(directory: str | Path, *, config: Study | Sweep | str | Path | None = N
         classes count, and their source must be what was trained.
 
     Returns:
-      The results: `runs()`, `curves()` and `lengths()` are tables, `models[name]` has the same as arrays, `model(name,
-      seed=0)` is a trained model.
+      The results: `runs()`, `curves()`, `lengths()` and `probes()` are tables, `models[name]` has the same as arrays,
+      `model(name, seed=0)` is a trained model.
 
     Raises:
       ConfigError: no study there, one that is not finished, or a file of it that is damaged.

@@ -30,6 +30,13 @@ def loss_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     return draw(_plot_loss, results, summary, names, name="loss", label=label, size=_TILE)
 
 
+def train_loss_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
+    """Training loss over steps, the mean since the evaluation before, as `loss_curves`."""
+    names = ranked(summary["models"])
+    label = f"Training loss over {counted(results.budget, 'training step')} of {listing(names)}."
+    return draw(_plot_train_loss, results, summary, names, name="train-loss", label=label, size=_TILE)
+
+
 def solved_curves(results: Results, summary: Mapping[str, Any]) -> Markup:
     """The share of seeds that solved the task by each step (1 - Kaplan-Meier): Greenwood's band, exact at the end."""
     names = ranked(summary["models"])
@@ -101,9 +108,20 @@ def _scores(results: Results, summary: Mapping[str, Any], name: str) -> np.ndarr
 
 def _plot_loss(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
     """As the learning curves; zero is where the axis begins."""
-    losses = {name: model.measured["loss"].validation for name, model in results.models.items()}
-    arrays = [reading.at_chosen_rate(results, summary, name, losses[name], np.inf) for name in names]
-    axes.set(xlim=(0, results.budget), xlabel="step", ylabel=f"loss ({results.loss_unit} a weighted place)")
+    losses = [results.models[name].measured["loss"].validation for name in names]
+    _plot_losses(axes, results, summary, dict(zip(names, losses, strict=True)), "loss")
+
+
+def _plot_train_loss(axes: Any, results: Results, summary: Mapping[str, Any], names: Sequence[str]) -> None:
+    losses = {name: loss for name in names if (loss := results.models[name].train_loss) is not None}
+    _plot_losses(axes, results, summary, losses, "training loss")
+
+
+def _plot_losses(
+    axes: Any, results: Results, summary: Mapping[str, Any], losses: Mapping[str, np.ndarray], ylabel: str
+) -> None:
+    arrays = [reading.at_chosen_rate(results, summary, name, loss, np.inf) for name, loss in losses.items()]
+    axes.set(xlim=(0, results.budget), xlabel="step", ylabel=f"{ylabel} ({results.loss_unit} a weighted place)")
     _curves(axes, results.evaluated_at, arrays)
     _count_ticks(axes.xaxis)
     _count_ticks(axes.yaxis)

@@ -16,6 +16,7 @@ from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.words import decimal, listing, outcome_in_words, ranked
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
+from attn_jax.report.probe_sections import probe_sections
 
 _MATCHED = {
     "parameters": "parameters",
@@ -93,6 +94,7 @@ def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]
         "axes": _axes(summary, names) if timed else [],
         "rows": [_row(results, summary, name) for name in names],
         "plots": _plots(results, summary),
+        "sections": probe_sections(results, summary),
         "rates": sorted({row["rate"] for model in summary["models"].values() for row in model["rates"]}),
         "windows": {name: _window(summary["models"][name]) for name in names},
         "cross_fitted": all(model["cross_fitted"] for model in summary["models"].values()),
@@ -183,6 +185,9 @@ def _plots(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Marku
     """The figures that this study has, in pairs that share a legend."""
     second = figures.loss_curves if results.threshold is None else figures.solved_curves
     plots = {"learning": [figures.learning_curves(results, summary), second(results, summary)]}
+    if all(model.train_loss is not None for model in results.models.values()):
+        losses = [figures.train_loss_curves] + [figures.loss_curves] * (results.threshold is not None)
+        plots["loss"] = [curves(results, summary) for curves in losses]
     if results.threshold is not None:
         plots["time"] = [figures.times_to_solve(results, summary, axis) for axis in ("steps", "seconds")]
     if len(results.curve_lengths) > 1:

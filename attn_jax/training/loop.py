@@ -1,7 +1,7 @@
 """The host's side of training a block of runs: compile, then a chunk at a time. No mathematics here."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,9 +11,11 @@ import jax.numpy as jnp
 
 from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.objective import Evaluation
+from attn_jax.training.probes.base import Probe
+from attn_jax.training.probes.runs import probe_runs
 from attn_jax.training.runs import advance_runs, final_scores, init_runs, over_devices
 from attn_jax.training.state import RunState
-from attn_jax.types import Array
+from attn_jax.types import Array, Params
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,14 @@ def compile_programs(plan: BlockPlan, state: RunState, num_devices: int) -> Prog
     test = over_devices(partial(final_scores, plan), num_devices)
     advance, test = compiled(advance, state, jnp.int32(0), donate=(0,)), compiled(test, state)
     return Programs(advance, test, time.perf_counter() - began)
+
+
+def compile_probes(
+    plan: BlockPlan, probes: Mapping[str, Probe], state: RunState, num_devices: int
+) -> Callable[[Params, Array], dict[str, dict[str, Array]]]:
+    """Compiles what is measured of runs of this shape, given their parameters and seeds."""
+    program = over_devices(partial(probe_runs, plan, probes), num_devices)
+    return _compile(program, state.params, state.seed)
 
 
 def run_chunks(

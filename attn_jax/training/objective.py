@@ -11,6 +11,7 @@ from attn_jax.mixers.base import InitFn
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.models.greedy import greedy_decode
 from attn_jax.tasks.base import Split, Task
+from attn_jax.training.inside import Inside, inside_answers, inside_strings, targets
 from attn_jax.training.losses import loss
 from attn_jax.training.metrics import measures
 from attn_jax.training.tally import Tally
@@ -58,6 +59,7 @@ class Objective(NamedTuple):
     loss: LossFn
     score: ScoreFn
     spared: SparedFn  # what weight decay leaves alone
+    inside: Inside  # the same, cut open, for probes
 
 
 def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Objective:
@@ -74,6 +76,7 @@ def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Object
         sample=task.sample,
         loss=partial(_answers_loss, model, label_smoothing),
         score=partial(_answers_score, model, measures(task.spec.metric)),
+        inside=inside_answers(model),
     )
 
 
@@ -95,6 +98,7 @@ def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0) 
         sample=task.strings,
         loss=partial(_strings_loss, model, label_smoothing),
         score=partial(_strings_score, model, task.spec.strings_vocab_size),
+        inside=inside_strings(model),
     )
 
 
@@ -117,7 +121,7 @@ def _strings_loss(
 ) -> Tally:
     del padded  # rows of one length may still be strings of several, a sum's
     logits = model.apply(params, batch.source, batch.source_valid, batch.target_in, key=key)
-    return loss(logits, _targets(batch), label_smoothing=label_smoothing)
+    return loss(logits, targets(batch), label_smoothing=label_smoothing)
 
 
 def _strings_score(
@@ -131,10 +135,4 @@ def _strings_score(
     right = Tally(jnp.sum(whole, dtype=jnp.float32), jnp.array(whole.size, jnp.float32))
     freely = {"metric": right, "whole": right}  # what is left is measured with the right answer as its input
     told = {name: measure for name, measure in measures("exact_match").items() if name not in freely}
-    return {name: measure(logits, _targets(batch)) for name, measure in told.items()} | freely
-
-
-def _targets(batch: StringBatch) -> Batch:
-    """The target's side as a `Batch`: each of its tokens and its EOS count alike."""
-    valid = batch.target_valid
-    return Batch(batch.target_in, batch.target, valid.astype(jnp.float32), valid, valid)
+    return {name: measure(logits, targets(batch)) for name, measure in told.items()} | freely

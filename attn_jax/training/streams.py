@@ -6,8 +6,16 @@ import jax
 
 from attn_jax.types import Array, Key
 
-Stream: TypeAlias = Literal["init", "train", "dropout", "validation", "test", "order"]
-_NUMBER: dict[Stream, int] = {"init": 0, "train": 1, "dropout": 2, "validation": 3, "test": 4, "order": 5}
+Stream: TypeAlias = Literal["init", "train", "dropout", "validation", "test", "order", "probe"]
+_NUMBER: dict[Stream, int] = {
+    "init": 0,
+    "train": 1,
+    "dropout": 2,
+    "validation": 3,
+    "test": 4,
+    "order": 5,
+    "probe": 6,
+}
 
 
 def stream_key(stream: Stream, seed: int | Array, step: int | Array = 0) -> Key:

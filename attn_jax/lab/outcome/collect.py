@@ -1,6 +1,7 @@
 """From a study's directory to its results: reads what the workers wrote, computes no statistics."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
+from attn_jax.lab.outcome.probed import Values, block_values, joined
 from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, read_rows
 from attn_jax.lab.record.runs import grid_of, is_test_of, is_tested, lanes_of, rates_of, seeds_of
@@ -64,6 +66,8 @@ class _Block(NamedTuple):
     validation: dict[str, np.ndarray]  # [R, E, M] each
     test: dict[str, np.ndarray]  # [R, M] each
     diverged: np.ndarray  # [R, E] bool
+    train_loss: np.ndarray  # [R, E]
+    probes: Values
     seconds: list[float]  # [E]
     compile_seconds: list[float]  # one a command that trained it
     machine: dict[str, list[float]]  # what the rows say of it
@@ -114,6 +118,8 @@ def _result(facts: dict[str, Any], name: str, start: str | None, blocks: list[_B
             )
             for name in raw
         },
+        train_loss=np.where(lost, np.nan, _runs([block.train_loss for block in blocks], places)),
+        probes=joined([block.probes for block in blocks], partial(_runs, places=places)),
         seconds=share * sum(seconds for block in blocks for seconds in block.seconds),
         compile_seconds=share * sum(seconds for block in blocks for seconds in block.compile_seconds),
         **_machine([block.machine for block in blocks], sum(len(block.seconds) for block in blocks)),
@@ -132,6 +138,8 @@ def _read_block(directory: Path, facts: dict[str, Any], name: str, k: int) -> _B
         validation={name: _runs_first([row["validation"][name] for row in chunks], float) for name in measures},
         test={name: np.array(test[name], float) for name in measures},
         diverged=_runs_first([row["diverged"] for row in chunks], bool),
+        train_loss=_runs_first([row["train_loss"] for row in chunks], float),
+        probes=_probed(directory, facts, name, k, rows),
         seconds=[row["seconds"] for row in chunks],
         compile_seconds=[row["compile_seconds"] for row in rows if "start" in row],
         machine={
@@ -150,6 +158,17 @@ def _machine(blocks: list[dict[str, list[float]]], chunks: int) -> dict[str, Any
         "load": sum(said["load"]) / len(said["load"]) if said["load"] else None,
         "cores": max(said["cores"], default=None),
     }
+
+
+def _probed(directory: Path, facts: dict[str, Any], name: str, k: int, rows: _Rows) -> Values:
+    """What its probes measured."""
+    try:
+        return block_values(rows, facts["config"]["probes"])
+    except ValueError as error:
+        path = block_directory(directory, name, k) / "metrics.jsonl"
+        raise ConfigError(
+            f"{path}: is damaged: a probe's values are no array; {TRAIN_ANEW.format(path.parent)}"
+        ) from error
 
 
 def _block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -> _Rows:

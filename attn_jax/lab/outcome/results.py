@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+Probed: TypeAlias = dict[str, dict[int, dict[str, np.ndarray]]]  # probe -> step -> name -> [S, A, ...]
 
 
 class Measured(NamedTuple):
@@ -44,6 +46,8 @@ class ModelResult:
     cores: int | None = None  # of the machine
     final_batches: np.ndarray | None = None  # [S, A, N] what `final` is the mean of: N batches of fresh data a run
     start: str | None = None  # where a study has several, a model's runs of each have a result of their own
+    train_loss: np.ndarray | None = None  # [S, A, E] the mean since the evaluation before
+    probes: Probed = field(default_factory=dict)  # what was measured beside the scores
 
     @property
     def model(self) -> str:

@@ -34,12 +34,14 @@ def run_rows(results: Results) -> list[Row]:
 def curve_rows(results: Results) -> list[Row]:
     """One row a run and evaluation, in the order of the steps.
 
-    Columns: study, task, model, start, seed, learning_rate, chosen, step; score, normalised; then loss, metric, whole
-    and what else was measured, on validation data. From where a run diverged they are None.
+    Columns: study, task, model, start, seed, learning_rate, chosen, step; score, normalised; train_loss, the mean since
+    the evaluation before; then loss, metric, whole and what else was measured, on validation data. From where a run
+    diverged they are None.
     """
     return [
         _head(results, runs, place)
         | {"step": int(step), "score": _plain(runs.model.score[place][index])}
+        | {"train_loss": None if runs.model.train_loss is None else _plain(runs.model.train_loss[place][index])}
         | {name: _plain(measured and measured.validation[place][index]) for name, measured in _measured(results, runs)}
         for runs in _judged(results)
         for place in _places(runs)
@@ -64,6 +66,36 @@ def length_rows(results: Results) -> list[Row]:
         for place in _places(runs)
         for index, length in enumerate(results.curve_lengths)
     ]
+
+
+def probe_rows(results: Results) -> list[Row]:
+    """One row a run and number that a probe measured.
+
+    Columns: study, task, model, seed, learning_rate, chosen; probe, step, name; k: which of the numbers of that name,
+    None where it is one alone; value, None where not finite. Of a name with more than one axis the places on all but
+    the last one stand behind it: "layer_0/weights.1.7" is the row of place 7 in head 1.
+    """
+    return [
+        _head(results, runs, place) | {"probe": probe, "step": step} | number
+        for runs in _judged(results)
+        for probe, steps in runs.model.probes.items()
+        for step, values in steps.items()
+        for place in _places(runs)
+        for number in _numbers({name: array[place] for name, array in values.items()})
+    ]
+
+
+def _numbers(values: dict[str, np.ndarray]) -> Iterator[Row]:
+    """What a probe says of one run, a number at a time."""
+    labels = values.get("k")
+    for name, array in values.items():
+        if name == "k":
+            continue
+        labelled = labels is not None and array.shape[-1:] == labels.shape
+        for place in np.ndindex(array.shape):
+            within = ".".join([name, *map(str, place[:-1])])
+            k = None if not place else int(labels[place[-1]]) if labelled else place[-1]  # pyright: ignore[reportOptionalSubscript]
+            yield {"name": within, "k": k, "value": _plain(array[place])}
 
 
 def _judged(results: Results) -> list[Judged]:

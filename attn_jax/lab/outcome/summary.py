@@ -11,6 +11,7 @@ from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
 from attn_jax.lab.outcome.measures import final_limits
 from attn_jax.lab.outcome.paired import holm
+from attn_jax.lab.outcome.probed import numbers_at
 from attn_jax.lab.outcome.results import ModelResult, Results
 from attn_jax.lab.outcome.statistics import (
     Interval,
@@ -98,6 +99,7 @@ def _model_summary(results: Results, runs: Judged) -> ModelSummary:
         "final_maximum": float(final.max()),
         "lengths": _by_length(results, runs.chosen(zero_where_diverged(model, "length_score", model.length_score))),
         "measures": {name: _measure(results, runs, name) for name in model.measured},
+        "probes": _probes(results, runs),
         "flags": [],
     }
     summary["flags"] = flags(model, runs.choice, summary)
@@ -165,6 +167,14 @@ def _measure(results: Results, runs: Judged, name: str) -> MeasureSummary:
     limits = _limits(results, name)
     by_name = {str(n): _of_all(values, limits) for n, values in zip(results.curve_lengths, lengths, strict=True)}
     return {"final": _of_all(final, limits), "lengths": by_name}
+
+
+def _probes(results: Results, runs: Judged) -> dict[str, dict[str, dict[str, Estimate | None]]]:
+    """What each probe says in one number, of the runs that stand for the seeds: probe -> start or end -> name."""
+    found: dict[str, dict[str, dict[str, Estimate | None]]] = {}
+    for probe, when, name, values in numbers_at(runs.model.probes, results.budget):
+        found.setdefault(probe, {}).setdefault(when, {})[name] = _of_all(runs.chosen(values), UNLIMITED)
+    return found
 
 
 def _of_all(values: np.ndarray, limits: Limits) -> Estimate | None:

@@ -94,6 +94,7 @@ class ModelSummary(Solved):
     final_maximum: float
     lengths: dict[str, Estimate]
     measures: dict[str, MeasureSummary]
+    probes: dict[str, dict[str, dict[str, Estimate | None]]]
     flags: list[str]
 
 

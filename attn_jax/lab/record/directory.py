@@ -46,8 +46,8 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a file of JSON lines; none where it is not there.
 
-    A line that a sudden death tore is dropped: no row follows, or that of a resumption, {"start": ...}, which writes
-    again what was lost.
+    A line that a sudden death tore is dropped: no row follows, or that of a resumption, {"start": ...} or a probe's,
+    which writes again what was lost.
 
     Raises:
       ConfigError: another line is not a row; it is named.
@@ -60,7 +60,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     for number, line, row in reversed(list(zip(range(1, len(lines) + 1), lines, _tables(lines), strict=True))):
         if row is not None and is_row(row):
             rows.append(row)
-        elif line.strip() and rows and "start" not in rows[-1]:
+        elif line.strip() and rows and not {"start", "probe"} & rows[-1].keys():
             raise ConfigError(f"{path}, line {number}: is damaged; {TRAIN_ANEW.format(path.parent)}")
     return rows[::-1]
 

@@ -43,6 +43,7 @@ _STUDY = {
         "reference": (str, type(None)),
         "strings": bool,
         "starts": {},
+        "probes": [{}],
         "evaluate": {"every": int},
         "train": {
             "steps": int,
@@ -72,8 +73,9 @@ _STUDY = {
 _SCORES = {"loss": _TABLE, "metric": _TABLE, "whole": _TABLE, ...: _TABLE}  # and what else was measured
 _ROWS = {
     "start": {"start": int, "compile_seconds": _NUMBER},
-    "step": {"step": int, "seconds": _NUMBER, "diverged": [bool], "validation": _SCORES},
+    "step": {"step": int, "seconds": _NUMBER, "train_loss": _TABLE[0], "diverged": [bool], "validation": _SCORES},
     "test": {"test": _SCORES, "after": int, "lengths": [int]},
+    "probe": {"probe": str, "at": int, "config": {}, "values": {...: [(*_NUMBER, list, type(None))]}},
 }
 _OF_THE_MACHINE = {"cpu_seconds": _NUMBER, "load": _NUMBER, "cores": int}  # where it is known
 
@@ -102,7 +104,9 @@ def damaged(path: Path, complaint: str) -> ConfigError:
 
 def is_row(row: Any) -> bool:
     """Whether a value says of which kind of row it is; what else must stand in it `row_complaint` knows."""
-    return isinstance(row, dict) and (_is(row.get("start"), int) or _is(row.get("step"), int) or "test" in row)
+    if not isinstance(row, dict):
+        return False
+    return any(_is(row.get(key), int) for key in ("start", "step", "at")) or "test" in row
 
 
 def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> str | None:
@@ -116,6 +120,10 @@ def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> s
     runs, validated = facts["width"], len(facts["task"]["validation_lengths"])
     if "step" in row and not (_has(row["validation"], runs, validated) and len(row["diverged"]) == runs):
         return f"step {row['step']} has not {runs} runs of {validated} scores"
+    if "step" in row and len(row["train_loss"]) != runs:
+        return f"step {row['step']} has not {runs} runs"
+    if "probe" in row and not all(len(values) == runs for values in row["values"].values()):
+        return f"probe {row['probe']} has not {runs} runs"
     if "test" in row and not _has(row["test"], runs, validated * (1 + len(row["lengths"]))):
         return f"test has not {runs} runs of {validated} scores and as many at each length"
     return None
@@ -131,6 +139,8 @@ def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
     config, task, train = facts["config"], facts["task"], facts["config"]["train"]
     if not any(isinstance(config["task"].get(key), str) for key in ("name", "class")):
         yield "config.task.name is missing"
+    if not all(isinstance(probe.get("name", probe.get("class")), str) for probe in config["probes"]):
+        yield "config.probes has one without a name"
     reference = config["reference"]
     for name in [*config["models"]] + [reference] * (reference is not None) or [None]:
         if name not in facts["models"] or name not in config["models"]:

@@ -14,12 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.config.codec import from_json
+from attn_jax.errors import MachineError
 from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.sources import hashed_sources, refuse_changed
 from attn_jax.lab.plan.starts import started
 from attn_jax.lab.plan.study_plan import StudyPlan
-from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows
+from attn_jax.lab.record.directory import TRAIN_ANEW, append_row, block_directory, locked, read_rows
 from attn_jax.lab.record.runs import Run, is_tested, padded, start_of
+from attn_jax.lab.run.probing import Probing, lacks_probes
 from attn_jax.lab.run.programs import Kept, keep, kept, program_key
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import Chunk, compile_programs, compile_start, run_chunks
@@ -53,9 +55,14 @@ class Job:
         return Path(self.root or self.directory)
 
 
-def is_done(folder: Path, plan: StudyPlan) -> bool:
+def is_trained(folder: Path, plan: StudyPlan) -> bool:
     """Whether the block in this folder has the plan's test scores."""
     return is_tested(read_rows(folder / "metrics.jsonl"), plan.study.train.steps, plan.curve_lengths)
+
+
+def is_done(folder: Path, plan: StudyPlan) -> bool:
+    """Whether it has the values of the plan's probes, too."""
+    return is_trained(folder, plan) and not lacks_probes(folder / "metrics.jsonl", plan.study)
 
 
 def run_block(job: Job, should_stop: Any) -> bool:
@@ -84,6 +91,11 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     begin = made.begin if made else _beginning(plan, job.model)
     state = begin(padded(job.runs, job.width))
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
+    probing = Probing(plan, block_plan, job.model, _metrics(job), job.num_devices)
+    probing.measure(0, state)
+    if is_trained(_metrics(job).parent, plan):
+        _probe_the_end(job, probing, plan.study.train.steps, checkpoints.restore(state))
+        return True
     start, state = checkpoints.restore(state) or (0, state)
     append_row(_metrics(job), {"compiling": True})  # for whoever watches
     programs = made.programs if made else compile_programs(block_plan(), state, job.num_devices)
@@ -92,11 +104,12 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     keep(key, Kept(begin, programs))
     began = {"start": start, "compile_seconds": programs.compile_seconds, "cores": os.cpu_count() or 1}
     append_row(_metrics(job), began)
-    after = partial(_after_chunk, job, checkpoints, should_stop)
+    after = partial(_after_chunk, job, checkpoints, probing, should_stop)
     steps, every = plan.study.train.steps, plan.study.evaluate.every
     state = run_chunks(programs, state, start=start, steps=steps, every=every, after=after)
     if state is None:
         return False
+    probing.measure(steps, state)  # where no chunk was left that would have
     scores = _table(jax.device_get(programs.test(state)))
     append_row(_metrics(job), {"test": scores, "after": steps, "lengths": [*plan.curve_lengths]})
     return True
@@ -122,11 +135,22 @@ def _beginning(plan: StudyPlan, model: str) -> Callable[[list[Run]], RunState]:
     return begin
 
 
-def _after_chunk(job: Job, checkpoints: Checkpoints, should_stop: Any, chunk: Chunk) -> bool:
-    """Writes the chunk's row, then the checkpoint: a row without its checkpoint is written again, alike."""
+def _probe_the_end(job: Job, probing: Probing, steps: int, restored: tuple[int, Any] | None) -> None:
+    """Measures what a trained block lacks, of its last checkpoint."""
+    if not probing.lacks(steps):
+        return
+    if restored is None or restored[0] != steps:
+        folder = _metrics(job).parent
+        raise MachineError(f"{folder}: the checkpoint of step {steps} is gone; {TRAIN_ANEW.format(folder)}")
+    probing.measure(steps, restored[1])
+
+
+def _after_chunk(job: Job, checkpoints: Checkpoints, probing: Probing, should_stop: Any, chunk: Chunk) -> bool:
+    """Writes the chunk's rows, then the checkpoint: a row without its checkpoint is written again, alike."""
     row = {"step": chunk.step, "seconds": chunk.seconds, "train_loss": _finite(chunk.loss)} | _machine(chunk)
     diverged = np.asarray(chunk.state.diverged).tolist()
     append_row(_metrics(job), row | {"diverged": diverged, "validation": _table(chunk.validation)})
+    probing.measure(chunk.step, chunk.state, anew=True)
     checkpoints.save(chunk.step, chunk.state)
     return not should_stop()
 

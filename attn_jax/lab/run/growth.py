@@ -16,6 +16,7 @@ from attn_jax.lab.plan.programs import init_program, loss_program
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import block_directory, read_rows
 from attn_jax.lab.record.runs import is_tested, missing_blocks, whole_grid
+from attn_jax.lab.run.probing import refuse_late
 from attn_jax.lab.run.renewal import has_begun
 from attn_jax.names import counted
 
@@ -43,6 +44,8 @@ def taken_up(
         _refuse_other_config(directory, begun, wanted)
     _refuse_other_models(directory, begun, wanted, anew)
     _refuse_other_machine(directory, begun, wanted)
+    trained = any(has_begun(directory, begun, name) for name in begun["models"] if name not in anew)
+    refuse_late(directory, begun["config"]["probes"], plan.study, begun=trained)
     if grows:
         _refuse_longer_models(directory, plan, begun)
     layout = {key: begun[key] for key in _LAYOUT}
@@ -110,7 +113,8 @@ def _taken_back(begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
     if models.keys() >= old["models"].keys() and _reference(new) == _reference(old):
         models = {name: models[name] for name in old["models"]}
     starts = {name: new["starts"].get(name) for name in old["starts"]} or new["starts"]
-    return new | {"train": train, "models": models, "evaluate": evaluate, "starts": starts}
+    kept = {"train": train, "models": models, "evaluate": evaluate, "starts": starts, "probes": old["probes"]}
+    return new | kept
 
 
 def _reference(config: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ class BlockPace:
         row = table_in(line)
         if row is None or row_complaint(row):  # torn, or damaged: whoever reads the results says so
             return
-        self.compiling = "compiling" in row
+        self.compiling = "compiling" in row or (self.compiling and "probe" in row)
         self.done = is_test_of(row, self.extent.steps, self.extent.lengths)
         if "start" in row:
             self.compile_seconds = row["compile_seconds"]

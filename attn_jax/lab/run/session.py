@@ -26,7 +26,7 @@ from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.record.directory import block_directory, locked, write_json
 from attn_jax.lab.record.runs import in_blocks, lanes_of
 from attn_jax.lab.record.schema import read_study
-from attn_jax.lab.run.block import Job, is_done, run_block
+from attn_jax.lab.run.block import Job, is_done, is_trained, run_block
 from attn_jax.lab.run.confirmed import ask, keep_confirmed
 from attn_jax.lab.run.environment import refuse_other_numbers
 from attn_jax.lab.run.executor import WorkerDiedError, stop_requested
@@ -135,7 +135,7 @@ def _take_up(
     for name, file in anew.items():
         aside = set_aside(directory, begun, name)
         print(f"{said}: its source changed ({file}), models.{name} is trained anew; {aside} has the old", flush=True)
-    if grown or begun["sources"] != facts["sources"]:
+    if grown or any(begun[key] != facts[key] for key in ("sources", "config")):  # the latter by its probes alone
         _write(directory, plan, facts)
     if grown:
         print(f"{said} {grown}", flush=True)
@@ -149,9 +149,9 @@ def _write(directory: Path, plan: StudyPlan, facts: dict[str, Any]) -> None:
 
 
 def _left(directory: Path, plan: StudyPlan, facts: dict[str, Any], name: str) -> list[Any]:
-    """The blocks of a model that are not done."""
+    """The blocks of a model that are not trained to the end."""
     folder = partial(block_directory, directory, name)
-    return [block for k, block in enumerate(facts["runs"].get(name, [])) if not is_done(folder(k), plan)]
+    return [block for k, block in enumerate(facts["runs"].get(name, [])) if not is_trained(folder(k), plan)]
 
 
 def _refuse_strangers(directory: Path) -> None:
@@ -184,7 +184,7 @@ def jobs_in(
 
 
 def unfinished(directory: Path, plan: StudyPlan, models: Sequence[str]) -> list[str]:
-    """Those of the models that `jobs_of` will have jobs of, before the study is opened or begun."""
+    """Those of the models that are not trained to the end, before the study is opened or begun."""
     if not (directory / "study.json").exists():
         return list(models)
     begun = read_study(directory)

@@ -58,7 +58,7 @@ def _study(directory: Path, facts: dict[str, Any], defined_by: Study | Sweep | s
     else:
         own = classes_by_name(defined_by if isinstance(defined_by, Study | Sweep) else load_config(defined_by))
     try:
-        return from_dict(facts["config"], own)
+        return from_dict(facts["config"] | {"probes": []}, own)
     except ConfigError as error:
         raise ConfigError(f"{directory / 'study.json'}: {error}") from error
 

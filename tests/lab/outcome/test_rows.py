@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_summary import Measured, all_solved, none_solved, study
 
-from attn_jax.lab.outcome.rows import curve_rows, length_rows, run_rows
+from attn_jax.lab.outcome.rows import curve_rows, length_rows, probe_rows, run_rows
 from attn_jax.lab.outcome.summary import summarize
 
 HEAD = ["study", "task", "model", "start", "seed", "learning_rate", "chosen"]
@@ -27,7 +27,7 @@ def with_one_diverged():
 
 TABLES = {
     "runs": (run_rows, 2 * 24, ["solved", "steps_to_solve", "unconfirmed", "diverged", "final"]),
-    "curves": (curve_rows, 2 * 24 * 16, ["step", "score"]),
+    "curves": (curve_rows, 2 * 24 * 16, ["step", "score", "train_loss"]),
     "lengths": (length_rows, 2 * 24 * 2, ["length", "trained", "score"]),
 }
 
@@ -73,3 +73,24 @@ HERE = ("transformer", 2, 1e-3)
 def test_without_a_threshold_nothing_is_solved_or_not():
     rows = run_rows(study(all_solved(), threshold=None))
     assert {(row["solved"], row["steps_to_solve"], row["unconfirmed"]) for row in rows} == {(None, None, None)}
+
+
+def test_a_probe_has_a_row_for_each_number():
+    good = all_solved()
+    maps = np.arange(24.0 * 2 * 2 * 3).reshape(8, 3, 2, 2, 3)
+    maps[0, 0, 1, 0, 2] = np.nan
+    probes = good.probes | {"maps": {0: {}, 800: {"layer_0/weights": maps}}}
+    rows = probe_rows(study(dataclasses.replace(good, probes=probes)))
+    assert {tuple(row) for row in rows} == {(*HEAD, "probe", "step", "name", "k", "value")}
+    assert len(rows) == 24 * (1 + 2 + 12)
+    first = [row for row in rows if (row["seed"], row["learning_rate"]) == (0, 1e-3)]
+    assert [tuple(row.values())[6:] for row in first[:3]] == [
+        ("flow", 0, "slope", None, 0.0),
+        ("flow", 0, "gradient", 0, 2.0),
+        ("flow", 0, "gradient", 3, 1.0),
+    ]
+    assert [tuple(row.values())[6:] for row in first[3:] if row["name"].endswith(".1.0")] == [
+        ("maps", 800, "layer_0/weights.1.0", 0, 6.0),
+        ("maps", 800, "layer_0/weights.1.0", 1, 7.0),
+        ("maps", 800, "layer_0/weights.1.0", 2, None),
+    ]

@@ -47,6 +47,12 @@ def model(name, firsts, final=None, **changes) -> ModelResult:
         },
         "seconds": 24.0,
         "compile_seconds": 3.0,
+        "train_loss": 2.0 - score,
+        "probes": {
+            "flow": {
+                0: {"slope": ends - 1, "k": np.broadcast_to([0, 3], (*runs, 2)), "gradient": ends[..., None] * [2, 1]}
+            }
+        },
     }
     return ModelResult(**fields | changes)
 
@@ -380,3 +386,13 @@ def test_the_direction_of_a_difference_is_a_minus_b():
     summary = summarize(study(none_solved("slow"), all_solved("fast")))
     assert [math.copysign(1, row["difference"]) for row in summary["comparisons"]] == [1, -1, 1]
     assert "fast solved more seeds, took fewer steps and scored higher" in summary["verdict"]
+
+
+def test_a_probe_is_told_in_its_single_numbers_at_both_ends():
+    good = all_solved()
+    ends = {"slope": good.final + np.arange(8)[:, None], "gradient": good.final[..., None]}
+    lost = {"slope": np.where(np.arange(8)[:, None] == 3, np.nan, good.final)}
+    probes = {"flow": {0: lost, 50: ends, 800: ends}}
+    told = summarize(study(dataclasses.replace(good, probes=probes)))["models"]["transformer"]["probes"]
+    assert told == {"flow": {"start": {"slope": None}, "end": {"slope": told["flow"]["end"]["slope"]}}}
+    assert told["flow"]["end"]["slope"]["value"] == 1 + np.mean([2, 3, 4, 5])

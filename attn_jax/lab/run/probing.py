@@ -1,0 +1,97 @@
+"""The probes of a block: which of them its rows lack, and measuring those, at a step, of the runs as they are then."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from attn_jax.config import Study
+from attn_jax.config.codec import to_dict
+from attn_jax.errors import ConfigError
+from attn_jax.lab.plan.study_plan import StudyPlan
+from attn_jax.lab.record.directory import append_row, read_rows
+from attn_jax.training.loop import compile_probes
+from attn_jax.training.probes import Probe, ProbeConfig, probe_name
+from attn_jax.training.state import RunState
+
+_DIGITS = 6  # a float32 has no more that mean something
+
+
+class Probing:
+    """Measures the probes of one block of runs, and appends what they say to its metrics.jsonl."""
+
+    def __init__(self, plan: StudyPlan, model: str, metrics: Path, num_devices: int):
+        self._study, self._metrics, self._num_devices = plan.study, metrics, num_devices
+        self._plan = plan.block_plan(model)
+        self._configs = {probe_name(config): config for config in plan.study.probes}
+        bundle = plan.make(plan.models[model][0]) if self._configs else None
+        self._probes = {name: config.make(bundle, self._plan.objective) for name, config in self._configs.items()}
+        self._programs: dict[tuple[str, ...], Callable[..., Any]] = {}
+
+    def lacks(self, step: int) -> bool:
+        """Whether something is to be measured at this step, and has not been."""
+        return bool(_lacking(self._metrics, self._study, step))
+
+    def measure(self, step: int, state: RunState, *, anew: bool = False) -> None:
+        """Appends a row for each probe that is due at this step; without `anew`, of those that have none yet."""
+        due = _due(self._study, step) if anew else _lacking(self._metrics, self._study, step)
+        names = tuple(probe_name(config) for config in due)
+        values = self._values(names, state)
+        for name in names:
+            row = {"probe": name, "at": step, "config": to_dict(self._configs[name])}
+            append_row(self._metrics, row | {"values": values.get(name, {})})
+
+    def _values(self, names: tuple[str, ...], state: RunState) -> dict[str, Any]:
+        probes: dict[str, Probe] = {name: probe for name in names if (probe := self._probes[name]) is not None}
+        if not probes:
+            return {}
+        if names not in self._programs:
+            self._programs[names] = compile_probes(self._plan, probes, state, self._num_devices)
+        values = jax.device_get(self._programs[names](state.params, state.seed))
+        return jax.tree.map(_listed, values)
+
+
+def lacks_probes(metrics: Path, study: Study) -> bool:
+    """Whether a finished block has not all that is measured at its start and its end."""
+    return any(_lacking(metrics, study, step) for step in (0, study.train.steps))
+
+
+def refuse_late(directory: Path, before: Sequence[dict[str, Any]], study: Study, *, begun: bool) -> None:
+    """Refuses a probe of every evaluation where some of them have passed.
+
+    Raises:
+      ConfigError: names the probe.
+    """
+    for config in study.probes:
+        if begun and "chunk" in config.when and to_dict(config) not in before:
+            raise ConfigError(
+                f'{directory}: probes: {probe_name(config)} is to be measured at every evaluation ("chunk"), and has '
+                'not been while this study trained; leave that out (when=("start", "end")), or give another --workdir'
+            )
+
+
+def _lacking(metrics: Path, study: Study, step: int) -> list[ProbeConfig]:
+    """The probes that are due at a step and have no row of it, or one of another configuration."""
+    due = _due(study, step)
+    rows = read_rows(metrics) if due else []
+    found = {row["probe"]: row["config"] for row in rows if "probe" in row and row["at"] == step}
+    return [config for config in due if found.get(probe_name(config)) != to_dict(config)]
+
+
+def _due(study: Study, step: int) -> list[ProbeConfig]:
+    ends = {0: "start", study.train.steps: "end"}
+    now = {ends.get(step), "chunk" if step else None}
+    return [config for config in study.probes if now & set(config.when)]
+
+
+def _listed(values: Any) -> Any:
+    """Nested lists of what float32 knows, null for NaN and infinity."""
+    values = np.asarray(values)
+    if values.dtype.kind in "iub":
+        return values.tolist()
+    numbers = [float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in values.ravel().tolist()]
+    listed = np.empty(len(numbers), object)
+    listed[:] = numbers
+    return listed.reshape(values.shape).tolist()

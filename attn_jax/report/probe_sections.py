@@ -1,0 +1,173 @@
+"""What probes measured, as sections of the page: a probe that has a figure of its own brings it, the rest share one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from attn_jax.lab.outcome.results import Results
+from attn_jax.lab.outcome.words import listing, ranked
+from attn_jax.names import counted
+from attn_jax.report import reading
+from attn_jax.report.heat_maps import heat_maps
+from attn_jax.report.style import draw, series
+
+_TILE = (4.75, 3.2)
+_UNDERFLOW = 1e-30  # as the probe itself holds it: float32 has no digits left
+_MOST_TILES = 16
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Section(NamedTuple):
+    """A part of the page."""
+
+    title: str
+    plots: list[Markup]
+    caption: str
+    lines: bool = True  # one a model, for the legend; else a picture takes the width of the page
+
+
+def probe_sections(results: Results, summary: Mapping[str, Any]) -> list[Section]:
+    """One section a probe that has something to show, in the order of the study."""
+    names = dict.fromkeys(name for model in results.models.values() for name in model.probes)
+    sections = (SECTIONS.get(name, _any_section)(results, summary, name) for name in names)
+    return [section for section in sections if section.plots]
+
+
+def _flow_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
+    """How much of the gradient arrives k steps back."""
+    back = "k places before the source's end" if results.strings else "k steps back"
+    caption = (
+        f"Norm of the gradient of the last answer's loss with respect to what is read {back}: dashed before training, "
+        "solid after it; the median seed and the middle half of the seeds, each at its own chosen learning rate. Where "
+        "a line falls below 1e-30 it ends: so far back nothing can be learnt from."
+    )
+    if results.strings:
+        caption = caption.replace("the last answer's loss", "the loss of the answer's first token")
+    plots = [_over_k(results, summary, probe, "gradient", f"gradient norm {back}", log=True)]
+    return Section("Gradient flow", plots, caption)
+
+
+def _maps_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
+    """Where each head of each model looks."""
+    plots = [plot for name in ranked(summary["models"]) if (plot := _maps(results, summary, probe, name))]
+    caption = (
+        "One fresh sequence of the longest training length, read by each model's best run: rows are the places that "
+        "ask, columns those that are looked at, or the channels of a gate; the more ink, the more weight, of each picture's "
+        "largest (as its root)."
+    )
+    return Section("Attention maps and gates", plots, caption, lines=False)
+
+
+def _any_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
+    """Each vector over its places, before and after training, and each number that was measured at three steps."""
+    shapes: dict[str, int] = {}
+    for model in results.models.values():
+        for values in model.probes.get(probe, {}).values():
+            shapes |= {name: array.ndim - 2 for name, array in values.items() if name != "k"}
+    vectors = [name for name, axes in shapes.items() if axes == 1]
+    numbers = [name for name, axes in shapes.items() if axes == 0 and _steps(results, probe, name)[2:]]
+    plots = [_over_k(results, summary, probe, name, name, log=False) for name in vectors]
+    plots += [_over_steps(results, summary, probe, name) for name in numbers]
+    dashes = "dashed before training, solid after it; " if vectors else ""
+    caption = f"{dashes}the median seed and the middle half of the seeds, each at its own chosen learning rate."
+    return Section(probe.replace("_", " ").capitalize(), plots, caption[:1].upper() + caption[1:])
+
+
+SECTIONS: dict[str, Callable[[Results, Mapping[str, Any], str], Section]] = {
+    "gradient_flow": _flow_section,
+    "attention_maps": _maps_section,
+}
+
+
+def _over_k(results: Results, summary: Mapping[str, Any], probe: str, name: str, ylabel: str, *, log: bool) -> Markup:
+    """A probe's vectors over their places, before and after training."""
+    curves = []
+    for index, model in enumerate(ranked(summary["models"])):
+        for step, dash in ((0, (0, (4.5, 1.8))), (results.budget, "-")):
+            values = results.models[model].probes.get(probe, {}).get(step, {})
+            if name in values:
+                height = reading.at_chosen_rate(results, summary, model, values[name], np.nan)
+                places = values["k"][0, 0] if "k" in values else np.arange(height.shape[-1])
+                curves.append((places, height, {"color": series(index)["color"], "linestyle": dash}))
+    label = f"{ylabel.capitalize()} of {listing(ranked(summary['models']))}, before and after training."
+    return draw(_plot_curves, curves, "k", ylabel, log, name=f"{probe}-{name}", label=label, size=_TILE)
+
+
+def _over_steps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -> Markup:
+    """A number over the steps at which it was measured."""
+    curves = []
+    for index, model in enumerate(ranked(summary["models"])):
+        steps = results.models[model].probes.get(probe, {})
+        measured = [step for step in sorted(steps) if name in steps[step]]
+        if measured:
+            stacked = np.stack([steps[step][name] for step in measured], -1)
+            height = reading.at_chosen_rate(results, summary, model, stacked, np.nan)
+            look = {key: series(index)[key] for key in ("color", "linestyle")}
+            curves.append((np.array(measured), height, look))
+    label = f"{name} of {listing(ranked(summary['models']))} over {counted(results.budget, 'training step')}."
+    return draw(_plot_curves, curves, "step", name, False, name=f"{probe}-{name}", label=label, size=_TILE)
+
+
+def _steps(results: Results, probe: str, name: str) -> list[int]:
+    """The steps at which a value was measured of some model."""
+    models = results.models.values()
+    return sorted({step for model in models for step, values in model.probes.get(probe, {}).items() if name in values})
+
+
+def _plot_curves(
+    axes: Any, curves: Sequence[tuple[np.ndarray, np.ndarray, dict]], xlabel: str, ylabel: str, log: bool
+) -> None:
+    """The median and the middle half of [S, n] each; on a logarithmic axis what has underflown is a gap."""
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_power)
+        axes.minorticks_off()
+    for places, height, look in curves:
+        height = np.where(height > _UNDERFLOW, height, 0.0 if log else height)
+        low, middle, high = (_sound(np.nanquantile(_all_known(height), q, axis=0), log) for q in (0.25, 0.5, 0.75))
+        axes.fill_between(places, low, high, color=look["color"], alpha=0.13, linewidth=0)
+        axes.plot(places, middle, linewidth=1.6, **look)
+
+
+def _power(height: float, place: int) -> str:
+    """A tick of a logarithmic axis, a power of ten: .01 to 100 as they are, 10⁻⁷ beyond."""
+    del place
+    power = round(np.log10(height))
+    return f"{height:g}" if -2 <= power <= 2 else "10" + str(power).translate(_RAISED)
+
+
+def _all_known(height: np.ndarray) -> np.ndarray:
+    """[S, n] with 0 at places where no seed has a value: they are blanked again."""
+    return np.where(np.isnan(height).all(0), 0.0, height)
+
+
+def _sound(curve: np.ndarray, log: bool) -> np.ndarray:
+    return np.where(curve > 0, curve, np.nan) if log else curve
+
+
+def _maps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -> Markup | None:
+    """The maps of a model's best run at the end, None where its mixers have none."""
+    model = results.models[name]
+    values = model.probes.get(probe, {}).get(results.budget, {})
+    final = reading.at_chosen_rate(results, summary, name, model.final, -np.inf)
+    seed = int(np.argmax(final))
+    tiles: dict[str, np.ndarray] = {}
+    for place, array in values.items():
+        of_run = reading.at_chosen_rate(results, summary, name, array, np.nan)[seed]
+        if of_run.ndim == 3:
+            tiles |= {f"{_plain(place)}, head {head}": tile for head, tile in enumerate(of_run)}
+        elif of_run.ndim == 2:
+            tiles[_plain(place)] = of_run
+    if not tiles:
+        return None
+    shown = dict(list(tiles.items())[:_MOST_TILES])
+    return heat_maps(shown, label=f"{name}, seed {seed}: {listing(list(shown))}.")
+
+
+def _plain(place: str) -> str:
+    """layer_0/weights as a reader has it."""
+    part, _, kind = place.rpartition("/")
+    return " ".join(word for word in (part.replace("_", " "), "" if kind == "weights" else kind) if word)

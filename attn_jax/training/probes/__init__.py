@@ -1,0 +1,25 @@
+"""Probes by name: what a study may measure beside its scores."""
+
+from attn_jax.training.probes.attention_maps import AttentionMaps
+from attn_jax.training.probes.base import Probe, ProbeConfig, When
+from attn_jax.training.probes.gradient_flow import GradientFlow
+from attn_jax.training.probes.gradient_norms import GradientNorms
+
+PROBES: dict[str, ProbeConfig] = {
+    "gradient_flow": GradientFlow(),
+    "gradient_norms": GradientNorms(),
+    "attention_maps": AttentionMaps(),
+}
+
+
+def probe_name(config: ProbeConfig) -> str:
+    """What a probe's values are filed under: its registered name, or that of a class of the user's own.
+
+    >>> probe_name(GradientFlow(num_places=8))
+    'gradient_flow'
+    """
+    known = (name for name, row in PROBES.items() if type(row) is type(config))
+    return next(known, type(config).__name__)
+
+
+__all__ = ["PROBES", "AttentionMaps", "GradientFlow", "GradientNorms", "Probe", "ProbeConfig", "When", "probe_name"]
