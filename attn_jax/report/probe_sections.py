@@ -54,8 +54,8 @@ def _maps_section(results: Results, summary: Mapping[str, Any], probe: str) -> S
     plots = [plot for name in ranked(summary["models"]) if (plot := _maps(results, summary, probe, name))]
     caption = (
         "One fresh sequence of the longest training length, read by each model's best run: rows are the places that "
-        "ask, columns those that are looked at, or the channels of a gate; the more ink, the more weight, of each picture's "
-        "largest (as its root)."
+        "ask, columns those that are looked at, or the channels of a gate. Ink is the root of the weight, relative to "
+        "the largest of the picture."
     )
     return Section("Attention maps and gates", plots, caption, lines=False)
 

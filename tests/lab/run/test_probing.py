@@ -13,6 +13,7 @@ from attn_jax.config.codec import fingerprint, from_dict, from_json, to_dict, to
 from attn_jax.config.overrides import override
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab import load
+from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, read_rows, write_json
 from attn_jax.lab.run.block import run_block
@@ -36,17 +37,17 @@ def measure(params, batch, key):
     return {"norm": jnp.sqrt(sum(leaves)), "nothing": jnp.nan}
 
 
-def study_with(*probes):
+def study_with(*probes, steps=30):
     tiny = get_config()
-    train = replace(tiny.train, steps=30, learning_rates=(1e-3,))
+    train = replace(tiny.train, steps=steps, learning_rates=(1e-3,))
     return replace(tiny, models={"gru": replace(tiny.models["gru"], d_model=4)}, train=train, probes=probes)
 
 
 def train(directory, study, *, stop_after=None):
     """Trains in this process; how many blocks there were to do."""
-    plan, layout, asked = StudyPlan(study), Layout(2, 1, 1, "cpu", 1), []
+    plan, layout, asked = StudyPlan(study), Layout(2, 1, "cpu", 1), []
     with opened(directory, plan, layout):
-        write_json(directory / "environment.json", {"versions": {}})
+        write_json(directory / "environment.json", {"numbers": recorded()})
         jobs = jobs_of(plan, directory, layout, list(study.models))
         for job in jobs:
             run_block(job, lambda: asked.append(1) is None and stop_after is not None and len(asked) > stop_after)
@@ -106,6 +107,10 @@ def test_probes_of_every_evaluation_change_no_bit_and_survive_a_stop(plain, tmp_
     rows = load(tmp_path / "probed").probes()
     assert [row["step"] for row in rows if row["name"] == "all" and row["seed"] == 0] == [0, 10, 20, 30]
     assert {row["probe"] for row in rows} == {"gradient_norms"}  # a GRU shows no maps
+    grown = study_with(GradientNorms(num_examples=2), FLOW, steps=40)
+    assert train(tmp_path / "probed", grown) == 1
+    rows = [row for row in load(tmp_path / "probed").probes() if row["name"] in ("all", "slope") and row["seed"] == 0]
+    assert [row["step"] for row in rows] == [0, 10, 20, 30, 40, 0, 40]
 
 
 def test_without_its_last_checkpoint_a_study_gains_none_of_its_end(plain, tmp_path):
