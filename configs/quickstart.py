@@ -22,7 +22,7 @@ floor of .288, 1 is solved), so that no rival enters untuned:
 The classic form is stacked cells without MLP, norm and residual. Weight decay was not varied.
 """
 
-from attn_jax.config import EvaluateConfig, Study, TrainConfig
+from attn_jax.config import AttentionMaps, EvaluateConfig, GradientFlow, Study, TrainConfig
 from attn_jax.mixers import GRU, LSTM, Attention
 from attn_jax.models import ModelConfig
 from attn_jax.tasks import AssociativeRecall
@@ -39,4 +39,5 @@ def get_config() -> Study:
         },
         train=TrainConfig(steps=800, batch_size=32, seeds=8, learning_rates=(1e-3, 3e-3, 1e-2)),
         evaluate=EvaluateConfig(every=50, num_examples=128),
+        probes=(GradientFlow(), AttentionMaps()),
     )

@@ -2,5 +2,17 @@
 
 from attn_jax.config.study import EvaluateConfig, Study, TrainConfig
 from attn_jax.config.sweep import Sweep
+from attn_jax.training.probes import PROBES, AttentionMaps, GradientFlow, GradientNorms, Probe, ProbeConfig
 
-__all__ = ["EvaluateConfig", "Study", "Sweep", "TrainConfig"]
+__all__ = [
+    "PROBES",
+    "AttentionMaps",
+    "EvaluateConfig",
+    "GradientFlow",
+    "GradientNorms",
+    "Probe",
+    "ProbeConfig",
+    "Study",
+    "Sweep",
+    "TrainConfig",
+]

@@ -7,13 +7,15 @@ from markupsafe import Markup, escape
 
 _LEVELS = 12  # strengths of ink; the eye tells no more apart
 _SIDE, _GAP, _LETTERS = 100.0, 12.0, 11.0  # units of the picture: of a tile's longer side, between tiles, of its name
+_TITLE = 14.0
 
 
-def heat_maps(tiles: Mapping[str, np.ndarray], *, label: str, columns: int = 4) -> Markup:
+def heat_maps(tiles: Mapping[str, np.ndarray], *, title: str, label: str, columns: int = 4) -> Markup:
     """Matrices side by side, each with its name above it, the first row on top; ink is the root of value / largest.
 
     Args:
       tiles: [T, S] each, not negative; what is not finite is left blank.
+      title: stands above them.
       label: what is shown, in words.
       columns: tiles a row.
 
@@ -23,11 +25,11 @@ def heat_maps(tiles: Mapping[str, np.ndarray], *, label: str, columns: int = 4) 
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     height = _LETTERS + _SIDE + _GAP
-    parts = []
+    parts = [f'<text y="{_LETTERS - 2:g}" style="font-size: 9px; fill: var(--ink)">{escape(title)}</text>']
     for index, (name, tile) in enumerate(tiles.items()):
         row, column = divmod(index, columns)
-        parts.append(_tile(name, tile, column * (_SIDE + _GAP), row * height))
-    box = f"0 0 {columns * (_SIDE + _GAP) - _GAP:g} {rows * height - _GAP:g}"
+        parts.append(_tile(name, tile, column * (_SIDE + _GAP), _TITLE + row * height))
+    box = f"0 0 {columns * (_SIDE + _GAP) - _GAP:g} {_TITLE + rows * height - _GAP:g}"
     head = f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="{box}">'
     return Markup(f"{head}{''.join(parts)}</svg>")
 

@@ -164,7 +164,7 @@ def _maps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -
     if not tiles:
         return None
     shown = dict(list(tiles.items())[:_MOST_TILES])
-    return heat_maps(shown, label=f"{name}, seed {seed}: {listing(list(shown))}.")
+    return heat_maps(shown, title=f"{name}, seed {seed}", label=f"{name}, seed {seed}: {listing(list(shown))}.")
 
 
 def _plain(place: str) -> str:

@@ -1,7 +1,7 @@
 """The host's side of training a block of runs: compile, then a chunk at a time. No mathematics here."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -58,12 +58,15 @@ def compile_programs(plan: BlockPlan, state: RunState, num_devices: int) -> Prog
     return Programs(advance, test, time.perf_counter() - began)
 
 
-def compile_probes(
-    plan: BlockPlan, probes: Mapping[str, Probe], state: RunState, num_devices: int
-) -> Callable[[Params, Array], dict[str, dict[str, Array]]]:
-    """Compiles what is measured of runs of this shape, given their parameters and seeds."""
-    program = over_devices(partial(probe_runs, plan, probes), num_devices)
-    return _compile(program, state.params, state.seed)
+def compile_probe(
+    plan: BlockPlan, name: str, probe: Probe, state: RunState, num_devices: int
+) -> Callable[[Params, Array], dict[str, Array]]:
+    """Compiles what a probe measures of runs of this shape, given their parameters and seeds."""
+    program = over_devices(partial(probe_runs, plan, name, probe), num_devices)
+    if not jax.eval_shape(program, state.params, state.seed):
+        return lambda params, seeds: {}
+    # of what runs twice, compiling is the cost
+    return compiled(program, state.params, state.seed, level="1" if "chunk" in probe.when else "0")
 
 
 def run_chunks(
@@ -80,14 +83,14 @@ def run_chunks(
     return state
 
 
-def compiled(program: Callable, *args: Any, donate: tuple[int, ...] = ()) -> Any:
+def compiled(program: Callable, *args: Any, donate: tuple[int, ...] = (), level: str = "1") -> Any:
     """A program compiled for arguments of these shapes."""
-    return from_lowered(jax.jit(program, donate_argnums=donate).lower(*args))
+    return from_lowered(jax.jit(program, donate_argnums=donate).lower(*args), level)
 
 
-def from_lowered(lowered: Any) -> Any:
+def from_lowered(lowered: Any, level: str = "1") -> Any:
     """A program that was traced, compiled."""
     if jax.default_backend() != "cpu":
         return lowered.compile()
     # On a CPU, LLVM's higher levels take twice as long to compile and give programs that are no faster (measured).
-    return lowered.compile(compiler_options={"xla_backend_optimization_level": "1"})
+    return lowered.compile(compiler_options={"xla_backend_optimization_level": level})

@@ -12,8 +12,8 @@ from attn_jax.config.codec import to_dict
 from attn_jax.errors import ConfigError
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, read_rows
-from attn_jax.training.loop import compile_probes
-from attn_jax.training.probes import Probe, ProbeConfig, probe_name
+from attn_jax.training.loop import compile_probe
+from attn_jax.training.probes import ProbeConfig, probe_name
 from attn_jax.training.state import RunState
 
 _DIGITS = 6  # a float32 has no more that mean something
@@ -28,7 +28,7 @@ class Probing:
         self._configs = {probe_name(config): config for config in plan.study.probes}
         bundle = plan.make(plan.models[model][0]) if self._configs else None
         self._probes = {name: config.make(bundle, self._plan.objective) for name, config in self._configs.items()}
-        self._programs: dict[tuple[str, ...], Callable[..., Any]] = {}
+        self._programs: dict[str, Callable[..., Any]] = {}
 
     def lacks(self, step: int) -> bool:
         """Whether something is to be measured at this step, and has not been."""
@@ -37,20 +37,18 @@ class Probing:
     def measure(self, step: int, state: RunState, *, anew: bool = False) -> None:
         """Appends a row for each probe that is due at this step; without `anew`, of those that have none yet."""
         due = _due(self._study, step) if anew else _lacking(self._metrics, self._study, step)
-        names = tuple(probe_name(config) for config in due)
-        values = self._values(names, state)
-        for name in names:
+        for name in map(probe_name, due):
             row = {"probe": name, "at": step, "config": to_dict(self._configs[name])}
-            append_row(self._metrics, row | {"values": values.get(name, {})})
+            append_row(self._metrics, row | {"values": self._values(name, state)})
 
-    def _values(self, names: tuple[str, ...], state: RunState) -> dict[str, Any]:
-        probes: dict[str, Probe] = {name: probe for name in names if (probe := self._probes[name]) is not None}
-        if not probes:
+    def _values(self, name: str, state: RunState) -> dict[str, Any]:
+        """A probe's own program: compiling is what it costs, and start and end share it."""
+        probe = self._probes[name]
+        if probe is None:
             return {}
-        if names not in self._programs:
-            self._programs[names] = compile_probes(self._plan, probes, state, self._num_devices)
-        values = jax.device_get(self._programs[names](state.params, state.seed))
-        return jax.tree.map(_listed, values)
+        if name not in self._programs:
+            self._programs[name] = compile_probe(self._plan, name, probe, state, self._num_devices)
+        return jax.tree.map(_listed, jax.device_get(self._programs[name](state.params, state.seed)))
 
 
 def lacks_probes(metrics: Path, study: Study) -> bool:

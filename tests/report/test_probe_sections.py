@@ -1,0 +1,89 @@
+"""What the page shows of probes: lines where there is something, pictures of the best run, the same bytes again."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import make_model, make_results
+
+from attn_jax.lab.outcome.summary import summarize
+from attn_jax.report.heat_maps import heat_maps
+from attn_jax.report.page import page_content, render_page
+from attn_jax.report.probe_sections import probe_sections
+
+
+def probed(**probes):
+    """Two models of 8 seeds x 3 rates, the first with these probes, its best run that of seed 3."""
+    first = make_model("transformer", [150] * 8)
+    first = replace(first, final=first.final * np.where(np.arange(8) == 3, 1, 0.9)[:, None], probes=probes)
+    results = make_results([first, make_model("lstm", [None] * 8)])
+    return results, summarize(results)
+
+
+def of_each_run(values):
+    return np.tile(np.asarray(values, float), (8, 3) + (1,) * np.ndim(values))
+
+
+FLOW = {step: {"k": of_each_run([0, 4, 8, 12]), "gradient": of_each_run([1, 1e-9, 1e-20, 0])} for step in (0, 800)}
+
+
+def test_gradient_flow_is_drawn_on_powers_of_ten_and_ends_where_float32_does():
+    (section,) = probe_sections(*probed(gradient_flow=FLOW))
+    assert section.title == "Gradient flow" and section.lines
+    svg = str(section.plots[0])
+    assert "10⁻" in svg and "nan" not in svg and "mathdefault" not in svg
+    shorter = {step: values | {"gradient": of_each_run([1, 1e-9, 0, 0])} for step, values in FLOW.items()}
+    (other,) = probe_sections(*probed(gradient_flow=shorter))
+    assert str(other.plots[0]) != svg
+    assert "the answer's first token" not in section.caption
+
+
+def test_over_strings_the_caption_says_from_where_it_is_counted():
+    results, _ = probed(gradient_flow=FLOW)
+    results = replace(results, strings=True)
+    (section,) = probe_sections(results, summarize(results))
+    assert "the answer's first token" in section.caption and "before the source's end" in section.caption
+
+
+def test_maps_are_those_of_the_best_run():
+    maps = of_each_run(np.zeros((2, 3, 3)))
+    maps[3, :, :, 2, 0] = 1.0
+    (section,) = probe_sections(*probed(attention_maps={800: {"layer_0/weights": maps, "layer_0/keep": maps[:, :, 0]}}))
+    svg = str(section.plots[0])
+    assert not section.lines and "layer 0, head 1" in svg and "layer 0 keep" in svg
+    assert "M0 2h1v1h-1z" in svg
+
+
+def test_numbers_of_three_evaluations_are_a_curve_and_of_two_none():
+    steps = {step: {"all": of_each_run(2.0), "late": of_each_run(1.0)} for step in (0, 50, 100)}
+    del steps[100]["late"]
+    (section,) = probe_sections(*probed(mine=steps))
+    assert section.title == "Mine" and len(section.plots) == 1
+    assert not probe_sections(*probed(mine={0: {"all": of_each_run(2.0)}, 800: {"all": of_each_run(2.0)}}))
+    assert not probe_sections(*probed(attention_maps={800: {}}))
+
+
+def test_the_page_has_them_and_the_training_loss_once_there_is_one():
+    results, summary = probed(gradient_flow=FLOW)
+    page = render_page(results, summary)
+    assert "Gradient flow" in page and page == render_page(results, summary)
+    assert "loss" not in page_content(results, summary)["plots"]
+    models = {name: replace(model, train_loss=1 - model.score) for name, model in results.models.items()}
+    results = replace(results, models=models)
+    assert len(page_content(results, summary)["plots"]["loss"]) == 2
+    assert "training loss" in render_page(results, summary)
+
+
+@pytest.mark.parametrize(
+    ("tile", "paths"),
+    [
+        ([[0.0, 0.0]], []),
+        ([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], ["M0 0h2v1h-2zM2 1h1v1h-1z"]),
+        ([[np.nan, 1.0, 0.25]], ["M2 0h1v1h-1z", "M1 0h1v1h-1z"]),
+    ],
+)
+def test_a_picture_has_a_square_for_each_place_with_weight(tile, paths):
+    svg = str(heat_maps({"<b>": np.array(tile)}, title="<i>", label='a "b"'))
+    assert re.findall(r' d="([^"]*)"', svg) == paths
+    assert "&lt;b&gt;" in svg and "<b>" not in svg and "<i>" not in svg and "&#34;b&#34;" in svg
