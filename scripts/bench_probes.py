@@ -58,7 +58,7 @@ def measure(plan: Any, model: str, width: int, chunks: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Prints the table."""
     from attn_jax.config.file import load_study
     from attn_jax.lab.plan.numerics import planned
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--probes", nargs="+", choices=PROBES, help="default: the config's own")
     parser.add_argument("--model", nargs="+", help="default: all")
     parser.add_argument("--chunks", type=count, default=2)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     study = load_study(options.config)
     if options.probes:
         study = replace(study, probes=tuple(PROBES[name] for name in options.probes))

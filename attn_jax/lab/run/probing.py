@@ -26,7 +26,7 @@ class Probing:
         self._study, self._metrics, self._num_devices = plan.study, metrics, num_devices
         self._plan = plan.block_plan(model)
         self._configs = {probe_name(config): config for config in plan.study.probes}
-        bundle = plan.make(plan.models[model][0]) if self._configs else None
+        bundle = plan.make(plan.models[model][0])
         self._probes = {name: config.make(bundle, self._plan.objective) for name, config in self._configs.items()}
         self._programs: dict[str, Callable[..., Any]] = {}
 

@@ -54,12 +54,13 @@ class GradientFlow(ProbeConfig):
 def measure(config: GradientFlow, inside: Inside, params: Params, batch: Any, key: Key) -> dict[str, Array]:
     """{"k": [n], "gradient": [n], NaN where no sequence is so long, "slope"}."""
     del key
-    assert inside.embed is not None and inside.outputs is not None  # `make` asked
-    x = inside.embed(params, batch)
+    embed, outputs = inside.embed, inside.outputs
+    assert embed is not None and outputs is not None  # `make` asked
+    x = embed(params, batch)
     asked, beside = inside.asked(batch)
     only = _weighted_at(asked, inside.answers(batch))
     # sequences share nothing, so that the gradient of the sum has each one's own
-    gradient = jax.grad(lambda x: loss(inside.outputs(params, x, batch), only).total)(x)
+    gradient = jax.grad(lambda x: loss(outputs(params, x, batch), only).total)(x)
     k = spaced(x.shape[1], config.num_places)
     place = beside[:, None] - k
     norms = jnp.where(place >= 0, jnp.take_along_axis(_norms(gradient), jnp.maximum(place, 0), 1), jnp.nan)

@@ -324,7 +324,7 @@ def test_lines_that_are_rows_only_together_are_damaged(lines, tmp_path):
 def test_a_row_is_judged_as_slowly_as_it_was():
     """What is quickly found to fit has no complaint, and what does not has one."""
     scores = {"loss": [[1.0, None]], "metric": [[1, 2.5]], "whole": [[0.0, 1.0]]}
-    step = {"step": 5, "seconds": 1, "diverged": [False], "validation": scores}
+    step = {"step": 5, "seconds": 1, "train_loss": [0.5], "diverged": [False], "validation": scores}
     rows = [step, step | {"cpu_seconds": 0.5}, {"start": 0, "compile_seconds": 1.5, "cores": 2}]
     assert all(row_complaint(row) is None for row in rows)
     wrong = {
