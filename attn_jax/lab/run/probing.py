@@ -12,6 +12,7 @@ from attn_jax.config.codec import to_dict
 from attn_jax.errors import ConfigError
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, read_rows
+from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.loop import compile_probe
 from attn_jax.training.probes import ProbeConfig, probe_name
 from attn_jax.training.state import RunState
@@ -22,33 +23,38 @@ _DIGITS = 6  # a float32 has no more that mean something
 class Probing:
     """Measures the probes of one block of runs, and appends what they say to its metrics.jsonl."""
 
-    def __init__(self, plan: StudyPlan, model: str, metrics: Path, num_devices: int):
-        self._study, self._metrics, self._num_devices = plan.study, metrics, num_devices
-        self._plan = plan.block_plan(model)
-        self._configs = {probe_name(config): config for config in plan.study.probes}
-        bundle = plan.make(plan.models[model][0])
-        self._probes = {name: config.make(bundle, self._plan.objective) for name, config in self._configs.items()}
+    def __init__(
+        self, plan: StudyPlan, block_plan: Callable[[], BlockPlan], model: str, metrics: Path, num_devices: int
+    ):
+        self._plan, self._block_plan, self._model = plan, block_plan, model
+        self._metrics, self._num_devices = metrics, num_devices
         self._programs: dict[str, Callable[..., Any]] = {}
 
     def lacks(self, step: int) -> bool:
         """Whether something is to be measured at this step, and has not been."""
-        return bool(_lacking(self._metrics, self._study, step))
+        return bool(_lacking(self._metrics, self._plan.study, step))
 
     def measure(self, step: int, state: RunState, *, anew: bool = False) -> None:
         """Appends a row for each probe that is due at this step; without `anew`, of those that have none yet."""
-        due = _due(self._study, step) if anew else _lacking(self._metrics, self._study, step)
-        for name in map(probe_name, due):
-            row = {"probe": name, "at": step, "config": to_dict(self._configs[name])}
-            append_row(self._metrics, row | {"values": self._values(name, state)})
+        study = self._plan.study
+        for config in _due(study, step) if anew else _lacking(self._metrics, study, step):
+            program = self._program(config, state)
+            values = jax.tree.map(_listed, jax.device_get(program(state.params, state.seed)))
+            row = {"probe": probe_name(config), "at": step, "config": to_dict(config), "values": values}
+            append_row(self._metrics, row)
 
-    def _values(self, name: str, state: RunState) -> dict[str, Any]:
+    def _program(self, config: ProbeConfig, state: RunState) -> Callable[..., Any]:
         """A probe's own program: compiling is what it costs, and start and end share it."""
-        probe = self._probes[name]
-        if probe is None:
-            return {}
+        name = probe_name(config)
         if name not in self._programs:
-            self._programs[name] = compile_probe(self._plan, name, probe, state, self._num_devices)
-        return jax.tree.map(_listed, jax.device_get(self._programs[name](state.params, state.seed)))
+            block_plan = self._block_plan()
+            probe = config.make(self._plan.make(self._plan.model(self._model)[0]), block_plan.objective)
+            self._programs[name] = (
+                (lambda params, seeds: {})
+                if probe is None
+                else compile_probe(block_plan, name, probe, state, self._num_devices)
+            )
+        return self._programs[name]
 
 
 def lacks_probes(metrics: Path, study: Study) -> bool:
