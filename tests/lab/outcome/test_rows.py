@@ -84,12 +84,12 @@ def test_a_probe_has_a_row_for_each_number():
     assert {tuple(row) for row in rows} == {(*HEAD, "probe", "step", "name", "k", "value")}
     assert len(rows) == 24 * (1 + 2 + 12)
     first = [row for row in rows if (row["seed"], row["learning_rate"]) == (0, 1e-3)]
-    assert [tuple(row.values())[6:] for row in first[:3]] == [
+    assert [tuple(row.values())[len(HEAD) :] for row in first[:3]] == [
         ("flow", 0, "slope", None, 0.0),
         ("flow", 0, "gradient", 0, 2.0),
         ("flow", 0, "gradient", 3, 1.0),
     ]
-    assert [tuple(row.values())[6:] for row in first[3:] if row["name"].endswith(".1.0")] == [
+    assert [tuple(row.values())[len(HEAD) :] for row in first[3:] if row["name"].endswith(".1.0")] == [
         ("maps", 800, "layer_0/weights.1.0", 0, 6.0),
         ("maps", 800, "layer_0/weights.1.0", 1, 7.0),
         ("maps", 800, "layer_0/weights.1.0", 2, None),
