@@ -26,10 +26,10 @@ class LayersFn(Protocol):
         ...
 
 
-def named_parts(params: Params) -> dict[str, Any]:
+def _named_parts(params: Params) -> dict[str, Any]:
     """A model's parts where it does not tell its layers: the entries of its parameters.
 
-    >>> named_parts({"embedding": 1, "cells": {"w": 2}})
+    >>> _named_parts({"embedding": 1, "cells": {"w": 2}})
     {'embedding': 1, 'cells': {'w': 2}}
     """
     return dict(params) if isinstance(params, dict) else {"all": params}
@@ -52,7 +52,7 @@ class Model(NamedTuple):
     spared: SparedFn = partial(spared, ())  # what weight decay leaves alone
     tables: tuple[str, ...] = ()  # parts of params as large as the vocabulary asks: matching leaves them out
     trips: TripsFn | None = None  # of the mixers that have `while` loops, the most
-    layers: LayersFn = named_parts
+    layers: LayersFn = _named_parts
 
 
 class DecodeFn(Protocol):
@@ -139,7 +139,7 @@ class EncoderDecoder(NamedTuple):
     # Of the source: `apply` = apply_embedded after embed, where gradient flow is measured; None: it is not.
     embed: EmbedFn | None = None
     apply_embedded: DecodeEmbeddedFn | None = None
-    layers: LayersFn = named_parts
+    layers: LayersFn = _named_parts
 
 
 @dataclass(frozen=True)

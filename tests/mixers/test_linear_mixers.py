@@ -58,10 +58,14 @@ def test_gated_delta_that_keeps_all_is_delta():
 
 def test_retention_is_gated_linear_attention_of_constant_decay():
     retention, params, x = drawn(Retention(rotary_base=None))
-    q, k, v = project_heads(params, x)
-    log_decay = jnp.broadcast_to(jnp.log(decays(Retention(num_heads=2)))[:, None], q.shape)  # by channel, all alike
-    heads, _ = gated_linear_attention(q, k / 2, v, log_decay)  # H = 4
-    np.testing.assert_allclose(jax.jit(retention.apply)(params, x), read_out(params, x, heads), atol=1e-5)
+    log_decay = np.log(decays(Retention(num_heads=2)))[:, None]  # by channel, all alike
+
+    def gated(params, x):
+        q, k, v = project_heads(params, x)
+        heads, _ = gated_linear_attention(q, k / 2, v, jnp.broadcast_to(log_decay, q.shape))  # H = 4
+        return read_out(params, x, heads)
+
+    np.testing.assert_allclose(jax.jit(retention.apply)(params, x), jax.jit(gated)(params, x), atol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["recurrent", "chunked", "parallel"])
