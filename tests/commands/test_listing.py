@@ -65,6 +65,7 @@ def test_list_holds_every_task_as_it_is(rows):
     json.dumps(rows, allow_nan=False)
 
 
+@pytest.mark.exhaustive
 def test_list_of_mixers_says_what_each_is_and_costs(capsys, monkeypatch):
     assert main(["list", "mixers", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}

@@ -130,6 +130,7 @@ def test_the_cache_gives_the_logits_of_a_forward_pass(params):
     assert gpt.difference(params, SMALL, b"as long as the context is") < 1e-5
 
 
+@pytest.mark.exhaustive
 def test_the_nnx_model_is_the_same(params, text, capsys):
     losses = gpt_nnx.main(["--steps=20", "--dim=24", "--context=24", f"--file={text}", "--num=3", "--sample=7"])
     assert losses[-1] < losses[0] - 1

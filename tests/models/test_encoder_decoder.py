@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 from encoder_decoder_checks import VALID, VOCABULARY, B, S, T, V, check_encoder_decoder, strings
-from tiers import SECOND, first
+from tiers import first
 
 from attn_jax.layers.embedding import embedding
 from attn_jax.models import EncoderDecoder, RecurrentEncoderDecoder, Transformer, greedy_decode, stack
@@ -196,9 +196,10 @@ def copies(key, batch_size):
 
 @pytest.mark.parametrize(
     "config",
-    [pytest.param(Transformer(16, 1, num_heads=2), marks=SECOND), RecurrentEncoderDecoder(16)],
+    [Transformer(16, 1, num_heads=2), RecurrentEncoderDecoder(16)],
     ids=["transformer", "additive"],
 )
+@pytest.mark.exhaustive
 def test_greedy_decoding_of_a_learned_copy(config):
     model = config.make(IO(num_classes=LETTERS + 2, vocab_size=LETTERS + 2), LENGTH + 1)
     optimizer = optax.adam(1e-2)

@@ -316,6 +316,7 @@ def test_random_positions_that_run_out_are_refused_before_training():
     assert study_facts(plan)["models"]["m"]["depth"] == "constant"
 
 
+@pytest.mark.exhaustive
 def test_an_embedding_width_of_ones_own_is_kept_where_width_alone_matches():
     given = RecurrentEncoderDecoder(32, num_layers=2, d_embedding=7)
     assert given.resized(40).d_embedding == 7

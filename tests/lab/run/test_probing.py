@@ -73,6 +73,7 @@ def plain(tmp_path_factory):
 
 
 @pytest.mark.programs(60)
+@pytest.mark.exhaustive
 def test_a_finished_study_gains_probes_and_keeps_its_bits(plain):
     before = scores(plain)
     assert train(plain, study_with(FLOW, Norm())) == 1

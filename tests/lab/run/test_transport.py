@@ -33,6 +33,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.exhaustive
 def test_another_process_reads_the_same_study(tmp_path, monkeypatch):
     """Neighbours, packages with relative imports, lazy imports; two folders with files of one name; names in unicode;
     a link; a relative path. And no file of the user's shadows the standard library's."""
