@@ -24,9 +24,11 @@ jax.config.update("jax_debug_key_reuse", True)
 
 
 # Programs that a test may compile: they are what tests cost, half of it XLA, half tracing and lowering. A dozen should
-# do; what comes first in a process compiles the small ones that later tests find. Counted under the oldest jax alone:
-# others split operations otherwise.
+# do. What comes first in a process compiles the small ones that later tests find, and which test that is, the workers
+# decide anew each time: half as many more are no failure. Counted under the oldest jax alone: others split operations
+# otherwise.
 _BUDGET = 32
+_FIRST = 1.5
 _COUNTED = version("jax").startswith("0.10.")
 _KEPT = 300  # programs in memory before they are forgotten
 _compiled = []  # grows by one for each, from a cache or not
@@ -53,7 +55,7 @@ def pytest_runtest_call(item):
     result = yield
     marked = item.get_closest_marker("programs")
     budget, count = marked.args[0] if marked else _BUDGET, len(_compiled) - before
-    if _COUNTED and count > budget:
+    if _COUNTED and count > _FIRST * budget:
         pytest.fail(
             f"compiles {count} programs, wanted at most {budget}: eager jax.numpy compiles one an operation and shape; "
             'say it in NumPy or inside one jax.jit (CONTRIBUTING.md, "Tests")',
