@@ -11,6 +11,7 @@ from attn_jax.lab.outcome.words import decimal, listing, ranked
 from attn_jax.names import counted
 from attn_jax.report import reading, words
 from attn_jax.report.style import LIGHT, draw, series
+from attn_jax.report.ticks import count_ticks, length_ticks, padded, shorten, stacked
 
 _TILE = (4.75, 3.2)  # inches; two stand side by side on the page
 
@@ -98,7 +99,7 @@ def _plot_learning(axes: Any, results: Results, summary: Mapping[str, Any], name
     if results.threshold is not None:
         _reference(axes, results.threshold, f"solved: {decimal(results.threshold)}", left=True)
     _curves(axes, results.evaluated_at, arrays)
-    _count_ticks(axes.xaxis)
+    count_ticks(axes.xaxis)
 
 
 def _scores(results: Results, summary: Mapping[str, Any], name: str) -> np.ndarray:
@@ -123,8 +124,8 @@ def _plot_losses(
     arrays = [reading.at_chosen_rate(results, summary, name, loss, np.inf) for name, loss in losses.items()]
     axes.set(xlim=(0, results.budget), xlabel="step", ylabel=f"{ylabel} ({results.loss_unit} a weighted place)")
     _curves(axes, results.evaluated_at, arrays)
-    _count_ticks(axes.xaxis)
-    _count_ticks(axes.yaxis)
+    count_ticks(axes.xaxis)
+    count_ticks(axes.yaxis)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
 
 
@@ -149,7 +150,7 @@ def _plot_solved(axes: Any, results: Results, summary: Mapping[str, Any], names:
         place = results.budget + margin * (index + 0.8)
         axes.plot((place, place), (fraction["low"], fraction["high"]), color=look["color"], linewidth=1.4)
         axes.plot(place, fraction["value"], look["marker"], color=look["color"], markersize=4)
-    _count_ticks(axes.xaxis, last=results.budget)
+    count_ticks(axes.xaxis, last=results.budget)
 
 
 def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping[str, Any]]], ylabel: str) -> None:
@@ -169,7 +170,7 @@ def _plot_lengths(axes: Any, results: Results, curves: Sequence[Sequence[Mapping
         low, value, high = (np.array([point[key] for point in curve], float) for key in ("low", "value", "high"))
         axes.fill_between(lengths, low, high, color=look["color"], alpha=_band_alpha(len(curves)), linewidth=0)
         axes.plot(lengths, value, markersize=4, **look)
-    axes.set_xticks(*_length_ticks(results.curve_lengths, log))
+    axes.set_xticks(*length_ticks(results.curve_lengths, log))
     axes.minorticks_off()
 
 
@@ -182,9 +183,9 @@ def _plot_times(axes: Any, results: Results, summary: Mapping[str, Any], names: 
     axes.grid(visible=True, axis="x")
     axes.set_yticks(())
     for index, name in enumerate(names):
-        axes.text(0.004 * max(budgets), index - 0.33, _shorten(name, 34), color=LIGHT["ink"], va="bottom")
+        axes.text(0.004 * max(budgets), index - 0.33, shorten(name, 34), color=LIGHT["ink"], va="bottom")
         _plot_time_row(axes, index, budgets[index], summary, name, axis)
-    _count_ticks(axes.xaxis)
+    count_ticks(axes.xaxis)
 
 
 def _plot_time_row(axes: Any, index: int, budget: float, summary: Mapping[str, Any], name: str, axis: str) -> None:
@@ -195,7 +196,7 @@ def _plot_time_row(axes: Any, index: int, budget: float, summary: Mapping[str, A
     steps = reading.steps_to_solve(summary, name)
     solved = [step * reading.unit(summary, name, axis) for step in steps if step is not None]
     axes.plot((budget, budget), (index - 0.3, index + 0.3), color=gray, linewidth=1, linestyle=(0, (2, 2)))
-    axes.plot(*_stacked(solved, index + 0.2), "o", color=color, markersize=3.2, alpha=0.75, markeredgewidth=0)
+    axes.plot(*stacked(solved, index + 0.2), "o", color=color, markersize=3.2, alpha=0.75, markeredgewidth=0)
     axes.plot((mean["low"], mean["high"]), (index, index), color=color, linewidth=3, alpha=0.45)
     axes.plot(mean["value"], index, look["marker"], color=color, markersize=6)
     if len(solved) < len(steps):
@@ -236,7 +237,7 @@ def _reference(axes: Any, height: float, text: str, *, left: bool = False, below
     # below the floor line clear of the curves that sit on it
     offset, va = (-12.0 if below else -2.5, "top") if below or left else (1.5, "bottom")
     axes.annotate(
-        _shorten(text, 48),
+        shorten(text, 48),
         (place["x"], height),
         (0, offset),
         xycoords=axes.get_yaxis_transform(),
@@ -252,8 +253,8 @@ def _shade_training(axes: Any, results: Results, log: bool) -> None:
     """The range of lengths trained on; a single length still gets a visible strip."""
     low, high = results.train_lengths
     lengths = results.curve_lengths
-    axes.set_xlim(*_padded(min(low, lengths[0]), max(high, lengths[-1]), log))
-    low, high = _padded(low, high, log, 0.02) if low == high else (low, high)
+    axes.set_xlim(*padded(min(low, lengths[0]), max(high, lengths[-1]), log))
+    low, high = padded(low, high, log, 0.02) if low == high else (low, high)
     axes.axvspan(low, high, color=LIGHT["shade"], linewidth=0, zorder=0)
     axes.annotate(
         "trained",
@@ -268,54 +269,6 @@ def _shade_training(axes: Any, results: Results, log: bool) -> None:
     )
 
 
-def _padded(low: float, high: float, log: bool, share: float = 0.04) -> tuple[float, float]:
-    """A little air on both sides."""
-    if log:
-        factor = max(high / low, 2) ** share
-        return low / factor, high * factor
-    air = share * max(high - low, 1)
-    return low - air, high + air
-
-
-def _count_ticks(axis: Any, last: float | None = None) -> None:
-    """Five ticks at most, thousands apart; none beyond `last`."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    axis.set_major_locator(MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
-    axis.set_major_formatter(FuncFormatter(_tick))
-    if last is not None:
-        axis.set_ticks([tick for tick in axis.get_majorticklocs() if 0 <= tick <= last])
-
-
-def _tick(value: float, _: int) -> str:
-    """A tick's number, short."""
-    return f"{value:,.0f}" if value == round(value) else f"{value:g}"
-
-
-def _length_ticks(lengths: Sequence[int], log: bool) -> tuple[list[int], list[str]]:
-    """The tested lengths, from the longest down, that leave room for their labels."""
-    places = np.log(lengths) if log else np.asarray(lengths, float)
-    room = 0.07 * (places[-1] - places[0])
-    kept = [len(lengths) - 1]
-    for index in range(len(lengths) - 2, -1, -1):
-        if places[kept[-1]] - places[index] >= room:
-            kept.append(index)
-    ticks = [lengths[index] for index in reversed(kept)]
-    return ticks, [words.count(tick) for tick in ticks]
-
-
-def _stacked(values: Sequence[float], base: float) -> tuple[list[float], list[float]]:
-    """Equal values one upon the other, downwards from `base`, squeezed to fit the row."""
-    pile = max((values.count(value) for value in set(values)), default=1)
-    step = min(0.11, 0.34 / pile)
-    return list(values), [base + step * values[:i].count(value) for i, value in enumerate(values)]
-
-
 def _last(values: np.ndarray) -> str:
     """A curve's last value, in words."""
     return decimal(float(values[-1]))
-
-
-def _shorten(text: str, length: int) -> str:
-    """A name cut to what a figure has room for."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -121,6 +121,7 @@ def _plot_curves(
 ) -> None:
     """The median and the middle half of [S, n] each; on a logarithmic axis what has underflown is a gap."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(_power)

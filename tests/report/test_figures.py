@@ -8,6 +8,7 @@ import pytest
 
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.report import figures, reading, style
+from attn_jax.report.ticks import length_ticks
 
 DRAWN = (
     figures.learning_curves,
@@ -97,9 +98,9 @@ def test_a_diverged_run_is_at_chance_in_the_score_and_infinite_in_the_loss(diver
 
 
 def test_labels_of_close_lengths_do_not_touch():
-    assert figures._length_ticks((5, 6, 10, 40, 100), log=False) == ([10, 40, 100], ["10", "40", "100"])
-    assert figures._length_ticks((4, 8, 16, 1024), log=True)[1] == ["4", "8", "16", "1,024"]
-    assert figures._length_ticks((64,), log=False) == ([64], ["64"])
+    assert length_ticks((5, 6, 10, 40, 100), log=False) == ([10, 40, 100], ["10", "40", "100"])
+    assert length_ticks((4, 8, 16, 1024), log=True)[1] == ["4", "8", "16", "1,024"]
+    assert length_ticks((64,), log=False) == ([64], ["64"])
 
 
 def test_an_unsolved_seed_is_counted_beside_the_budget(hostile):
