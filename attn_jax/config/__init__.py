@@ -2,7 +2,7 @@
 
 from attn_jax.config.study import EvaluateConfig, Study, TrainConfig
 from attn_jax.config.sweep import Sweep
-from attn_jax.training.probes import PROBES, AttentionMaps, GradientFlow, GradientNorms, Probe, ProbeConfig
+from attn_jax.training.probes import PROBES, AttentionMaps, GradientFlow, GradientNorms, Jacobians, Probe, ProbeConfig
 
 __all__ = [
     "PROBES",
@@ -10,6 +10,7 @@ __all__ = [
     "EvaluateConfig",
     "GradientFlow",
     "GradientNorms",
+    "Jacobians",
     "Probe",
     "ProbeConfig",
     "Study",

@@ -26,6 +26,23 @@ class LayersFn(Protocol):
         ...
 
 
+class StatesFn(Protocol):
+    """The parts that a state, and whatever has its structure, falls into."""
+
+    def __call__(self, state: State, /) -> dict[str, State]:
+        """Each layer's own by the name that it has in `layers`: "layer_0", ...; a linear function of it."""
+        ...
+
+
+def _whole_state(state: State) -> dict[str, State]:
+    """A model's state where it does not tell its layers.
+
+    >>> _whole_state((1, 2))
+    {'all': (1, 2)}
+    """
+    return {"all": state}
+
+
 def _named_parts(params: Params) -> dict[str, Any]:
     """A model's parts where it does not tell its layers: the entries of its parameters.
 
@@ -53,6 +70,7 @@ class Model(NamedTuple):
     tables: tuple[str, ...] = ()  # parts of params as large as the vocabulary asks: matching leaves them out
     trips: TripsFn | None = None  # of the mixers that have `while` loops, the most
     layers: LayersFn = _named_parts
+    states: StatesFn = _whole_state
 
 
 class DecodeFn(Protocol):

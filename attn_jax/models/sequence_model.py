@@ -39,6 +39,7 @@ from attn_jax.models.stack import (
     layers_by_name,
     make_groups,
     spared_layers,
+    states_by_name,
     through_layers,
 )
 from attn_jax.names import counted
@@ -170,6 +171,7 @@ class ModelConfig(AnyModelConfig):
             tables=("embedding", "positions", "readout"),
             trips=partial(trips, self, groups) if any(group.mixer.trips for group in groups) else None,
             layers=partial(layers_by_name, {"layers": groups}),
+            states=partial(states_by_name, groups),
         )
         return checked(model, io)
 

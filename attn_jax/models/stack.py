@@ -20,7 +20,7 @@ from jax import lax
 
 from attn_jax.mixers.base import Mixer, MixerConfig
 from attn_jax.ops.placement import vary_with
-from attn_jax.types import Array, Key, Params
+from attn_jax.types import Array, Key, Params, State
 
 SCAN_FROM = 6  # so many equal layers in a row are scanned
 
@@ -127,6 +127,11 @@ def layers_by_name(stacks: Mapping[str, tuple[Group, ...]], params: Params) -> d
         else:
             parts[name] = part
     return parts
+
+
+def states_by_name(groups: tuple[Group, ...], state: State) -> dict[str, State]:
+    """A model's state: "layer_0", "layer_1" ... of `state["layers"]`."""
+    return {f"layer_{index}": layer for index, layer in enumerate(by_layer(groups, state["layers"]))}
 
 
 def by_layer(groups: tuple[Group, ...], outs: Sequence[Any]) -> list[Any]:

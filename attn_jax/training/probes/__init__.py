@@ -4,11 +4,13 @@ from attn_jax.training.probes.attention_maps import AttentionMaps
 from attn_jax.training.probes.base import Probe, ProbeConfig, When
 from attn_jax.training.probes.gradient_flow import GradientFlow
 from attn_jax.training.probes.gradient_norms import GradientNorms
+from attn_jax.training.probes.jacobians import Jacobians
 
 PROBES: dict[str, ProbeConfig] = {
     "gradient_flow": GradientFlow(),
     "gradient_norms": GradientNorms(),
     "attention_maps": AttentionMaps(),
+    "jacobians": Jacobians(),
 }
 
 
@@ -22,4 +24,14 @@ def probe_name(config: ProbeConfig) -> str:
     return next(known, type(config).__name__)
 
 
-__all__ = ["PROBES", "AttentionMaps", "GradientFlow", "GradientNorms", "Probe", "ProbeConfig", "When", "probe_name"]
+__all__ = [
+    "PROBES",
+    "AttentionMaps",
+    "GradientFlow",
+    "GradientNorms",
+    "Jacobians",
+    "Probe",
+    "ProbeConfig",
+    "When",
+    "probe_name",
+]

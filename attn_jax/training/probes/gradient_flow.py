@@ -6,17 +6,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.training.inside import Inside
 from attn_jax.training.losses import loss
 from attn_jax.training.objective import Objective
 from attn_jax.training.probes.base import Probe, ProbeConfig
+from attn_jax.training.probes.fit import fitted_slope, spaced
 from attn_jax.types import Array, Batch, Key, Params
 
 _SOUND = 1e-30  # below it float32 has no digits left to fit a line through
-_FIT_FROM = 8  # steps back; nearer ones are a mixture of rates
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,8 @@ def measure(config: GradientFlow, inside: Inside, params: Params, batch: Any, ke
     place = beside[:, None] - k
     norms = jnp.where(place >= 0, jnp.take_along_axis(_norms(gradient), jnp.maximum(place, 0), 1), jnp.nan)
     flow = jnp.nanmean(norms, 0)
-    return {"k": jnp.asarray(k), "gradient": flow, "slope": _slope(k, flow)}
-
-
-def spaced(length: int, number: int) -> np.ndarray:
-    """At most so many whole numbers from 0 to length - 1, both ends included, int32.
-
-    >>> spaced(10, 4).tolist(), spaced(3, 4).tolist()
-    ([0, 3, 6, 9], [0, 1, 2])
-    """
-    return np.unique(np.linspace(0, length - 1, min(number, length)).round()).astype(np.int32)
+    height = jnp.where(flow > _SOUND, jnp.log10(flow), jnp.nan)
+    return {"k": jnp.asarray(k), "gradient": flow, "slope": fitted_slope(k, height)}
 
 
 def _weighted_at(place: Array, answers: Batch) -> Batch:
@@ -88,13 +79,3 @@ def _norms(x: Array) -> Array:
     largest = jnp.max(jnp.abs(x), -1, keepdims=True)
     scaled = x / jnp.where(largest > 0, largest, 1)
     return largest[..., 0] * jnp.sqrt(jnp.sum(scaled**2, -1))
-
-
-def _slope(k: np.ndarray, flow: Array) -> Array:
-    """The least squares line through log10 flow, NaN where fewer than two values can be fitted."""
-    sound = (k >= min(_FIT_FROM, k[-1] // 4)) & (flow > _SOUND) & jnp.isfinite(flow)
-    number = jnp.sum(sound)
-    height = jnp.log10(jnp.where(sound, flow, 1.0))
-    off = jnp.where(sound, k - jnp.sum(jnp.where(sound, k, 0)) / number, 0.0)
-    slope = jnp.sum(off * height) / jnp.sum(off**2)
-    return jnp.where(number >= 2, slope, jnp.nan)
