@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from attn_jax.config import TrainConfig
 from attn_jax.mixers import RNN, Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, classic
 from attn_jax.models.base import EncoderDecoder, Model
@@ -14,6 +15,7 @@ from attn_jax.tasks import TASKS
 from attn_jax.training.inside import inside_answers, inside_strings
 from attn_jax.training.objective import answers, strings
 from attn_jax.training.probes import AttentionMaps, GradientFlow, GradientNorms
+from attn_jax.training.tally import Tally
 from attn_jax.types import IO, Batch, StringBatch
 
 B, T = 3, 40
@@ -157,8 +159,21 @@ def test_gradient_norms_are_those_of_the_parts():
     norm = lambda tree: np.sqrt(sum(np.sum(np.square(leaf, dtype=np.float64)) for leaf in jax.tree.leaves(tree)))  # noqa: E731
     np.testing.assert_allclose(got["all"], norm(gradient), rtol=1e-5)
     np.testing.assert_allclose(got["decoder_0"], norm(gradient["decoder"][0]), rtol=1e-5)
-    squares = [float(value) ** 2 for name, value in got.items() if name != "all"]
+    squares = [float(value) ** 2 for name, value in got.items() if name not in ("all", "exploding")]
     np.testing.assert_allclose(sum(squares), norm(gradient) ** 2, rtol=1e-5)
+
+
+def test_a_gradient_explodes_above_the_norm_that_clips_and_where_it_is_no_number():
+    """The loss s (x_0 + 2 x_1 + 2 x_2) has the gradient s (1, 2, 2), of norm 3 s."""
+    loss = lambda params, batch, *, padded, key: Tally(batch * (params @ jnp.array([1.0, 2.0, 2.0])), jnp.ones(()))  # noqa: E731
+    model = EncoderDecoder(*(None,) * 5)
+    probe = GradientNorms(clip=2.0).make(model, strings(model, TASKS["reverse"].make())._replace(loss=loss))
+    got = jax.jit(jax.vmap(probe.measure, (None, 0, None)))(jnp.zeros(3), np.float32([0.5, 0.7, np.nan]), None)
+    np.testing.assert_allclose(got["all"], [1.5, 2.1, np.nan], rtol=1e-6)
+    assert got["exploding"].tolist() == [0, 1, 1]
+    assert GradientNorms().clip == TrainConfig().clip
+    with pytest.raises(ValueError, match="clip: got 0"):
+        GradientNorms(clip=0)
 
 
 def test_maps_are_what_inspect_shows_of_the_first_sequence():

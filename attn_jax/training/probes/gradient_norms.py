@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from attn_jax.models.base import EncoderDecoder, LayersFn, Model
@@ -19,19 +20,34 @@ class GradientNorms(ProbeConfig):
 
     Parts are the model's `layers`: "embedding", "layer_0", ..., "readout"; those without parameters are left out.
 
+    "exploding" is 1 where "all" is not at most `clip`, NaN included, else 0: of one batch, so that its mean over a
+    run's evaluations is the share of them at which clipping would have cut this gradient. It is no count of training's
+    own steps, whose batches are others: of fewer examples than a training batch has, norms are larger by their noise.
+
     Args:
       when, num_examples: as every probe's.
+      clip: the norm above which a gradient counts as exploding; by default `train.clip`'s default, so give both.
     """
 
     when: tuple[When, ...] = ("start", "chunk")
+    clip: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.clip > 0:
+            raise ValueError(f"clip: got {self.clip!r}, wanted a norm above 0")
 
     def make(self, model: Model | EncoderDecoder, objective: Objective) -> Probe:
         """Binds this configuration to the function below."""
-        return Probe(partial(measure, model.layers, objective.loss), self.when, self.num_examples)
+        return Probe(partial(measure, self, model.layers, objective.loss), self.when, self.num_examples)
 
 
-def measure(layers: LayersFn, loss: LossFn, params: Params, batch: Any, key: Key) -> dict[str, Array]:
-    """{"all", "<part>" ...}, numbers."""
+def measure(
+    config: GradientNorms, layers: LayersFn, loss: LossFn, params: Params, batch: Any, key: Key
+) -> dict[str, Array]:
+    """{"all", "exploding", "<part>" ...}, numbers."""
     gradient = jax.grad(lambda params: loss(params, batch, padded=True, key=key).mean)(params)
     parts = {name: part for name, part in layers(gradient).items() if jax.tree.leaves(part)}
-    return {"all": optax.tree.norm(gradient)} | {name: optax.tree.norm(part) for name, part in parts.items()}
+    whole = optax.tree.norm(gradient)
+    exploding = jnp.logical_not(whole <= config.clip).astype(whole.dtype)
+    return {"all": whole, "exploding": exploding} | {name: optax.tree.norm(part) for name, part in parts.items()}
