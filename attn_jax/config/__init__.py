@@ -2,12 +2,22 @@
 
 from attn_jax.config.study import EvaluateConfig, Study, TrainConfig
 from attn_jax.config.sweep import Sweep
-from attn_jax.training.probes import PROBES, AttentionMaps, GradientFlow, GradientNorms, Jacobians, Probe, ProbeConfig
+from attn_jax.training.probes import (
+    PROBES,
+    AttentionMaps,
+    Gates,
+    GradientFlow,
+    GradientNorms,
+    Jacobians,
+    Probe,
+    ProbeConfig,
+)
 
 __all__ = [
     "PROBES",
     "AttentionMaps",
     "EvaluateConfig",
+    "Gates",
     "GradientFlow",
     "GradientNorms",
     "Jacobians",

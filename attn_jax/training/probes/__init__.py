@@ -2,6 +2,7 @@
 
 from attn_jax.training.probes.attention_maps import AttentionMaps
 from attn_jax.training.probes.base import Probe, ProbeConfig, When
+from attn_jax.training.probes.gates import Gates
 from attn_jax.training.probes.gradient_flow import GradientFlow
 from attn_jax.training.probes.gradient_norms import GradientNorms
 from attn_jax.training.probes.jacobians import Jacobians
@@ -10,6 +11,7 @@ PROBES: dict[str, ProbeConfig] = {
     "gradient_flow": GradientFlow(),
     "gradient_norms": GradientNorms(),
     "attention_maps": AttentionMaps(),
+    "gates": Gates(),
     "jacobians": Jacobians(),
 }
 
@@ -27,6 +29,7 @@ def probe_name(config: ProbeConfig) -> str:
 __all__ = [
     "PROBES",
     "AttentionMaps",
+    "Gates",
     "GradientFlow",
     "GradientNorms",
     "Jacobians",
