@@ -50,11 +50,11 @@ def channels() -> Batch:
 def require_powers(measured, a):
     """The largest singular value of A^k, and the largest eigenvalue of A."""
     got = jax.tree.map(np.asarray, measured(np.float32(a), channels(), jax.random.key(1)))
-    assert got.keys() == {"k", "all/growth", "all/radius", "all/slope"}
+    assert got.keys() == {"k", "all/log10_growth", "all/radius", "all/slope"}
     np.testing.assert_array_equal(got["k"], np.arange(T))
     want = [np.log10(np.linalg.norm(np.linalg.matrix_power(a, k), 2)) for k in range(LAST + 1)]
-    np.testing.assert_allclose(got["all/growth"][: LAST + 1], want, atol=1e-5)
-    assert np.isnan(got["all/growth"][LAST + 1 :]).all()
+    np.testing.assert_allclose(got["all/log10_growth"][: LAST + 1], want, atol=1e-5)
+    assert np.isnan(got["all/log10_growth"][LAST + 1 :]).all()
     np.testing.assert_allclose(got["all/radius"], np.abs(np.linalg.eigvals(a)).max(), rtol=1e-4)
     slope = np.polyfit(np.arange(T // 4 - 1, LAST + 1), want[T // 4 - 1 :], 1)[0]
     np.testing.assert_allclose(got["all/slope"], slope, rtol=1e-3, atol=1e-6)
@@ -82,7 +82,7 @@ def test_layers_of_a_tanh_network_have_their_own_products(num_layers):
     for name, layer in model.layers(params).items():
         if name.startswith("layer_"):
             x, growth, radius = _by_hand(jax.tree.map(np.float64, layer["mixer"]["cell"]), x, np.asarray(got["k"]))
-            np.testing.assert_allclose(got[f"{name}/growth"], growth, atol=0.01)  # from below, by power iteration
+            np.testing.assert_allclose(got[f"{name}/log10_growth"], growth, atol=0.01)  # from below, by power iteration
             np.testing.assert_allclose(got[f"{name}/radius"], radius, rtol=0.03)
 
 
