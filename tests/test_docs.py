@@ -110,7 +110,13 @@ def opening(path: Path) -> dict:
     return names
 
 
-LONG = ("strings: The models", "attention: Sharding", "mixers: Newton, for the classic networks", "mixers: Hybrids")
+LONG = (
+    "strings: The models",
+    "attention: Sharding",
+    "mixers: Newton, for the classic networks",
+    "mixers: Hybrids",
+    "lab: From Python",
+)
 
 
 @pytest.mark.programs(150)  # what a reader types is eager

@@ -43,6 +43,7 @@ def test_it_stops_when_the_last_row_has_ended():
     assert len(steps) == 3
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(100)
 def test_lanes_of_vmap_do_not_wait_for_each_other_to_be_right():
     model = RecurrentEncoderDecoder(8, attention="none").make(VOCABULARY, S)

@@ -330,6 +330,7 @@ def flax_table():
     return jax.jit(everything)(heads())
 
 
+@pytest.mark.exhaustive
 def test_every_argument_of_flax_means_the_same():
     """Values, and dtypes of outputs and of what is sown."""
     seen = set()

@@ -100,6 +100,7 @@ def run(*words, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.exhaustive
 def test_one_tiny_case_from_end_to_end(tmp_path):
     done = run("--only=^tiny$", "--who=jax$|dense|jax.nn", "--repeats=2", "--out=figures.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

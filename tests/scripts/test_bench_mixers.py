@@ -36,6 +36,7 @@ def assert_alike(one, other):
         np.testing.assert_allclose(a, b, atol=1e-4 * max(1.0, np.abs(b).max()))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(40)  # a gradient of each form of each operator, and what draws their inputs
 def test_the_forms_of_an_operator_are_given_the_same_and_give_the_same(scripts):
     bench, contenders = scripts

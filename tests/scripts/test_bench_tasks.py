@@ -28,6 +28,7 @@ def run(*words):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.exhaustive
 def test_two_tasks_from_end_to_end():
     done = run("--tasks", "parity", "copy_memory", "--repeats=3")
     assert done.returncode == 0, done.stderr

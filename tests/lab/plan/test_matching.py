@@ -108,6 +108,7 @@ def _refuse(*args, **options):
     raise ValueError("a loop")
 
 
+@pytest.mark.exhaustive
 def test_strings_are_matched_by_state_and_flops():
     models = {"transformer": Transformer(16, 1, num_heads=2), "gru": RecurrentEncoderDecoder(num_layers=1, cell="gru")}
     train = TrainConfig(60, batch_size=2, lengths=(2, 3))

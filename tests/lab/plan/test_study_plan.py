@@ -210,6 +210,7 @@ def strings_study(**changes):
     return replace(study(task=TASKS["reverse"], models=models, train=train, strings=True), **changes)
 
 
+@pytest.mark.exhaustive
 def test_models_of_strings_are_matched_and_described():
     plan = StudyPlan(strings_study(evaluate=EvaluateConfig(lengths=(10, 12))))
     facts = study_facts(plan)
@@ -292,6 +293,7 @@ def test_iterations_are_those_of_the_weights():
     assert 2 <= few < many <= 17
 
 
+@pytest.mark.exhaustive
 def test_iterations_are_counted_at_the_places_of_the_longest_sequence(monkeypatch):
     asked = []
     for module in (lab_facts, quantities):

@@ -190,6 +190,7 @@ algebra = st.recursive(
 )
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=10, deadline=None, derandomize=True, database=None)
 @given(algebra)
 def test_any_combination_of_masks_is_what_its_array_says(pair):

@@ -31,6 +31,7 @@ def test_random_calls_give_what_jax_nn_gives():
     assert sum(compared) > 50 and sum(left_out) > 20, "rows that differ by contract are few, and there are some"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(80)  # what a window or a length is made into while it is traced
 def test_random_calls_give_the_shapes_and_dtypes_of_jax_nn():
     seen = {name: set() for name in CHOICES}

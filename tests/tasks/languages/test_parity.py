@@ -16,6 +16,7 @@ from attn_jax.testing.check_task import check_task
 RUNNING = Parity(labels="running")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("labels", ["end", "running"])
 def test_contract(labels):
     check_task(Parity(labels=labels))
