@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+CLOCK = ("seconds", "cpu_seconds", "load")  # of a row, what a clock or the other processes decide
 CONFIG = Path(__file__).with_name("tiny_study.py")
 
 

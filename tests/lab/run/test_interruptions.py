@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 import pytest
-from processes import CONFIG, alive, environment, finish, kill_group, members, rows, start, summary, wait_for
+from processes import CLOCK, CONFIG, alive, environment, finish, kill_group, members, rows, start, summary, wait_for
 
 from attn_jax.config.codec import to_json
 from attn_jax.config.file import load_study
@@ -129,6 +129,7 @@ def test_dying_at_chosen_points_changes_no_bit(unbroken, tmp_path):
         "directory": str(tmp_path),
         "model": "gru",
         "block": 0,
+        "runs": facts["runs"]["gru"][0],
         "width": facts["width"],
     }
     for place, patch in DIE.items():
@@ -160,6 +161,5 @@ def last_rows(directory):
         except ValueError:
             continue
         if "step" in row or "test" in row:
-            row.pop("seconds", None)
-            found[row.get("step", "test")] = row
+            found[row.get("step", "test")] = {key: value for key, value in row.items() if key not in CLOCK}
     return found

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from processes import alive, finish, kill_group, rows, start, wait_for
+from processes import CLOCK, alive, finish, kill_group, rows, start, wait_for
 from tiny_study import get_config
 from written_sweep import begin_sweep
 
@@ -80,6 +80,6 @@ def numbers(directory):
     for path in directory.glob("blocks/*/metrics.jsonl"):
         for row in map(json.loads, path.read_text().splitlines()):
             if "step" in row or "test" in row:
-                row.pop("seconds", None)
-                found[path.parent.name, row.get("step", "test")] = row
+                kept = {key: value for key, value in row.items() if key not in CLOCK}
+                found[path.parent.name, row.get("step", "test")] = kept
     return found
