@@ -86,7 +86,7 @@ def _keep_compiled(directory: Path) -> None:
 
 
 def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
-    key = program_key(job.study, job.sources, job.width, job.num_devices)
+    key = program_key(job.study, job.model, job.sources, job.width, job.num_devices)
     made, block_plan = kept(key), cache(partial(plan.block_plan, job.model))
     begin = made.begin if made else _beginning(plan, job.model)
     state = begin(padded(job.runs, job.width))

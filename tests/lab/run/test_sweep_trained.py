@@ -9,6 +9,8 @@ from tiny_study import get_config
 from written_sweep import begin_sweep
 
 from attn_jax.config import EvaluateConfig, Sweep, TrainConfig
+from attn_jax.config.codec import to_json
+from attn_jax.lab.run.programs import program_key
 from attn_jax.lab.run.session import work
 from attn_jax.lab.run.sweep_session import sweep_jobs
 
@@ -42,6 +44,13 @@ def test_points_that_differ_in_seeds_and_rates_compile_once(tmp_path, compiles):
     found = [json.loads(line) for path in tmp_path.rglob("metrics.jsonl") for line in path.read_text().splitlines()]
     assert len({str(row["test"]["loss"]) for row in found if "test" in row}) == 4
     assert [row["compile_seconds"] > 0 for row in found if "start" in row].count(True) == 1
+
+
+def test_a_worker_keeps_the_programs_of_two_models_of_one_study_apart():
+    """Whatever else their jobs have in common."""
+    study = to_json(get_config())
+    assert program_key(study, "gru", "{}", 4, 1) != program_key(study, "transformer", "{}", 4, 1)
+    assert program_key(study, "gru", "{}", 4, 1) == program_key(study, "gru", "{}", 4, 1)
 
 
 @pytest.mark.exhaustive
