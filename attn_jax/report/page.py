@@ -1,6 +1,5 @@
 """One HTML file that tells a study: no network, no script, the same bytes for the same results."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -17,6 +16,7 @@ from attn_jax.lab.outcome.words import decimal, listing, outcome_in_words, ranke
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
 from attn_jax.report.probe_sections import probe_sections
+from attn_jax.report.rendering import rendered
 
 _MATCHED = {
     "parameters": "parameters",
@@ -60,17 +60,7 @@ def render_page(results: Results, summary: Mapping[str, Any]) -> str:
     Returns:
       HTML that loads nothing and runs nothing; names are escaped.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("attn_jax.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(pretty=_pretty, decimal=decimal, count=words.count, rate=words.rate, plain=words.plain)
-    return environment.get_template("report.html.j2").render(page_content(results, summary))
+    return rendered("report.html.j2", page_content(results, summary))
 
 
 def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,8 +240,3 @@ def _log_rank(row: Mapping[str, Any]) -> str:
     """A test of two curves in words."""
     z, p = decimal(row["z"]).replace("-", "−"), words.probability(row["p"])
     return f"{row['a']} against {row['b']}: z = {z}, p {p if p.startswith('<') else f'= {p}'}"
-
-
-def _pretty(tree: Mapping[str, Any]) -> str:
-    """JSON to be read."""
-    return json.dumps(tree, indent=2, ensure_ascii=False, default=str)

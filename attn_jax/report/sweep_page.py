@@ -1,6 +1,5 @@
 """One HTML file that tells a sweep: trends along its axes, and a row a point and model."""
 
-import json
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -15,6 +14,7 @@ from attn_jax.lab.outcome.trends import Cut, cuts
 from attn_jax.lab.outcome.words import listing
 from attn_jax.names import counted
 from attn_jax.report import style, trend_figures, words
+from attn_jax.report.rendering import rendered
 
 
 def write_sweep_report(
@@ -41,17 +41,7 @@ def write_sweep_report(
 
 def render_sweep_page(summary: Mapping[str, Any], config: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
     """The report as one HTML document that loads nothing and runs nothing; names are escaped."""
-    import jinja2
-
-    jinja = jinja2.Environment(
-        loader=jinja2.PackageLoader("attn_jax.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    jinja.filters["pretty"] = lambda tree: json.dumps(tree, indent=2, ensure_ascii=False, default=str)
-    return jinja.get_template("sweep.html.j2").render(sweep_content(summary, config, environment))
+    return rendered("sweep.html.j2", sweep_content(summary, config, environment))
 
 
 def sweep_content(
