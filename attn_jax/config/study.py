@@ -152,6 +152,8 @@ class Study:
     def __post_init__(self):
         if not self.models:
             raise ConfigError("models: got none, wanted at least one")
+        if not isinstance(self.starts, dict):
+            raise ConfigError(f"starts: got {self.starts!r}, wanted a dict, of overrides by name")
         for where, name in [
             ("name", self.name),
             *(("models", name) for name in self.models),
@@ -168,6 +170,8 @@ class Study:
                     "strings=True"
                 )
             self._check_width(name, model)
+        if not (isinstance(self.probes, tuple) and all(isinstance(probe, ProbeConfig) for probe in self.probes)):
+            raise ConfigError(f"probes: got {self.probes!r}, wanted a tuple of probes, (GradientFlow(),) for instance")
         probes = [probe_name(probe) for probe in self.probes]
         if twice := next((name for name in probes if probes.count(name) > 1), None):
             raise ConfigError(f"probes: got {twice} twice, wanted each once")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_jax.config import EvaluateConfig, Study, TrainConfig
+from attn_jax.config import EvaluateConfig, GradientFlow, Study, TrainConfig
 from attn_jax.config.codec import fingerprint, from_dict, from_json, to_dict, to_json
 from attn_jax.config.file import load_study
 from attn_jax.config.help import print_fields
@@ -370,6 +370,21 @@ def test_python_types_are_checked_too(tmp_path):
     )
     with pytest.raises(ConfigError, match=r"models.m.residual: got 'yes' \(str\), wanted bool"):
         load_study(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"probes": GradientFlow()}, r"probes: got GradientFlow\(.*\), wanted a tuple of probes"),
+        ({"probes": "gradient_flow"}, "probes: got 'gradient_flow', wanted a tuple of probes"),
+        ({"probes": (3,)}, r"probes: got \(3,\), wanted a tuple of probes"),
+        ({"probes": (GradientFlow(), GradientFlow(num_examples=2))}, "probes: got gradient_flow twice"),
+        ({"starts": None}, "starts: got None, wanted a dict"),
+    ],
+)
+def test_what_is_no_table_or_tuple_of_them_is_named(changes, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        replace(STUDY, **changes)
 
 
 def test_the_default_reference_is_the_first():
