@@ -30,7 +30,7 @@ ALLOWED = {
     "tasks": {"types", "names"},
     "training": {
         *("types", "pytrees", "errors", "files"),
-        *("layers.decay", "mixers.base", "models.base", "models.greedy", "ops.placement", "tasks.base"),
+        *("lab.cost", "layers.decay", "mixers.base", "models.base", "models.greedy", "ops.placement", "tasks.base"),
     },
     "config": {"errors", "blame", "files", "names", "mixers", "models", "tasks", "training.optim", "training.probes"},
     "lab.record": {"errors", "files"},

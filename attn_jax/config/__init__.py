@@ -9,6 +9,7 @@ from attn_jax.training.probes import (
     GradientFlow,
     GradientNorms,
     Jacobians,
+    PathLength,
     Probe,
     ProbeConfig,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "GradientFlow",
     "GradientNorms",
     "Jacobians",
+    "PathLength",
     "Probe",
     "ProbeConfig",
     "Study",

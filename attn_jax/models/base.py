@@ -71,6 +71,7 @@ class Model(NamedTuple):
     trips: TripsFn | None = None  # of the mixers that have `while` loops, the most
     layers: LayersFn = _named_parts
     states: StatesFn = _whole_state
+    through: dict[str, ApplyFn] | None = None  # x [B, T, D] after each of its layers, of x before; None: not told
 
 
 class DecodeFn(Protocol):

@@ -36,6 +36,7 @@ from attn_jax.models.stack import (
     by_layer,
     each_layer,
     init_groups,
+    layer_at,
     layers_by_name,
     make_groups,
     spared_layers,
@@ -172,6 +173,7 @@ class ModelConfig(AnyModelConfig):
             trips=partial(trips, self, groups) if any(group.mixer.trips for group in groups) else None,
             layers=partial(layers_by_name, {"layers": groups}),
             states=partial(states_by_name, groups),
+            through={f"layer_{index}": partial(through_layer, self, groups, index) for index in range(self.num_layers)},
         )
         return checked(model, io)
 
@@ -223,6 +225,21 @@ def apply_embedded(
 def apply(whole, params: Params, inputs: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """Logits [B, T, V] of a whole sequence."""
     return whole(params, embed(params, _clean(inputs, valid)), valid, key=key)
+
+
+def through_layer(
+    config: ModelConfig,
+    groups: tuple[Group, ...],
+    index: int,
+    params: Params,
+    x: Array,
+    valid: Array | None = None,
+    *,
+    key: Key | None = None,
+) -> Array:
+    """x [B, T, D] after one layer alone, of the model's parameters."""
+    mixer, layer = layer_at(groups, params["layers"], index)
+    return apply_layer(config, valid, key, mixer, x, (index, layer, None))[0]
 
 
 def init_state(

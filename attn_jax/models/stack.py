@@ -134,6 +134,14 @@ def states_by_name(groups: tuple[Group, ...], state: State) -> dict[str, State]:
     return {f"layer_{index}": layer for index, layer in enumerate(by_layer(groups, state["layers"]))}
 
 
+def layer_at(groups: tuple[Group, ...], params: list[Params], index: int) -> tuple[Mixer, Params]:
+    """One layer's mixer and parameters."""
+    group, layer = next(found for found in zip(groups, params, strict=True) if index < found[0].first + found[0].size)
+    if group.size == 1:
+        return group.mixer, layer
+    return group.mixer, jax.tree.map(lambda leaf: leaf[index - group.first], layer["stacked"])
+
+
 def by_layer(groups: tuple[Group, ...], outs: Sequence[Any]) -> list[Any]:
     """One tree a layer of what `through_layers` or `each_layer` gave one a group."""
     trees = []

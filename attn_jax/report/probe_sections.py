@@ -60,6 +60,17 @@ def _maps_section(results: Results, summary: Mapping[str, Any], probe: str) -> S
     return Section("Attention maps and gates", plots, caption, lines=False)
 
 
+def _path_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
+    """How many steps lie between k places back and the last place."""
+    caption = (
+        "Steps in which what is read k places back comes to the last place, by the fastest way through the layers: of "
+        "attention one, however far it looks, of a recurrence one a place, of an associative scan about log2 k; what a "
+        "layer does not see is left to the others. Where a line ends, nothing from further back arrives."
+    )
+    plots = [_over_k(results, summary, probe, "steps", "steps from k places back", log=True)]
+    return Section("Path length", plots, caption)
+
+
 def _any_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
     """Each vector over its places, before and after training, and each number that was measured at three steps."""
     shapes: dict[str, int] = {}
@@ -78,6 +89,7 @@ def _any_section(results: Results, summary: Mapping[str, Any], probe: str) -> Se
 SECTIONS: dict[str, Callable[[Results, Mapping[str, Any], str], Section]] = {
     "gradient_flow": _flow_section,
     "attention_maps": _maps_section,
+    "path_length": _path_section,
 }
 
 

@@ -99,8 +99,10 @@ def test_the_classic_form_is_cells_on_cells():
     tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
     x = params["embedding"]["table"][tokens]
     mixer = LSTM(d_model=12).make()
+    through = config.make(TOKENS, 9).through
     for layer in params["layers"]:
-        x = jax.jit(mixer.apply)(layer["mixer"], x)
+        before, x = x, jax.jit(mixer.apply)(layer["mixer"], x)
+    chex.assert_trees_all_close(jax.jit(through["layer_1"])(params, before), x, atol=1e-6)
     want = x @ params["readout"]["w"] + params["readout"]["b"]
     chex.assert_trees_all_close(jax.jit(config.make(TOKENS, 9).apply)(params, tokens, None), want, atol=1e-6)
 
@@ -212,6 +214,10 @@ def test_scanned_layers_are_the_unrolled_ones(monkeypatch):
     chex.assert_trees_all_close(gradient, gradient_each, atol=5e-5)
     seen, seen_each = (jax.jit(m.inspect)(p, tokens, valid) for m, p in ((scanned, params), (plain, each)))
     chex.assert_trees_all_close(seen, seen_each, atol=1e-5)
+    for name in ("layer_0", "layer_1"):
+        x = jnp.ones((2, 5, two.width))
+        alone, alone_each = (jax.jit(m.through[name])(p, x) for m, p in ((scanned, params), (plain, each)))
+        chex.assert_trees_all_close(alone, alone_each, atol=1e-5)
 
 
 def test_a_program_does_not_grow_with_depth():

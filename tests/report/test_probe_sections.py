@@ -64,6 +64,14 @@ def test_numbers_of_three_evaluations_are_a_curve_and_of_two_none():
     assert not probe_sections(*probed(attention_maps={800: {}}))
 
 
+def test_a_path_is_drawn_as_far_as_there_is_one():
+    """On powers of ten, so that k = 0, without a step, has no place either."""
+    steps = {"k": of_each_run([0, 4, 8, 12]), "steps": of_each_run([0, 1, 2, np.nan]), "longest": of_each_run(2)}
+    (section,) = probe_sections(*probed(path_length={0: steps}))
+    assert section.title == "Path length" and len(section.plots) == 1
+    assert "nan" not in str(section.plots[0])
+
+
 def test_the_page_has_them_and_the_training_loss_once_there_is_one():
     results, summary = probed(gradient_flow=FLOW)
     page = render_page(results, summary)

@@ -6,6 +6,7 @@ from attn_jax.training.probes.gates import Gates
 from attn_jax.training.probes.gradient_flow import GradientFlow
 from attn_jax.training.probes.gradient_norms import GradientNorms
 from attn_jax.training.probes.jacobians import Jacobians
+from attn_jax.training.probes.path_length import PathLength
 
 PROBES: dict[str, ProbeConfig] = {
     "gradient_flow": GradientFlow(),
@@ -13,6 +14,7 @@ PROBES: dict[str, ProbeConfig] = {
     "attention_maps": AttentionMaps(),
     "gates": Gates(),
     "jacobians": Jacobians(),
+    "path_length": PathLength(),
 }
 
 
@@ -33,6 +35,7 @@ __all__ = [
     "GradientFlow",
     "GradientNorms",
     "Jacobians",
+    "PathLength",
     "Probe",
     "ProbeConfig",
     "When",
