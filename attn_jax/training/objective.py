@@ -1,5 +1,6 @@
 """What a run learns and how it is scored: an answer at each place of a sequence, or one string from another."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -60,15 +61,17 @@ class Objective(NamedTuple):
     score: ScoreFn
     spared: SparedFn  # what weight decay leaves alone
     inside: Inside  # the same, cut open, for probes
+    clip: float = math.inf  # the largest norm that a gradient keeps
 
 
-def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Objective:
+def answers(model: Model, task: Task, *, label_smoothing: float = 0.0, clip: float = math.inf) -> Objective:
     """One answer a place, scored by the task's own metric.
 
     Args:
       model: of a sequence model's `make`.
       task: its `sample` gives the batches.
       label_smoothing: of the loss that is trained on, `cross_entropy`'s.
+      clip: the largest norm that its gradient keeps in training.
     """
     return Objective(
         init=model.init,
@@ -77,10 +80,11 @@ def answers(model: Model, task: Task, *, label_smoothing: float = 0.0) -> Object
         loss=partial(_answers_loss, model, label_smoothing),
         score=partial(_answers_score, model, measures(task.spec.metric)),
         inside=inside_answers(model),
+        clip=clip,
     )
 
 
-def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0) -> Objective:
+def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0, clip: float = math.inf) -> Objective:
     """The answer as a string: trained with the right one as its input, scored by what is said without it.
 
     The loss is the cross entropy of the target and its EOS. The score is the share of targets that greedy decoding says
@@ -90,6 +94,7 @@ def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0) 
       model: an encoder-decoder, or a sequence model's `over_strings`.
       task: its `strings` gives the batches.
       label_smoothing: of the loss that is trained on, `cross_entropy`'s.
+      clip: the largest norm that its gradient keeps in training.
     """
     assert task.strings is not None and task.spec.strings_vocab_size is not None  # the study's plan asked
     return Objective(
@@ -99,6 +104,7 @@ def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0) 
         loss=partial(_strings_loss, model, label_smoothing),
         score=partial(_strings_score, model, task.spec.strings_vocab_size),
         inside=inside_strings(model),
+        clip=clip,
     )
 
 

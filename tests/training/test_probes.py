@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_jax.config import TrainConfig
 from attn_jax.mixers import RNN, Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, classic
 from attn_jax.models.base import EncoderDecoder, Model
@@ -167,11 +166,13 @@ def test_a_gradient_explodes_above_the_norm_that_clips_and_where_it_is_no_number
     """The loss s (x_0 + 2 x_1 + 2 x_2) has the gradient s (1, 2, 2), of norm 3 s."""
     loss = lambda params, batch, *, padded, key: Tally(batch * (params @ jnp.array([1.0, 2.0, 2.0])), jnp.ones(()))  # noqa: E731
     model = EncoderDecoder(*(None,) * 5)
-    probe = GradientNorms(clip=2.0).make(model, strings(model, TASKS["reverse"].make())._replace(loss=loss))
-    got = jax.jit(jax.vmap(probe.measure, (None, 0, None)))(jnp.zeros(3), np.float32([0.5, 0.7, np.nan]), None)
-    np.testing.assert_allclose(got["all"], [1.5, 2.1, np.nan], rtol=1e-6)
-    assert got["exploding"].tolist() == [0, 1, 1]
-    assert GradientNorms().clip == TrainConfig().clip
+    objective = strings(model, TASKS["reverse"].make(), clip=2.0)._replace(loss=loss)
+    scales = np.float32([0.5, 0.7, np.nan])
+    for clip, exploding in ((None, [0, 1, 1]), (1.4, [1, 1, 1])):  # training's own, and another
+        probe = GradientNorms(clip=clip).make(model, objective)
+        got = jax.jit(jax.vmap(probe.measure, (None, 0, None)))(jnp.zeros(3), scales, None)
+        np.testing.assert_allclose(got["all"], [1.5, 2.1, np.nan], rtol=1e-6)
+        assert got["exploding"].tolist() == exploding
     with pytest.raises(ValueError, match="clip: got 0"):
         GradientNorms(clip=0)
 

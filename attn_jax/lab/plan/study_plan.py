@@ -157,8 +157,8 @@ class StudyPlan:
 
     def objective(self, config: AnyModelConfig) -> Objective:
         """A model on the study's task."""
-        make = strings if self.study.strings else answers
-        return make(self.make(config), self.task, label_smoothing=self.study.train.label_smoothing)
+        make, train = strings if self.study.strings else answers, self.study.train
+        return make(self.make(config), self.task, label_smoothing=train.label_smoothing, clip=train.clip)
 
     @property
     def models(self) -> dict[str, tuple[AnyModelConfig, str | None]]:

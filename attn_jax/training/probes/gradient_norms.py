@@ -26,28 +26,27 @@ class GradientNorms(ProbeConfig):
 
     Args:
       when, num_examples: as every probe's.
-      clip: the norm above which a gradient counts as exploding; by default `train.clip`'s default, so give both.
+      clip: the norm above which a gradient counts as exploding; None: the study's own, `train.clip`.
     """
 
     when: tuple[When, ...] = ("start", "chunk")
-    clip: float = 1.0
+    clip: float | None = None
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.clip > 0:
-            raise ValueError(f"clip: got {self.clip!r}, wanted a norm above 0")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip: got {self.clip!r}, wanted a norm above 0, or None for train.clip")
 
     def make(self, model: Model | EncoderDecoder, objective: Objective) -> Probe:
         """Binds this configuration to the function below."""
-        return Probe(partial(measure, self, model.layers, objective.loss), self.when, self.num_examples)
+        clip = objective.clip if self.clip is None else self.clip
+        return Probe(partial(measure, clip, model.layers, objective.loss), self.when, self.num_examples)
 
 
-def measure(
-    config: GradientNorms, layers: LayersFn, loss: LossFn, params: Params, batch: Any, key: Key
-) -> dict[str, Array]:
+def measure(clip: float, layers: LayersFn, loss: LossFn, params: Params, batch: Any, key: Key) -> dict[str, Array]:
     """{"all", "exploding", "<part>" ...}, numbers."""
     gradient = jax.grad(lambda params: loss(params, batch, padded=True, key=key).mean)(params)
     parts = {name: part for name, part in layers(gradient).items() if jax.tree.leaves(part)}
     whole = optax.tree.norm(gradient)
-    exploding = jnp.logical_not(whole <= config.clip).astype(whole.dtype)
+    exploding = jnp.logical_not(whole <= clip).astype(whole.dtype)
     return {"all": whole, "exploding": exploding} | {name: optax.tree.norm(part) for name, part in parts.items()}

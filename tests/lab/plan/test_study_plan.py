@@ -163,6 +163,12 @@ def test_positions_reach_the_longest_evaluation():
     assert params["positions"]["table"].shape[0] == 48
 
 
+def test_probes_learn_where_the_study_clips():
+    answering, writing = StudyPlan(study(train=TrainConfig(clip=0.25))), StudyPlan(strings_study())
+    assert answering.objective(REFERENCE).clip == 0.25
+    assert writing.objective(RecurrentEncoderDecoder(32)).clip == TrainConfig().clip
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
