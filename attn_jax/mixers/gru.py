@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
 from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind_cell, check_chrono, chrono_bias, init_recurrent
-from attn_jax.ops.recurrence.cells import gru_step
+from attn_jax.ops.recurrence.cells import gru_gates, gru_step
 from attn_jax.types import Key, Params, State
 
 
@@ -36,7 +36,7 @@ class GRU(RecurrentConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind_cell(self, init, init_state, gru_step)
+        return bind_cell(self, init, init_state, gru_step, gru_gates)
 
 
 def init(config: GRU, key: Key) -> Params:

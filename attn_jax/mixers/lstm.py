@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from attn_jax.mixers.base import Mixer
 from attn_jax.mixers.parts.recurrent import RecurrentConfig, bind_cell, check_chrono, chrono_bias, init_recurrent
-from attn_jax.ops.recurrence.cells import lstm_step
+from attn_jax.ops.recurrence.cells import lstm_gates, lstm_step
 from attn_jax.types import Key, Params, State
 
 
@@ -36,7 +36,7 @@ class LSTM(RecurrentConfig):
 
     def make(self) -> Mixer:
         """Binds this configuration to the functions below."""
-        return bind_cell(self, init, init_state, lstm_step)
+        return bind_cell(self, init, init_state, lstm_step, lstm_gates)
 
 
 def init(config: LSTM, key: Key) -> Params:

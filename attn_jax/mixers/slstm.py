@@ -15,7 +15,7 @@ from attn_jax.mixers.mlstm import ForgetGate
 from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.options import check_at_least, check_choice
 from attn_jax.ops.norms import accumulator, rms_norm
-from attn_jax.ops.recurrence.cells import scan_cell
+from attn_jax.ops.recurrence.cells import scan_cell, watched
 from attn_jax.types import Array, Key, Params, State
 
 _FORGET_BIAS = 3.0, 6.0  # spread over the channels of a head: memories of 20 to 400 places
@@ -83,9 +83,15 @@ def extend(config: SLSTM, params: Params, x: Array, state: State, valid: Array |
 
 
 def inspect(config: SLSTM, params: Params, x: Array, valid: Array | None = None) -> dict[str, Array]:
-    """The outputs of the cells [B, T, N, H], before the heads' norm."""
+    """The outputs of the cells [B, T, N, H], before the heads' norm, and how far their gates are open there.
+
+    What is kept and written is relative to the larger of the two, under the stabiliser.
+    """
     state = fresh_state(partial(init_state, config), params, x)
-    return {"hidden": _run(config, params, x, state, valid)[0].astype(x.dtype)}
+    exponential = config.forget_gate == "exponential"
+    step = watched(partial(slstm_step, exponential=exponential), partial(slstm_gates, exponential=exponential))
+    (hidden, gates), _ = scan_cell(step, params["cell"], zero_padding(x, valid), state, valid)
+    return {"hidden": hidden.astype(x.dtype)} | gates
 
 
 def _run(config: SLSTM, params: Params, x: Array, state: State, valid: Array | None) -> tuple[Array, State]:
@@ -103,20 +109,37 @@ def _run(config: SLSTM, params: Params, x: Array, state: State, valid: Array | N
 )
 def _step(params: Params, state: State, x: Array, exponential: bool) -> tuple[State, Array]:
     h, c, n, m = state
-    wide = accumulator(x.dtype)
-    pre = jnp.tensordot(x, params["w_x"].astype(x.dtype), 1, preferred_element_type=wide) + params["b"]
-    # rounded to the compute dtype, multiplied in the wide one: XLA's CPU has no batched bf16 product with wide sums
-    blocks = params["w_h"].astype(x.dtype).astype(wide)
-    past = jnp.einsum("bnh,nhk->bnk", h.astype(x.dtype).astype(wide), blocks)
-    z, i, f, o = jnp.split(checkpoint_name(pre + past, "gates"), 4, -1)
-    kept = (f if exponential else jax.nn.log_sigmoid(f)) + m
-    # empty, nothing is kept to scale: n is 1 then, and never less after, because one of the two exponentials is 1
-    new_m = lax.stop_gradient(jnp.where(n == 0, i, jnp.maximum(kept, i))).astype(m.dtype)
-    keep, write = jnp.exp(jnp.where(n == 0, 0, kept - new_m)), jnp.exp(i - new_m)
+    z, i, f, o = jnp.split(checkpoint_name(_sums(params, h, x), "gates"), 4, -1)
+    keep, write, new_m = _stabilised(i, f, n, m, exponential)
     c = (keep * c + write * jnp.tanh(z)).astype(c.dtype)
     n = (keep * n + write).astype(n.dtype)
     h = (jax.nn.sigmoid(o) * c / n).astype(h.dtype)
     return (h, c, n, new_m), h
+
+
+def _sums(params: Params, h: Array, x: Array) -> Array:
+    """x w_x + h w_h + b, [B, N, 4H]."""
+    wide = accumulator(x.dtype)
+    pre = jnp.tensordot(x, params["w_x"].astype(x.dtype), 1, preferred_element_type=wide) + params["b"]
+    # rounded to the compute dtype, multiplied in the wide one: XLA's CPU has no batched bf16 product with wide sums
+    blocks = params["w_h"].astype(x.dtype).astype(wide)
+    return pre + jnp.einsum("bnh,nhk->bnk", h.astype(x.dtype).astype(wide), blocks)
+
+
+def _stabilised(i: Array, f: Array, n: Array, m: Array, exponential: bool) -> tuple[Array, Array, Array]:
+    """What is kept and what is written, relative to the larger of the two, and the stabiliser after it."""
+    kept = (f if exponential else jax.nn.log_sigmoid(f)) + m
+    # empty, nothing is kept to scale: n is 1 then, and never less after, because one of the two exponentials is 1
+    new_m = lax.stop_gradient(jnp.where(n == 0, i, jnp.maximum(kept, i))).astype(m.dtype)
+    return jnp.exp(jnp.where(n == 0, 0, kept - new_m)), jnp.exp(i - new_m), new_m
+
+
+def slstm_gates(params: Params, state: State, x: Array, *, exponential: bool = False) -> dict[str, Array]:
+    """How far the gates of `slstm_step` are open, [B, N, H] each: exp(log f(f) + m - m'), exp(i - m'), sigmoid(o)."""
+    h, _, n, m = state
+    _, i, f, o = jnp.split(_sums(params, h, x), 4, -1)
+    keep, write, _ = _stabilised(i, f, n, m, exponential)
+    return {"keep": keep, "write": write, "read": jax.nn.sigmoid(o)}
 
 
 def slstm_step(params: Params, state: State, x: Array, *, exponential: bool = False) -> tuple[State, Array]:

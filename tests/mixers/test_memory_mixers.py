@@ -250,9 +250,15 @@ def test_the_memory_is_a_part_of_the_state_and_not_of_the_length(config, size):
 
 
 def test_inspect_shows_what_is_done():
-    mixer = TapeRNN(d_model=6, d_inner=5, cell_size=2, memory_size=3).make()
-    seen = jax.jit(mixer.inspect)(mixer.init(jax.random.key(0)), jnp.ones((2, 4, 6)))
-    assert {name: leaf.shape[2] for name, leaf in seen.items()} == {"hidden": 5, "actions": 4, "value": 2}
+    mixer = TapeRNN(d_model=6, d_inner=5, controller="gru", cell_size=2, memory_size=3).make()
+    params, x = jax.jit(mixer.init)(jax.random.key(0)), np.ones((2, 4, 6), np.float32)
+    seen, y = jax.jit(lambda: (mixer.inspect(params, x), mixer.apply(params, x)))()
+    sizes = {"hidden": 5, "keep": 5, "reset": 5, "actions": 4, "value": 2}
+    assert {name: leaf.shape[2] for name, leaf in seen.items()} == sizes
+    np.testing.assert_allclose(seen["hidden"] @ params["out"]["w"] + params["out"]["b"], y, atol=1e-5)
+    cell, read = params["cell"], np.zeros((2, 2))  # the first place reads an empty memory from a state of zeros
+    z = np.concatenate([x[:, 0], read], 1) @ cell["w_x"] + cell["b"] + cell["b_h"]
+    np.testing.assert_allclose(seen["reset"][:, 0], 1 / (1 + np.exp(-z[:, :5])), atol=1e-5)
     np.testing.assert_allclose(seen["actions"].sum(-1), 1, atol=1e-6)
 
 

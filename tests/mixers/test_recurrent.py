@@ -62,6 +62,45 @@ def test_newton_reports_how_it_went():
     assert "iterations" not in GRU(d_model=D).make().inspect(params, x)
 
 
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def gates_loop(config, cell, x):
+    """Of each place of one row: the hidden state and the gates that made it."""
+    P = config.inner
+    h, c, shown = np.zeros(P), np.zeros(P), []
+    for x_t in x:
+        z, past = x_t @ cell["w_x"] + cell["b"], h @ cell["w_h"]
+        if isinstance(config, LSTM):
+            i, f, g, o = np.split(z + past, 4)
+            gates = {"keep": sigmoid(f), "write": sigmoid(i), "read": sigmoid(o)}
+            c = gates["keep"] * c + gates["write"] * np.tanh(g)
+            h = gates["read"] * np.tanh(c)
+        else:
+            (r, u, n), (r_h, u_h, n_h) = np.split(z, 3), np.split(past + cell["b_h"], 3)
+            gates = {"keep": sigmoid(u + u_h), "reset": sigmoid(r + r_h)}
+            h = (1 - gates["keep"]) * np.tanh(n + gates["reset"] * n_h) + gates["keep"] * h
+        shown.append({"hidden": h} | gates)
+    return {name: np.stack([place[name] for place in shown]) for name in shown[0]}
+
+
+@pytest.mark.parametrize("config", [LSTM(d_model=D, d_inner=4), GRU(d_model=D)], ids=lambda c: type(c).__name__)
+def test_gates_are_the_loops(config):
+    """In both forms; what a padded row shows of its own places does not depend on the padding."""
+    rng = np.random.default_rng(3)
+    mixers = [replace(config, form=form).make() for form in ("scan", "newton")]
+    shapes = jax.eval_shape(mixers[0].init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
+    x, lengths = rng.normal(size=(B, T, D)).astype(np.float32), (T, 4)
+    valid = np.arange(T) < np.array(lengths)[:, None]
+    padded = np.where(valid[..., None], x, np.nan)
+    for seen in jax.jit(lambda x: [mixer.inspect(params, x, valid) for mixer in mixers])(padded):
+        for row, length in enumerate(lengths):
+            for name, want in gates_loop(config, params["cell"], x[row, :length]).items():
+                np.testing.assert_allclose(seen[name][row, :length], want, atol=2e-4)
+
+
 def test_relu_is_the_loop():
     mixer = RNN(d_model=D, activation="relu", recurrent_init="identity").make()
     params, x = jax.jit(mixer.init)(jax.random.key(0)), jax.random.normal(jax.random.key(1), (B, T, D))

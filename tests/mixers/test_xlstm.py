@@ -230,6 +230,21 @@ def test_padding_holds_and_both_gates_are_at_most_one():
     np.testing.assert_allclose(np.maximum(write, keep), 1, atol=1e-4)  # one of the two sets the stabiliser
 
 
+def test_gates_of_slstm_make_its_outputs():
+    """c' = keep c + write tanh(z), n' = keep n + write, h' = read c' / n', whatever the stabiliser is."""
+    mixer, params, x = drawn(SLSTM(forget_gate="exponential"))
+    seen = jax.tree.map(np.asarray, jax.jit(mixer.inspect)(*as32((params, x))))
+    c = n = h = np.zeros((B, N, H))
+    for t in range(T):
+        past = np.einsum("bnh,nhk->bnk", h, params["cell"]["w_h"])
+        z, _, _, o = np.split(np.tensordot(x[:, t], params["cell"]["w_x"], 1) + past + params["cell"]["b"], 4, -1)
+        c, n = (seen["keep"][:, t] * a + seen["write"][:, t] * b for a, b in ((c, np.tanh(z)), (n, 1)))
+        h = sigmoid(o) * c / n
+        np.testing.assert_allclose(seen["read"][:, t], sigmoid(o), atol=1e-4)
+        np.testing.assert_allclose(seen["hidden"][:, t], h, atol=1e-3)
+    assert max(seen["keep"].max(), seen["write"].max()) <= 1 + 1e-6
+
+
 def test_a_head_of_slstm_sees_its_own_outputs_only():
     """d h[t, head] / d h[0, other head] is 0 by the cell, and not by its own head."""
     mixer, params, x = drawn(SLSTM())

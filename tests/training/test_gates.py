@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from attn_jax.mixers import GRU, Attention, MinGRU, Retention
+from attn_jax.mixers import GRU, LSTM, RNN, Attention, MinGRU, Retention, StackRNN
 from attn_jax.models import ModelConfig, decoder_only
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.tasks import TASKS
@@ -65,14 +65,17 @@ def test_over_strings_source_and_target_have_their_own_lengths():
 def test_which_layers_show_gates():
     task = TASKS["reverse"].make()
     size = task.spec.strings_vocab_size
-    mixers = (MinGRU(), Attention(num_heads=1), GRU(), Retention(num_heads=1))
+    mixers = MinGRU(), Attention(num_heads=1), RNN(), Retention(num_heads=1), GRU(), LSTM(), StackRNN(controller="lstm")
+    lstm = "keep", "write", "read"
+    gates = {0: ("keep",), 4: ("keep", "reset"), 5: lstm, 6: (*lstm, "actions")}
     for of, bind in ((answers, lambda model: model), (strings, decoder_only)):
         io = IO(num_classes=size, vocab_size=size) if of is strings else task.spec.io
-        model = bind(ModelConfig(4, 4, mixers).make(io, 16))
+        model = bind(ModelConfig(4, len(mixers), mixers).make(io, 16))
         objective = of(model, task)
 
         def said(key, model=model, objective=objective):
             batch = objective.sample(key, 2, 6, 6)
             return Gates().make(model, objective).measure(model.init(key), batch, key)
 
-        assert jax.eval_shape(said, jax.random.key(0)).keys() == {f"layer_0/keep/{w}" for w in ("mean", "shut", "open")}
+        names = {f"layer_{i}/{gate}/{word}" for i in gates for gate in gates[i] for word in ("mean", "shut", "open")}
+        assert jax.eval_shape(said, jax.random.key(0)).keys() == names

@@ -24,13 +24,23 @@ from attn_jax.mixers.parts.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.parts.linear_recurrent import project
 from attn_jax.mixers.parts.options import check_at_least, check_choice
 from attn_jax.mixers.rnn import RNN
-from attn_jax.ops.recurrence.cells import gru_step, lstm_step, rnn_step, scan_cell
+from attn_jax.ops.recurrence.cells import (
+    gru_gates,
+    gru_step,
+    lstm_gates,
+    lstm_step,
+    no_gates,
+    rnn_step,
+    scan_cell,
+    watched,
+)
 from attn_jax.types import Array, Key, Params, State
 
 Controller: TypeAlias = Literal["rnn", "lstm", "gru"]
 Memory: TypeAlias = tuple[Array, ...]  # the cells [B, S, M], that in reach first, and what else an update keeps
 _CONFIGS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 _STEPS = {"rnn": rnn_step, "lstm": lstm_step, "gru": gru_step}
+_GATES = {"rnn": no_gates, "lstm": lstm_gates, "gru": gru_gates}
 
 
 @dataclass(frozen=True)
@@ -109,11 +119,14 @@ def extend(
 def inspect(
     config: MemoryConfig, params: Params, x: Array, valid: Array | None = None, *, start: Callable, update: Callable
 ) -> dict[str, Array]:
-    """The hidden states [B, T, P], the probabilities of the actions [B, T, A] and the values written [B, T, M]."""
+    """The hidden states [B, T, P], the controller's gates there, if it has some, the probabilities of the actions
+    [B, T, A] and the values written [B, T, M].
+    """
     state = fresh_state(partial(init_state, config, start=start), params, x)
-    hidden, _ = _run(config, params, x, state, valid, update)
+    step = watched(partial(_step, config, update), partial(_gates, config))
+    (hidden, gates), _ = scan_cell(step, params, zero_padding(x, valid), state, valid)
     value, actions = access(config, params, hidden.astype(x.dtype))
-    return {"hidden": hidden, "actions": actions, "value": value}
+    return {"hidden": hidden, **gates, "actions": actions, "value": value}
 
 
 def access(config: MemoryConfig, params: Params, hidden: Array) -> tuple[Array, Array]:
@@ -138,9 +151,18 @@ def _run(
 
 def _step(config: MemoryConfig, update: Callable, params: Params, state: State, x: Array) -> tuple[State, Array]:
     """One step: read, think, act."""
-    read = state["memory"][0][:, 0].astype(x.dtype)
     step = _STEPS[config.controller]
-    controller, hidden = step(params["cell"], state["controller"], jnp.concatenate([x, read], -1))
+    controller, hidden = step(params["cell"], state["controller"], _with_read(state, x))
     new = update(state["memory"], *access(config, params, hidden.astype(x.dtype)))
     memory = jax.tree.map(lambda after, before: after.astype(before.dtype), new, state["memory"])
     return {"controller": controller, "memory": memory}, hidden
+
+
+def _gates(config: MemoryConfig, params: Params, state: State, x: Array) -> dict[str, Array]:
+    """Those of the controller, as it thinks."""
+    return _GATES[config.controller](params["cell"], state["controller"], _with_read(state, x))
+
+
+def _with_read(state: State, x: Array) -> Array:
+    """x and the cell in reach, [B, D + M]."""
+    return jnp.concatenate([x, state["memory"][0][:, 0].astype(x.dtype)], -1)

@@ -19,7 +19,7 @@ from attn_jax.mixers.parts.binding import bind, fresh_state
 from attn_jax.mixers.parts.hidden_size import HiddenSizeConfig
 from attn_jax.mixers.parts.newton import newton_cell, solve_cell
 from attn_jax.mixers.parts.options import check_choice
-from attn_jax.ops.recurrence.cells import scan_cell
+from attn_jax.ops.recurrence.cells import no_gates, scan_cell, watched
 from attn_jax.types import Array, Key, Params, State
 
 RecurrentInit: TypeAlias = Literal["orthogonal", "glorot", "identity"]
@@ -51,15 +51,17 @@ class RecurrentConfig(HiddenSizeConfig):
             raise ValueError(f"spectral_radius: got {self.spectral_radius}, wanted a number > 0")
 
 
-def bind_cell(config: RecurrentConfig, init: Callable, init_state: Callable, step: Callable) -> Mixer:
-    """The mixer of a cell: its file's `init` and `init_state`, which take the config first, and its step."""
+def bind_cell(
+    config: RecurrentConfig, init: Callable, init_state: Callable, step: Callable, gates: Callable = no_gates
+) -> Mixer:
+    """The mixer of a cell: its file's `init` and `init_state`, which take the config first, its step and its gates."""
+    look = {"init_state": init_state, "step": step, "gates": gates}
     if config.form == "newton":
-        solve = {"init_state": init_state, "step": step}
-        trips = partial(newton_trips, config, **solve)
+        trips = partial(newton_trips, config, init_state=init_state, step=step)
         extend_by = partial(extend, run=partial(newton_cell, step))
-        return bind(config, init, init_state, extend_by, partial(inspect_newton, **solve), trips=trips)
-    run = partial(scan_cell, step)
-    return bind(config, init, init_state, partial(extend, run=run), partial(inspect, init_state=init_state, run=run))
+        return bind(config, init, init_state, extend_by, partial(inspect_newton, **look), trips=trips)
+    extend_by = partial(extend, run=partial(scan_cell, step))
+    return bind(config, init, init_state, extend_by, partial(inspect, **look))
 
 
 def init_recurrent(config: RecurrentConfig, key: Key, *, gates: int) -> Params:
@@ -147,11 +149,14 @@ def inspect(
     valid: Array | None = None,
     *,
     init_state: Callable,
-    run: Callable,
+    step: Callable,
+    gates: Callable,
 ) -> dict[str, Array]:
-    """The hidden states [B, T, P], before any projection back to D."""
+    """The hidden states [B, T, P], before any projection back to D, and how far the cell's gates are open there."""
     state = fresh_state(partial(init_state, config), params, x)
-    return {"hidden": extend(config, {"cell": params["cell"]}, x, state, valid, run=run)[0]}
+    run = partial(scan_cell, watched(step, gates))
+    (hidden, shown), _ = run(params["cell"], zero_padding(x, valid), state, valid)
+    return {"hidden": hidden.astype(x.dtype)} | shown
 
 
 def inspect_newton(
@@ -162,12 +167,15 @@ def inspect_newton(
     *,
     init_state: Callable,
     step: Callable,
+    gates: Callable,
 ) -> dict[str, Array]:
-    """The hidden states, and of each sequence [B] the iterations, the residual and whether it converged."""
-    state = fresh_state(partial(init_state, config), params, x)
-    states, result = solve_cell(step, params["cell"], zero_padding(x, valid), state, valid)
+    """The hidden states and gates, and of each sequence [B] the iterations, the residual and whether it converged."""
+    state, x = fresh_state(partial(init_state, config), params, x), zero_padding(x, valid)
+    states, result = solve_cell(step, params["cell"], x, state, valid)
+    before = jax.tree.map(lambda first, all_: jnp.concatenate([first[:, None], all_[:, :-1]], 1), state, states)
     return {
         "hidden": jax.tree.leaves(states)[0].astype(x.dtype),
+        **gates(params["cell"], before, x),
         "iterations": result.iterations,
         "residual": result.residual,
         "converged": result.converged,
@@ -184,4 +192,5 @@ def newton_trips(
     step: Callable,
 ) -> Array:
     """Of each sequence [B] the iterations."""
-    return inspect_newton(config, params, x, valid, init_state=init_state, step=step)["iterations"]
+    state = fresh_state(partial(init_state, config), params, x)
+    return solve_cell(step, params["cell"], zero_padding(x, valid), state, valid)[1].iterations

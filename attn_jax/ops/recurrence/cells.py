@@ -6,6 +6,7 @@ projection stays inside the step: hoisted out of the scan it costs a [T, B, 4P] 
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -88,8 +89,7 @@ def lstm_step(params: Params, state: tuple[Array, Array], x: Array) -> tuple[tup
     Reference: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000 (the forget gate).
     """
     h, c = state
-    z = _add(_product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]), params["b"])
-    i, f, g, o = jnp.split(checkpoint_name(z, "gates"), 4, -1)
+    i, f, g, o = jnp.split(checkpoint_name(_lstm_sums(params, h, x), "gates"), 4, -1)
     c = (jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)).astype(c.dtype)
     h = (jax.nn.sigmoid(o) * jnp.tanh(c)).astype(h.dtype)
     return (h, c), h
@@ -117,8 +117,8 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
 
     Reference: Cho et al. 2014, arXiv 1406.1078; the reset gate's place: Chung et al. 2014, arXiv 1412.3555, and cuDNN.
     """
-    zx = _add(_product(x, params["w_x"]), params["b"])
-    zh = checkpoint_name(_add(_product(h.astype(x.dtype), params["w_h"]), params["b_h"]), "gates")
+    zx, zh = _gru_sums(params, h, x)
+    zh = checkpoint_name(zh, "gates")
     (r, u, n), (r_h, u_h, n_h) = jnp.split(zx, 3, -1), jnp.split(zh, 3, -1)
     update = jax.nn.sigmoid(u + u_h)
     new = jnp.tanh(n + jax.nn.sigmoid(r + r_h) * n_h)
@@ -126,14 +126,70 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
     return h, h
 
 
+def lstm_gates(params: Params, state: tuple[Array, Array], x: Array) -> dict[str, Array]:
+    """How far the gates of `lstm_step` are open, [..., P] each: sigmoid(f), sigmoid(i), sigmoid(o).
+
+    Args:
+      params, state, x: as of the step, with any number of leading axes.
+
+    >>> p = {"w_x": jnp.zeros((1, 4)), "w_h": jnp.zeros((1, 4)), "b": jnp.array([0.0, 100.0, 0.0, -100.0])}
+    >>> gates = lstm_gates(p, (jnp.zeros((1, 1)), jnp.zeros((1, 1))), jnp.ones((1, 1)))
+    >>> {name: gate.tolist() for name, gate in gates.items()}
+    {'keep': [[1.0]], 'write': [[0.5]], 'read': [[0.0]]}
+    """
+    i, f, _, o = jnp.split(jax.nn.sigmoid(_lstm_sums(params, state[0], x)), 4, -1)
+    return {"keep": f, "write": i, "read": o}
+
+
+def gru_gates(params: Params, h: Array, x: Array) -> dict[str, Array]:
+    """How far the gates of `gru_step` are open, [..., P] each: sigmoid(u + u'), sigmoid(r + r').
+
+    Args:
+      params, h, x: as of the step, with any number of leading axes.
+
+    >>> p = {"w_x": jnp.zeros((1, 3)), "w_h": jnp.zeros((1, 3)), "b": jnp.array([0.0, 100.0, 0.0]), "b_h": jnp.zeros(3)}
+    >>> {name: gate.tolist() for name, gate in gru_gates(p, jnp.zeros((1, 1)), jnp.ones((1, 1))).items()}
+    {'keep': [[1.0]], 'reset': [[0.5]]}
+    """
+    zx, zh = _gru_sums(params, h, x)
+    r, u, _ = jnp.split(jax.nn.sigmoid(zx + zh), 3, -1)
+    return {"keep": u, "reset": r}
+
+
+def no_gates(params: Params, state: State, x: Array) -> dict[str, Array]:
+    """Those of a cell without."""
+    del params, state, x
+    return {}
+
+
+def watched(step: Callable, gates: Callable) -> Callable:
+    """A step that says its gates beside y: (params, state, x) -> (state, (y, gates))."""
+
+    def both(params: Params, state: State, x: Array) -> tuple[State, tuple[Array, dict[str, Array]]]:
+        shown = gates(params, state, x)
+        state, y = step(params, state, x)
+        return state, (y, shown)
+
+    return both
+
+
+def _lstm_sums(params: Params, h: Array, x: Array) -> Array:
+    """x w_x + h w_h + b."""
+    return _add(_product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]), params["b"])
+
+
+def _gru_sums(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
+    """x w_x + b and h w_h + b_h."""
+    past = _product(h.astype(x.dtype), params["w_h"])
+    return _add(_product(x, params["w_x"]), params["b"]), _add(past, params["b_h"])
+
+
 @takes(x=partial(floats, rank=3, letters="[B, T, D]"))
-def scan_cell(
-    step: Callable, params: Params, x: Array, state: State, valid: Array | None = None
-) -> tuple[Array, State]:
+def scan_cell(step: Callable, params: Params, x: Array, state: State, valid: Array | None = None) -> tuple[Any, State]:
     """Runs a cell over a sequence, holding the state where a place is padding.
 
     Args:
-      step: (params, state, x[B, D]) -> (state, y[B, P]).
+      step: (params, state, x[B, D]) -> (state, y[B, P]), or leaves [B, ...] of a tree for y.
       params: the cell's parameters.
       x: [B, T, D].
       state: the state before the first place, leaves [B, ...].
@@ -158,7 +214,7 @@ def scan_cell(
 
     time_major = (jnp.swapaxes(x, 0, 1), None if valid is None else valid.T)
     state, y = lax.scan(body, vary_with(state, params, x, valid), time_major)
-    return jnp.swapaxes(y, 0, 1), state
+    return jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), y), state
 
 
 def _where_rows(rows: Array, new: Array, old: Array) -> Array:

@@ -8,10 +8,11 @@ from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.training.inside import Inside
 from attn_jax.training.objective import Objective
 from attn_jax.training.probes.base import Probe, ProbeConfig, When
+from attn_jax.training.probes.gates import BOUNDED
 from attn_jax.types import Array, Key, Params
 
 _MAPS = ("weights", "cross")  # [B, N, T, S]
-_GATES = ("keep", "decay", "beta", "gate", "gates", "write", "actions")  # [B, T, ...], from 0 to about 1
+_GATES = (*BOUNDED, "gate", "gates")  # [B, T, ...], from 0 to about 1
 
 
 @dataclass(frozen=True)

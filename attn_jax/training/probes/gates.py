@@ -12,7 +12,8 @@ from attn_jax.training.objective import Objective
 from attn_jax.training.probes.base import Probe, ProbeConfig
 from attn_jax.types import Array, Batch, Key, Params, StringBatch
 
-_GATES = ("keep", "decay", "beta", "write", "actions")  # of what mixers show, what lies between 0 and 1
+# gates that mixers show and that lie between 0 and 1
+BOUNDED = ("keep", "decay", "beta", "write", "read", "reset", "actions")
 _SHUT, _OPEN = 0.05, 0.95
 
 
@@ -23,8 +24,9 @@ class Gates(ProbeConfig):
     "<layer>/<gate>/mean", and "<layer>/<gate>/shut" and "<layer>/<gate>/open", the shares below .05 and above .95
 
     Padding does not count. A saturated gate passes hardly any gradient to what sets it. Gates that are the same at
-    every place, as retention's, are left out, as are those without bounds, as Mamba's; an LSTM and a GRU show none. The
-    beta of a delta rule that goes to 2 is open from .95 on all the same.
+    every place, as retention's, are left out, as are those without bounds, as Mamba's. The beta of a delta rule that
+    goes to 2 is open from .95 on all the same. An LSTM has "keep", "write" and "read" (its gates f, i, o), a GRU "keep"
+    (its update gate, open where the state stays) and "reset".
 
     Args:
       when, num_examples: as every probe's.
@@ -41,7 +43,7 @@ def measure(inside: Inside, params: Params, batch: Any, key: Key) -> dict[str, A
     del key
     values = {}
     for name, gate in inside.inspect(params, batch).items():
-        if name.rpartition("/")[2] in _GATES and gate.ndim >= 3:
+        if name.rpartition("/")[2] in BOUNDED and gate.ndim >= 3:
             weights = _counted(name, batch, gate)
             number = jnp.sum(weights)
             for word, what in (("mean", gate), ("shut", gate < _SHUT), ("open", gate > _OPEN)):
