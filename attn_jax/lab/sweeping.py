@@ -11,7 +11,7 @@ from attn_jax.config import Sweep
 from attn_jax.lab.plan.numerics import pinned, recorded
 from attn_jax.lab.run.environment import record_environment
 from attn_jax.lab.run.session import Layout, run_jobs
-from attn_jax.lab.run.sweep_session import Point, opened_sweep, plan_points, sweep_jobs
+from attn_jax.lab.run.sweep_session import Point, opened_sweep, plan_points, refuse_others, sweep_jobs
 from attn_jax.lab.run.sweep_watch import SweepWatch
 from attn_jax.lab.widening import widen
 from attn_jax.lab.workers import executor_here, extent_of, layout_here, workers_here
@@ -30,6 +30,7 @@ def trained_sweep(sweep: Sweep, directory: Path, *, platform: str, yes: bool, co
       yes: begins it even if it takes more than an hour or 10 GB.
       console: shows how far it is.
     """
+    refuse_others(directory, sweep)
     title = f"sweep {sweep.name} in {directory}, {counted(len(sweep.points), 'study', 'studies')}"
     console.print(f"{title}, on {where_studies_run()}", markup=False, highlight=False, soft_wrap=True)
     executor = executor_here(platform)

@@ -87,7 +87,7 @@ def opened_sweep(
       ConfigError: the directory belongs to something else, or to a sweep with other points.
       MachineError: another process holds it, or it was begun on another kind of machine.
     """
-    _refuse_others(directory)
+    refuse_others(directory, sweep)
     begun = [point for point in points if (points[point].directory / "study.json").exists()]
     new = [point for point in points if point not in begun]
     _ask(directory, {point: points[point] for point in new}, layouts, confirmed=confirmed)
@@ -145,10 +145,16 @@ def _write(directory: Path, sweep: Sweep) -> None:
         write_sweep(directory, config, points)
 
 
-def _refuse_others(directory: Path) -> None:
+def refuse_others(directory: Path, sweep: Sweep) -> None:
+    """Refuses what lies in the directory and is not this sweep, before anything is planned.
+
+    Raises:
+      ConfigError: the directory belongs to something else, or to a sweep with other points.
+    """
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
     if not directory.is_dir() or is_sweep(directory):
+        _refuse_other_points(directory, sweep)
         return
     begun = {"lock", "sweep.json.part"}  # what was cut off before it was one
     strangers = sorted(path.name for path in directory.iterdir() if path.name not in begun)

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 from tiny_study import get_config
 from written_sweep import AXIS, AtOnce, begin_sweep, tiny_sweep, write_sweep
 
@@ -14,6 +15,7 @@ from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.record.sweep_record import read_sweep
 from attn_jax.lab.run import sweep_session
 from attn_jax.lab.run.sweep_session import plan_points, sweep_jobs
+from attn_jax.lab.sweeping import trained_sweep
 
 RATES = "train.learning_rates"
 
@@ -64,11 +66,12 @@ def test_a_second_command_stops(finished):
 
 
 @pytest.mark.parametrize("name", ["study.json", "notes.txt"])
-def test_a_folder_of_something_else_is_left_alone(tmp_path, name):
+def test_a_folder_of_something_else_is_left_alone_before_anything_is_said(tmp_path, name, capsys):
     (tmp_path / name).write_text("{}")
-    _, opening = begin_sweep(tmp_path, tiny_sweep(**{AXIS: (4,)}))
-    with pytest.raises(ConfigError, match=rf"holds {name} and no sweep"), opening:
+    training = trained_sweep(tiny_sweep(), tmp_path, platform="cpu", yes=True, console=Console())
+    with pytest.raises(ConfigError, match=rf"holds {name} and no sweep"), training:
         pass
+    assert not capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
