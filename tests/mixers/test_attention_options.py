@@ -9,13 +9,12 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from attention_loops import B, D, T, drawn, require_loops
 
 from attn_jax.mixers import Attention
 from attn_jax.ops.positions import randomised_positions
 from attn_jax.testing import check_mixer
-from attn_jax.testing.oracles import attention_oracle
 
-B, T, D = 2, 7, 16
 RANDOMISED = Attention(head_positions="randomised", max_position=40, eval_length=12, eval_seed=3)
 
 CONTRACT = {
@@ -48,91 +47,9 @@ OPTIONS = {
 }
 
 
-def drawn(config, seed=0):
-    """A mixer, parameters away from any start, and x."""
-    mixer, rng = replace(config, d_model=D).make(), np.random.default_rng(seed)
-    params = jax.eval_shape(lambda: mixer.init(jax.random.key(seed)))
-    params = jax.tree.map(lambda leaf: (0.5 * rng.normal(size=leaf.shape)).astype(np.float32), params)
-    return mixer, params, rng.normal(size=(B, T, D)).astype(np.float32)
-
-
-def places_of(config):
-    """The position of each place in evaluation."""
-    if config.head_positions != "randomised":
-        return np.arange(T)
-    sizes = config.eval_length, config.max_position
-    return np.asarray(jax.jit(lambda: randomised_positions(jax.random.key(config.eval_seed), *sizes))())
-
-
-def turned(heads, places, base):
-    """Channel i and i + H/2 as a complex number, times e^(i angle)."""
-    half = heads.shape[-1] // 2
-    for i in range(half):
-        for t in range(T):
-            z = (heads[:, t, :, i] + 1j * heads[:, t, :, i + half]) * np.exp(1j * places[t] / base ** (i / half))
-            heads[:, t, :, i], heads[:, t, :, i + half] = z.real, z.imag
-    return heads
-
-
-def bucket(distance, side, max_distance):
-    """The paper's formula for one distance >= 0."""
-    exact = side // 2
-    if distance < exact:
-        return distance
-    share = math.log(distance / exact) / math.log(max_distance / exact)
-    return min(side - 1, exact + math.floor((side - exact) * share + 1e-9))
-
-
-def what_places_add(config, table, n, q, k):
-    """What positions add to the score of head n, query q and key k."""
-    if config.head_positions == "alibi":
-        return -(2.0 ** (-8 * (n + 1) / config.num_heads)) * abs(q - k)
-    if config.head_positions != "t5":
-        return 0.0
-    if config.causal:
-        return table[bucket(max(q - k, 0), config.num_buckets, config.max_distance), n]
-    side = config.num_buckets // 2
-    return table[bucket(abs(q - k), side, config.max_distance) + side * (k > q), n]
-
-
-def oracle(config, params, x, lengths):
-    """(y [B, T, D], weights [B, N, T, T]): projection, norm, turn, bias, cap, sinks and merge, as they are written."""
-    p, x = {name: np.asarray(leaf, np.float64) for name, leaf in params.items()}, np.asarray(x, np.float64)
-    q, k, v = (np.einsum("btd,dnh->btnh", x, p[f"w_{c}"]) + p.get(f"b_{c}", 0) for c in "qkv")
-    if config.qk_norm:
-        q, k = (a / np.sqrt((a**2).mean(-1, keepdims=True) + 1e-6) * p[g] for a, g in ((q, "g_q"), (k, "g_k")))
-    if config.head_positions in ("rotary", "randomised"):
-        q, k = (turned(a, places_of(config), config.rotary_base) for a in (q, k))
-    bias = np.zeros((config.num_heads, T, T))
-    seen = np.zeros((B, 1, T, T), bool)
-    for t, s in np.ndindex(T, T):
-        near = config.window is None or abs(t - s) <= config.window
-        seen[:, :, t, s] = (near and (s <= t or not config.causal)) & (s < lengths)[:, None]
-        for n in range(config.num_heads):
-            bias[n, t, s] = what_places_add(config, p.get("b_relative"), n, t, s)
-    one_hot = np.broadcast_to(np.eye(T)[:, None], (B, T, k.shape[2], T))
-    options = {"mask": seen, "logits_soft_cap": config.soft_cap, "sinks": p.get("b_sinks")}
-    weights = attention_oracle(q, k, one_hot, bias, **options)[0].swapaxes(1, 2)
-    heads = np.einsum("bnts,bsnh->btnh", weights, np.repeat(v, config.num_heads // v.shape[2], 2))
-    return np.einsum("btnh,nhd->btd", heads, p["w_o"]) + p.get("b_o", 0), weights
-
-
 @pytest.mark.parametrize("name", OPTIONS)
 def test_loops_in_float64_whole_by_token_and_inspected(name):
-    config, lengths = OPTIONS[name], np.array([T, 4])
-    mixer, params, x = drawn(config)
-    valid = np.arange(T) < lengths[:, None]
-    y, weights = oracle(config, params, x, lengths)
-    whole, shown = jax.jit(lambda *args: (mixer.apply(*args), mixer.inspect(*args)["weights"]))(params, x, valid)
-    np.testing.assert_allclose(np.asarray(whole)[valid], y[valid], atol=1e-5)
-    shown, rows = np.asarray(shown).swapaxes(1, 2)[valid], weights.swapaxes(1, 2)[valid]
-    np.testing.assert_allclose(shown, rows, atol=1e-6)
-    assert (shown.sum(-1) < 1 - 1e-5).all() == config.sinks
-    if config.causal:
-        step, state = jax.jit(mixer.extend), jax.jit(lambda: mixer.init_state(params, B, T))()
-        for t in range(T):
-            one, state = step(params, x[:, t : t + 1], state, valid[:, t : t + 1])
-            np.testing.assert_allclose(np.asarray(one)[valid[:, t], 0], y[valid[:, t], t], atol=1e-5)
+    require_loops(OPTIONS[name])
 
 
 def test_sinks_and_the_bias_of_t5_start_at_zero_and_learn():

@@ -1,16 +1,15 @@
 """Attention by each similarity: the contract, loops in float64, what it starts at, and what is refused beside it."""
 
 import math
-from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from attention_loops import D, drawn, require_loops
 
 from attn_jax.mixers import Attention
 from attn_jax.testing import check_mixer
 
-B, T, D = 2, 6, 16
 FORMS = {
     "scaled_dot learned": Attention(num_heads=2, learn_scale=True),
     "dot": Attention(num_heads=2, similarity="dot", window=2),
@@ -32,61 +31,9 @@ def test_contract(name):
     check_mixer(FORMS[name])
 
 
-def drawn(config):
-    """A mixer, parameters away from any start, and x."""
-    mixer, rng = replace(config, d_model=D).make(), np.random.default_rng(0)
-    params = jax.eval_shape(lambda: mixer.init(jax.random.key(0)))
-    params = jax.tree.map(lambda leaf: (0.5 * rng.normal(size=leaf.shape)).astype(np.float32), params)
-    return mixer, params, rng.normal(size=(B, T, D)).astype(np.float32)
-
-
-def score(config, p, q, k, n, m):
-    """Of one query and one key: the formula, in a line."""
-    if config.similarity == "additive":
-        value = p["v_hidden"][n] @ np.tanh(q @ p["w_hidden_q"][n] + k @ p["w_hidden_k"][m])
-    elif config.similarity == "bilinear":
-        value = q @ p["w_bilinear"][n] @ k
-    elif config.similarity == "cosine":
-        value = q @ k / math.sqrt((q @ q) * (k @ k))
-    else:
-        value = q @ k
-    own = len(q) ** -0.5 if config.similarity == "scaled_dot" else 1.0
-    if config.learn_scale:
-        return math.exp(p["log_scale"][n]) * value
-    return (own if config.logit_scale is None else config.logit_scale) * value
-
-
-def oracle(config, params, x, lengths):
-    """(y [B, T, D], weights [B, N, T, T]): project, norm, compare, softmax and merge, pair by pair."""
-    p, x = {name: np.asarray(leaf, np.float64) for name, leaf in params.items()}, np.asarray(x, np.float64)
-    q, k, v = (np.einsum("btd,dnh->btnh", x, p[f"w_{c}"]) + p.get(f"b_{c}", 0) for c in "qkv")
-    if config.qk_norm:
-        q, k = (a / np.sqrt((a**2).mean(-1, keepdims=True) + 1e-6) * p[g] for a, g in ((q, "g_q"), (k, "g_k")))
-    weights, heads = np.zeros((B, config.num_heads, T, T)), np.zeros((B, T, config.num_heads, v.shape[-1]))
-    for b, n, t in np.ndindex(B, config.num_heads, T):
-        m = n * k.shape[2] // config.num_heads
-        seen = [s for s in range(lengths[b]) if (s <= t or not config.causal) and abs(t - s) <= (config.window or T)]
-        powers = np.exp([score(config, p, q[b, t, n], k[b, s, m], n, m) for s in seen])
-        weights[b, n, t, seen] = powers / (powers.sum() + (np.exp(p["b_sinks"][n]) if config.sinks else 0))
-        heads[b, t, n] = weights[b, n, t] @ v[b, :, m]
-    return np.einsum("btnh,nhd->btd", heads, p["w_o"]) + p.get("b_o", 0), weights
-
-
 @pytest.mark.parametrize("name", FORMS)
 def test_loops_in_float64_whole_by_token_and_inspected(name):
-    config, lengths = FORMS[name], np.array([T, 4])
-    mixer, params, x = drawn(config)
-    valid = np.arange(T) < lengths[:, None]
-    y, weights = oracle(config, params, x, lengths)
-    whole, shown = jax.jit(lambda *args: (mixer.apply(*args), mixer.inspect(*args)["weights"]))(params, x, valid)
-    np.testing.assert_allclose(np.asarray(whole)[valid], y[valid], atol=2e-5)
-    shown, rows = np.asarray(shown).swapaxes(1, 2)[valid], weights.swapaxes(1, 2)[valid]
-    np.testing.assert_allclose(shown, rows, atol=2e-6)
-    if config.causal:
-        step, state = jax.jit(mixer.extend), jax.jit(lambda: mixer.init_state(params, B, T))()
-        for t in range(T):
-            one, state = step(params, x[:, t : t + 1], state, valid[:, t : t + 1])
-            np.testing.assert_allclose(np.asarray(one)[valid[:, t], 0], y[valid[:, t], t], atol=2e-5)
+    require_loops(FORMS[name])
 
 
 def test_what_each_form_learns_and_starts_at():
