@@ -1,9 +1,9 @@
-"""The `attn-jax` command: compare, train, report, export, diff, list, show, check, devices.
+"""The `attn-jax` command: compare, train, report, export, diff, doctor, list, show, check, devices.
 
 Exit codes: 0 done (also when it was done already), 1 a mixer or task of the user's that raises or breaks its contract,
-2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the environment (a missing platform,
-a locked or unwritable directory, a full disk, no memory, workers that die), 70 a defect of attn_jax, 75 interrupted and
-resumable. ATTN_JAX_TRACEBACK=1 shows where an error comes from.
+or damage that doctor found, 2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the
+environment (a missing platform, a locked or unwritable directory, a full disk, no memory, workers that die), 70 a
+defect of attn_jax, 75 interrupted and resumable. ATTN_JAX_TRACEBACK=1 shows where an error comes from.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from attn_jax.commands.arguments import parse
 from attn_jax.commands.check import check
 from attn_jax.commands.compare import compare, rewrite_report, train
 from attn_jax.commands.diff import diff
+from attn_jax.commands.doctor import doctor
 from attn_jax.commands.export import export
 from attn_jax.commands.listing import print_list, show_task
 from attn_jax.commands.plan import print_plan
@@ -94,6 +95,8 @@ def _run(options: Namespace) -> None:
             export(options.directory, options.rows, options.format, options.output)
         case "diff":
             diff(options.first, options.second)
+        case "doctor":
+            doctor(options.directory)
         case "list":
             if options.measure:
                 select_platform(options.platform)

@@ -42,7 +42,7 @@ ALLOWED = {
     "lab.run": {"errors", "blame", "files", "names", "config", "training", "lab.record", "lab.plan"},
     "lab.outcome": {"errors", "files", "names", "config", "lab.record"},
     "lab": {
-        *("errors", "blame", "config", "names", "platforms", "terminal"),
+        *("errors", "blame", "config", "files", "names", "platforms", "terminal"),
         *("lab.record", "lab.plan", "lab.run", "lab.outcome"),
     },
     "report": {"files", "names", "lab.outcome"},

@@ -25,7 +25,7 @@ Compares transformers with recurrent networks honestly.
 _CODES = """\
 exit codes:
   0   done, also when it was done already
-  1   a mixer or task of yours that raises or breaks its contract
+  1   a mixer or task of yours that raises or breaks its contract; damage that doctor found
   2   a bad config, name or file, or another study's directory
   3   every run diverged
   4   the environment: no such platform, a locked folder, no room, dying workers
@@ -39,6 +39,7 @@ _COMMANDS = {
     "report": "write summary.json and report.html again from a study's directory",
     "export": "write a finished study's runs, curves or lengths as a table for other programs",
     "diff": "say where two studies differ: their configs, then their results, model by model",
+    "doctor": "say what of a study's directory is whole, what is damaged, and what its command would do next",
     "list": "list the mixers, the tasks, and the configs: the shipped ones, and those in ./configs",
     "show": "show one example of a task, input over target over weight, and its floors",
     "check": "check a mixer or a task, your own too, against its contract",
@@ -135,12 +136,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_study(parser)
 
 
-def _add_report(parser: argparse.ArgumentParser) -> None:
+def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=_path, help="the study's directory")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    _add_report(parser)
+    _add_folder(parser)
     _add_choice(parser, "--format", tuple(FORMATS), "of the table; default csv; parquet needs pyarrow", default="csv")
     _add_choice(parser, "--rows", tuple(ROWS), "what a row is, a run, an evaluation or a length", default="runs")
     parser.add_argument("--output", type=_path, metavar="FILE", help="where to; default standard output")
@@ -189,9 +190,10 @@ def _add_platform(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS = {
     "compare": _add_compare,
     "train": _add_train,
-    "report": _add_report,
+    "report": _add_folder,
     "export": _add_export,
     "diff": _add_diff,
+    "doctor": _add_folder,
     "list": _add_list,
     "show": _add_show,
     "check": _add_check,

@@ -15,6 +15,7 @@ from attn_jax.files import write_whole
 from attn_jax.types import Params
 
 _KEPT = 2  # the newest, and the one before it should the newest turn out damaged
+SET_ASIDE = "unreadable-"  # what the name of a damaged one begins with from then on
 _DIGEST_BYTES = 16  # at the end of a file, where readers of zip archives look for nothing
 
 
@@ -32,7 +33,7 @@ class Checkpoints:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         write_whole(checkpoint_file(self._directory, step), _to_bytes(state))
-        for old in self._steps()[:-_KEPT]:
+        for old in saved_steps(self._directory)[:-_KEPT]:
             checkpoint_file(self._directory, old).unlink()
 
     def restore(self, like: Params) -> tuple[int, Params] | None:
@@ -43,7 +44,7 @@ class Checkpoints:
           OSError, MemoryError: a file may be whole, but the machine lacks what it takes to read it.
         """
         damaged: list[int] = []
-        for step in reversed(self._steps()):
+        for step in reversed(saved_steps(self._directory)):
             state = read_checkpoint(checkpoint_file(self._directory, step), like)
             if state is not None:
                 self._set_aside(damaged)
@@ -56,13 +57,10 @@ class Checkpoints:
             )
         return None
 
-    def _steps(self) -> list[int]:
-        return sorted(int(path.stem) for path in self._directory.glob("*.npz") if path.stem.isdecimal())
-
     def _set_aside(self, damaged: list[int]) -> None:
         """Moves damaged checkpoints out of the way, once an older one has been read, so that they can be saved anew."""
         for step in damaged:
-            aside = self._directory / f"unreadable-{step}.npz"
+            aside = self._directory / f"{SET_ASIDE}{step}.npz"
             checkpoint_file(self._directory, step).replace(aside)
             print(f"{aside}: checkpoint {step} is damaged, set aside; the one before it is used", flush=True)
 
@@ -70,6 +68,16 @@ class Checkpoints:
 def checkpoint_file(directory: Path, step: int) -> Path:
     """Where the state after so many steps lies."""
     return directory / f"{step}.npz"
+
+
+def saved_steps(directory: Path) -> list[int]:
+    """The steps of the checkpoints in a directory, whole or not, ascending."""
+    return sorted(int(path.stem) for path in directory.glob("*.npz") if path.stem.isdecimal())
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint's bytes are those that were written; of what structure they are only `like` would tell."""
+    return _content(path) is not None
 
 
 def read_checkpoint(path: Path, like: Params) -> Params | None:
@@ -84,9 +92,8 @@ def read_checkpoint(path: Path, like: Params) -> Params | None:
     Raises:
       OSError, MemoryError: the file may be whole, but the machine lacks what it takes to read it.
     """
-    data = path.read_bytes()
-    content, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    if digest != _digest(content):
+    content = _content(path)
+    if content is None:
         return None
     with np.load(io.BytesIO(content)) as saved:
         arrays = dict(saved)
@@ -95,6 +102,13 @@ def read_checkpoint(path: Path, like: Params) -> Params | None:
         return None
     leaves = [arrays[name].view(leaf.dtype) for name, leaf in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _content(path: Path) -> bytes | None:
+    """What is before the digest, None where that is of something else."""
+    data = path.read_bytes()
+    content, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    return content if digest == _digest(content) else None
 
 
 def _to_bytes(state: Params) -> bytes:

@@ -128,7 +128,7 @@ def _result(facts: dict[str, Any], name: str, start: str | None, blocks: list[_B
 
 def _read_block(directory: Path, facts: dict[str, Any], name: str, k: int) -> _Block | None:
     """One block's arrays, None while it is unfinished. Its rows are let go of: lists take ten times the room."""
-    rows = _block_rows(directory, facts, name, k)
+    rows = block_rows(directory, facts, name, k)
     if not _is_finished(rows, facts):
         return None
     chunks = _last_of_each_step(rows)
@@ -171,7 +171,7 @@ def _probed(directory: Path, facts: dict[str, Any], name: str, k: int, rows: _Ro
         ) from error
 
 
-def _block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -> _Rows:
+def block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) -> _Rows:
     """The rows of one block.
 
     Raises:

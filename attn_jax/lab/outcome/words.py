@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_FEW = 6
+
 
 def ranked(models: Mapping[str, Any]) -> list[str]:
     """The names of a summary's models, best first: solved fraction, then restricted mean steps, then final score.
@@ -48,6 +50,18 @@ def listing(words: Sequence[str]) -> str:
     ('a', 'a, b and c')
     """
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def few(words: Sequence[str]) -> str:
+    """Words in a row, of many the first and how many there are beside.
+
+    >>> few(["a", "b"])
+    'a, b'
+    >>> few([f"a-{k}" for k in range(2000)])
+    'a-0, a-1, a-2, a-3, a-4, a-5 and 1,994 more'
+    """
+    more = f" and {len(words) - _FEW:,} more" if len(words) > _FEW else ""
+    return ", ".join(words[:_FEW]) + more
 
 
 def outcome_in_words(row: Mapping[str, Any]) -> str:

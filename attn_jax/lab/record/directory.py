@@ -25,6 +25,7 @@ from attn_jax.errors import ConfigError, MachineError
 from attn_jax.files import append_whole, naming, parse_json, write_whole
 from attn_jax.lab.record.schema import is_row
 
+_A_GLANCE = 0.1  # seconds for which somebody who only asks who holds a folder may hold it
 TRAIN_ANEW = "delete the folder {} and run attn-jax compare again: it trains this block anew"
 
 
@@ -87,7 +88,7 @@ def table_in(line: bytes) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def locked(directory: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
+def locked(directory: Path, *, wait_seconds: float = _A_GLANCE) -> Iterator[None]:
     """Holds a directory against every other process, on this machine; kill -9 leaves no trace of it.
 
     Raises:
@@ -98,9 +99,7 @@ def locked(directory: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
         deadline = time.monotonic() + wait_seconds
         while not _try_lock(file):
             if time.monotonic() >= deadline:
-                file.seek(0)
-                holder = file.read().decode(errors="replace").strip() or "another process"
-                raise MachineError(f"{directory} is in use by {holder}. Wait for it, or give another --workdir.")
+                raise MachineError(in_use(directory, _holder(file)))
             time.sleep(0.05)
         file.truncate(0)
         holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
@@ -109,9 +108,28 @@ def locked(directory: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
         yield
 
 
-def _try_lock(file: Any) -> bool:
+def holder_of(directory: Path) -> str | None:
+    """The process that holds a directory, in words; None where none does. Holds it for no longer than a glance."""
+    path = directory / "lock"
+    if not path.is_file():
+        return None
+    with path.open("rb", buffering=0) as file:
+        return None if _try_lock(file, fcntl.LOCK_SH) else _holder(file)
+
+
+def in_use(directory: Path, holder: str) -> str:
+    """What is said to whoever comes second."""
+    return f"{directory} is in use by {holder}. Wait for it, or give another --workdir."
+
+
+def _holder(file: Any) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace").strip() or "another process"
+
+
+def _try_lock(file: Any, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

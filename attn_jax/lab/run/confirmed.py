@@ -29,7 +29,7 @@ def ask(
       MachineError: more disk or memory than there is.
       ConfigError: more than an hour or 10 GB, without `--yes`.
     """
-    known = [] if new else _confirmed(directory)
+    known = [] if new else confirmed_models(directory)
     if asked := [name for name in models if name not in known]:
         wanted = demand(facts, layout, asked)
         refuse_too_much(wanted, directory, on_cpu=layout["platform"] == "cpu", confirmed=confirmed)
@@ -37,12 +37,13 @@ def ask(
 
 def keep_confirmed(directory: Path, models: Sequence[str]) -> None:
     """Writes down that these models are meant: a resumption of them does not ask."""
-    known = _confirmed(directory)
+    known = confirmed_models(directory)
     if new := [name for name in models if name not in known]:
         write_json(directory / _FILE, [*known, *new])
 
 
-def _confirmed(directory: Path) -> list[str]:
+def confirmed_models(directory: Path) -> list[str]:
+    """The models that were asked for."""
     path = directory / _FILE
     names = read_json(path) if path.exists() else []
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
