@@ -1,6 +1,7 @@
 """Files that are read whole, refused in words where they are not what was written, and written whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from attn_jax.errors import ConfigError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def read_json(path: Path) -> Any:
@@ -50,8 +53,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Writes a text or bytes whole or not at all, through a file beside it that is gone afterwards, however it ends."""
     temporary = path.with_name(path.name + ".part")
     try:
-        with naming(path), temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+        data = content.encode() if isinstance(content, str) else content
+        with naming(path, len(data)), temporary.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -63,7 +67,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def append_whole(path: Path, data: bytes) -> None:
     """Appends bytes whole or not at all, but for a sudden death; starts a new line after one that is torn."""
-    with naming(path), path.open("a+b", buffering=0) as file:
+    with naming(path, len(data)), path.open("a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
         left = memoryview(b"\n" * torn + data)
@@ -76,12 +80,14 @@ def append_whole(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Gives an error of the operating system the name of the file: a write does not know it."""
+def naming(path: Path, size: int | None = None) -> Iterator[None]:
+    """Gives an error of the operating system the name of the file, and no room the bytes that were to be written."""
     try:
         yield
     except OSError as error:
         error.filename = error.filename if error.filename is not None else str(path)
+        if size is not None and error.errno in _NO_ROOM:
+            error.strerror = f"{error.strerror} for {size:,} bytes"
         raise
 
 

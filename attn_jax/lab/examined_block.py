@@ -52,6 +52,7 @@ def examined_block(directory: Path, facts: dict[str, Any], name: str, k: int) ->
         rows = block_rows(directory, facts, name, k)
     except ConfigError as error:
         return ExaminedBlock([*findings, Finding(place, str(error))], "nothing", refused=str(error))
+    findings += _of_machines(rows, place)
     if torn := _torn(folder / "metrics.jsonl"):
         findings.append(Finding(place, f"metrics.jsonl has {counted(torn, 'torn line')}, which nobody reads", False))
     if is_tested(rows, facts["config"]["train"]["steps"], facts["task"]["lengths"]):
@@ -98,6 +99,13 @@ def _held(folder: Path, place: str) -> Iterator[Finding]:
     """A worker lives for a chunk longer than its command."""
     if holder := holder_of(folder):
         yield Finding(place, f"is held by {holder}, a worker", damaged=False)
+
+
+def _of_machines(rows: Rows, place: str) -> Iterator[Finding]:
+    """Where it was gone on with on another instruction set, or with another jaxlib, as far as its rows say."""
+    for key in ("device", "jaxlib"):
+        if len(on := [*dict.fromkeys(str(row[key]) for row in rows if key in row)]) > 1:
+            yield Finding(place, f"was trained on one {key} after another, bits may differ: {', '.join(on)}", False)
 
 
 def _of_checkpoints(saved: Saved, place: str) -> Iterator[Finding]:

@@ -84,10 +84,17 @@ def gone(name):
     return remove
 
 
+ON = '{{"start": 0, "compile_seconds": 1.0, "device": "{}"}}\n'
 NOTHING = "has nothing to train"
 CASES = {  # what is hurt: (how, damaged things, a finding, what the command does next or why it stops)
     "nothing": (lambda study: None, 0, "", NOTHING),
     "a torn line": (lambda s: append(s, '{"step": 200, "lo'), 0, "has 1 torn line, which nobody reads", NOTHING),
+    "two machines": (
+        lambda s: append(s, ON.format("avx2") + ON.format("sve")),
+        0,
+        "was trained on one device after another, bits may differ: avx2, sve",
+        NOTHING,
+    ),
     "a row of other sizes": (lambda s: append(s, '{"step": 7}'), 1, "metrics.jsonl: is damaged: ", "stops: "),
     "half a checkpoint": (lambda s: (s / GRU / "checkpoints/9.npz.part").touch(), 0, "9.npz.part was cut off", NOTHING),
     "a set aside one": (lambda s: (s / GRU / "checkpoints/unreadable-9.npz").touch(), 0, "and set aside", NOTHING),

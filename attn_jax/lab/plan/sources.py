@@ -87,7 +87,7 @@ def keep_sources(study: Study, directory: Path) -> None:
         copy = directory / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         source = path.read_bytes()
-        with naming(copy):
+        with naming(copy, len(source)):
             copy.write_bytes(source)
 
 

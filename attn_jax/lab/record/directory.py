@@ -66,6 +66,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows[::-1]
 
 
+def is_torn(path: Path) -> bool:
+    """Whether the last line of a file was cut off."""
+    return path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
+
+
 def _tables(lines: list[bytes]) -> list[dict[str, Any] | None]:
     """`table_in` of each line; where every line is one, as nearly always, they are read at once, which is faster."""
     whole = [line for line in lines if line]
@@ -103,7 +108,7 @@ def locked(directory: Path, *, wait_seconds: float = _A_GLANCE) -> Iterator[None
             time.sleep(0.05)
         file.truncate(0)
         holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
-        with naming(path):
+        with naming(path, len(holder)):
             file.write(holder.encode())
         yield
 

@@ -21,6 +21,7 @@ from attn_jax.lab.plan.starts import started
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import TRAIN_ANEW, append_row, block_directory, locked, read_rows
 from attn_jax.lab.record.runs import Run, is_tested, padded, start_of
+from attn_jax.lab.run.lost import say_what_is_lost
 from attn_jax.lab.run.probing import Probing, lacks_probes
 from attn_jax.lab.run.programs import Kept, keep, kept, program_key
 from attn_jax.training.checkpoint import Checkpoints
@@ -89,6 +90,8 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     key = program_key(job.study, job.model, job.sources, job.width, job.num_devices)
     made, block_plan = kept(key), cache(partial(plan.block_plan, job.model))
     begin = made.begin if made else _beginning(plan, job.model)
+    if not is_trained(_metrics(job).parent, plan):
+        say_what_is_lost(_metrics(job).parent, plan.study.evaluate.every)
     state = begin(padded(job.runs, job.width))
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
     probing = Probing(plan, block_plan, job.model, _metrics(job), job.num_devices)

@@ -468,7 +468,7 @@ def test_words_that_are_wrong(name, attempt, tmp_path):
 
 # --- the machine ---
 ERRORS = {
-    errno.ENOSPC: "no space left on device; free some space",
+    errno.ENOSPC: "no space left on device for ",
     errno.EFBIG: "file too large; raise the limit on file sizes",
     errno.EROFS: "read-only file system; give a --workdir that can be written",
     errno.EACCES: "permission denied; give one that you may use",

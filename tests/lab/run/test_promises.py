@@ -1,0 +1,81 @@
+"""Promises of the lab that no other file injects the fault of; docs/promises.md has all of them."""
+
+import json
+import os
+import re
+import signal
+import socket
+
+import numpy as np
+import pytest
+
+from attn_jax.errors import MachineError
+from attn_jax.lab.record.directory import append_row, locked
+from attn_jax.lab.run import session
+from attn_jax.lab.run.lost import say_what_is_lost
+from attn_jax.training.checkpoint import Checkpoints
+
+
+class LeftError(Exception):
+    """Stands for the end of this process."""
+
+
+def signal_twice(directory, number, codes):
+    """What a command does between two signals."""
+    with session._signals_ask_to_stop(directory) as interrupted:
+        os.kill(os.getpid(), number)
+        assert interrupted.is_set()
+        assert (directory / "stop").exists()  # which every worker looks for after a chunk
+        assert not codes
+        os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_leaves_at_once(number, tmp_path, monkeypatch, capsys):
+    codes = []
+
+    def leave(code):
+        codes.append(code)
+        raise LeftError
+
+    monkeypatch.setattr(session.os, "_exit", leave)
+    before = signal.getsignal(number)
+    with pytest.raises(LeftError):
+        signal_twice(tmp_path, number, codes)
+    assert codes == [75]
+    assert signal.getsignal(number) is before
+    assert "once more to leave at once" in capsys.readouterr().out
+
+
+def test_the_holder_is_named_by_process_host_and_time(tmp_path):
+    with locked(tmp_path), pytest.raises(MachineError) as caught, locked(tmp_path):
+        pass
+    named = (
+        rf"in use by process {os.getpid()} on {re.escape(socket.gethostname())} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
+    )
+    assert re.search(named, str(caught.value))
+
+
+def said_of(block, capsys):
+    say_what_is_lost(block, every=10)
+    return capsys.readouterr().out
+
+
+def test_a_torn_row_and_checkpoints_that_are_gone_are_said(tmp_path, capsys):
+    """A first chunk that was cut off between its row and its checkpoint has lost nothing."""
+    metrics = tmp_path / "metrics.jsonl"
+    assert not said_of(tmp_path, capsys)
+    append_row(metrics, {"step": 10})
+    assert not said_of(tmp_path, capsys)
+    append_row(metrics, {"step": 20})
+    assert (
+        said_of(tmp_path, capsys) == f"{tmp_path}: its checkpoints are gone; it is trained anew from its first step\n"
+    )
+    Checkpoints(tmp_path / "checkpoints").save(20, {"x": np.zeros(2)})
+    assert not said_of(tmp_path, capsys)
+    with metrics.open("a") as file:
+        file.write(json.dumps({"step": 30})[:7])
+    said = said_of(tmp_path, capsys)
+    assert said == f"{metrics}: its last line is torn and dropped; what it said is measured again\n"
+    append_row(metrics, {"start": 20})
+    assert not said_of(tmp_path, capsys)
