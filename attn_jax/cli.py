@@ -1,4 +1,4 @@
-"""The `attn-jax` command: compare, train, report, export, diff, doctor, list, show, check, devices.
+"""The `attn-jax` command: compare, train, report, export, diff, doctor, clean, list, show, check, devices.
 
 Exit codes: 0 done (also when it was done already), 1 a mixer or task of the user's that raises or breaks its contract,
 or damage that doctor found, 2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the
@@ -17,6 +17,7 @@ from typing import Any
 from attn_jax.blame import last_word, users_place
 from attn_jax.commands.arguments import parse
 from attn_jax.commands.check import check
+from attn_jax.commands.clean import clean
 from attn_jax.commands.compare import compare, rewrite_report, train
 from attn_jax.commands.diff import diff
 from attn_jax.commands.doctor import doctor
@@ -97,6 +98,8 @@ def _run(options: Namespace) -> None:
             diff(options.first, options.second)
         case "doctor":
             doctor(options.directory)
+        case "clean":
+            clean(options.directory, last=options.all)
         case "list":
             if options.measure:
                 select_platform(options.platform)

@@ -40,6 +40,7 @@ _COMMANDS = {
     "export": "write a finished study's runs, curves or lengths as a table for other programs",
     "diff": "say where two studies differ: their configs, then their results, model by model",
     "doctor": "say what of a study's directory is whole, what is damaged, and what its command would do next",
+    "clean": "free what a study's trained blocks need no more: all checkpoints but the last, and compiled programs",
     "list": "list the mixers, the tasks, and the configs: the shipped ones, and those in ./configs",
     "show": "show one example of a task, input over target over weight, and its floors",
     "check": "check a mixer or a task, your own too, against its contract",
@@ -152,6 +153,13 @@ def _add_diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("second", type=_path, help="another's, of the same task")
 
 
+def _add_clean(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument(
+        "--all", action="store_true", help="the last checkpoints too: trained models, more steps and probes are lost"
+    )
+
+
 def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_choice(
         parser,
@@ -194,6 +202,7 @@ _ARGUMENTS = {
     "export": _add_export,
     "diff": _add_diff,
     "doctor": _add_folder,
+    "clean": _add_clean,
     "list": _add_list,
     "show": _add_show,
     "check": _add_check,

@@ -28,4 +28,22 @@ def saved_in(block: Path) -> Saved:
     steps = saved_steps(folder)
     whole = [step for step in steps if is_whole(checkpoint_file(folder, step))]
     damaged = [step for step in steps if step not in whole]
-    return Saved(whole, damaged, sorted(folder.glob(f"{SET_ASIDE}*.npz")), sorted(folder.glob("*.npz.part")))
+    return Saved(whole, damaged, *_unread(folder))
+
+
+def checkpoint_files(block: Path) -> list[Path]:
+    """All that saving has left in a block's folder."""
+    folder = block / "checkpoints"
+    aside, half = _unread(folder)
+    return [*(checkpoint_file(folder, step) for step in saved_steps(folder)), *aside, *half]
+
+
+def whole_checkpoint(block: Path, step: int) -> Path | None:
+    """The file of a step of a block, None where it is damaged or not there."""
+    path = checkpoint_file(block / "checkpoints", step)
+    return path if path.is_file() and is_whole(path) else None
+
+
+def _unread(folder: Path) -> tuple[list[Path], list[Path]]:
+    """What was set aside, and what was cut off."""
+    return sorted(folder.glob(f"{SET_ASIDE}*.npz")), sorted(folder.glob("*.npz.part"))
