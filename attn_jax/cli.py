@@ -87,9 +87,9 @@ def _run(options: Namespace) -> None:
         case "compare" if options.plan:
             print_plan(options.config, options.overrides, options.platform)
         case "compare":
-            compare(options.config, options.overrides, options.workdir, options.platform, options.yes)
+            compare(**_study(options))
         case "train":
-            train(options.config, options.overrides, options.model, options.workdir, options.platform, options.yes)
+            train(model=options.model, **_study(options))
         case "report":
             rewrite_report(options.directory)
         case "export":
@@ -111,6 +111,11 @@ def _run(options: Namespace) -> None:
         case "devices":
             select_platform(options.platform)
             print("\n".join([*device_lines(), f"studies run on {where_studies_run()}"]))
+
+
+def _study(options: Namespace) -> dict[str, Any]:
+    """What both commands that train are given."""
+    return {key: getattr(options, key) for key in ("config", "overrides", "workdir", "platform", "yes", "track")}
 
 
 def _print_help(config: Study | Sweep) -> None:

@@ -41,9 +41,10 @@ ALLOWED = {
     },
     "lab.run": {"errors", "blame", "files", "names", "config", "training", "lab.record", "lab.plan"},
     "lab.outcome": {"errors", "files", "names", "config", "lab.record"},
+    "lab.track": {"errors", "blame", "files", "names", "lab.record", "lab.run", "lab.outcome"},
     "lab": {
         *("errors", "blame", "config", "files", "names", "platforms", "terminal"),
-        *("lab.record", "lab.plan", "lab.run", "lab.outcome"),
+        *("lab.record", "lab.plan", "lab.run", "lab.outcome", "lab.track"),
     },
     "report": {"files", "names", "lab.outcome"},
     "testing": {"types", "ops", "ops.attention", "layers", "mixers", "models", "tasks", "training"},
@@ -66,7 +67,7 @@ PURE = {
     "models",
     "tasks",
 }  # no flax, optax, rich, matplotlib
-LAZY = {"matplotlib", "scipy", "sklearn", "pyarrow"}  # imported where they are needed, inside functions
+LAZY = {"matplotlib", "scipy", "sklearn", "pyarrow", "tensorboardX"}  # imported where they are needed, inside functions
 
 
 def modules():
@@ -141,6 +142,7 @@ def test_imports_go_down(path):
         ("lab.cost", "from attn_jax.lab.plan.study_plan import StudyPlan"),
         ("lab.plan", "from attn_jax.lab.run.block import Job"),
         ("lab.run", "from attn_jax.lab.outcome.summary import summarize"),
+        ("lab.run", "from attn_jax.lab.track.tracking import tracked"),
         ("report", "from attn_jax.models import Model"),
         ("config", "import configs.quickstart"),
         ("report", "import matplotlib"),

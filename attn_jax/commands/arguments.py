@@ -51,6 +51,8 @@ _CONFIG = (
     "--config.train.steps=500 changes a field, and --config.help shows them all"
 )
 
+_TRACK = "tell tensorboard, or package.module:function, what is measured (docs/lab.md); may be given several times"
+
 
 class _Parser(argparse.ArgumentParser):
     """Raises what argparse would print."""
@@ -121,6 +123,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         "--workdir", type=_path, metavar="DIR", help="where the study lives; default results/<its name>"
     )
     parser.add_argument("--yes", action="store_true", help="begin even what takes more than an hour or 10 GB")
+    parser.add_argument("--track", action="append", default=[], metavar="NAME", help=_TRACK)
     parser.add_argument("-h", "--help", action="store_true", help="show this, and with --config its fields")
     _add_platform(parser)
 

@@ -25,21 +25,34 @@ from attn_jax.report.tables import print_table
 from attn_jax.terminal import Terminal
 
 
-def compare(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform, yes: bool) -> None:
+def compare(
+    config: Path,
+    overrides: Sequence[str],
+    workdir: Path | None,
+    platform: Platform,
+    yes: bool,
+    track: Sequence[str] = (),
+) -> None:
     """Trains what is not trained yet, then writes summary.json and report.html and prints the table; of a sweep too."""
     console = Terminal()
-    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "console": console}
-    with trained(config, **options) as directory:
+    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "track": track}
+    with trained(config, console=console, **options) as directory:
         _conclude(directory, console)
 
 
 def train(
-    config: Path, overrides: Sequence[str], model: str, workdir: Path | None, platform: Platform, yes: bool
+    config: Path,
+    overrides: Sequence[str],
+    model: str,
+    workdir: Path | None,
+    platform: Platform,
+    yes: bool,
+    track: Sequence[str] = (),
 ) -> None:
     """Trains one model of a study, in the study's directory, and prints its row."""
     console = Terminal()
-    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "console": console}
-    with trained(config, model=model, **options) as directory:
+    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "track": track}
+    with trained(config, model=model, console=console, **options) as directory:
         results = replace(read_results(directory, [model]), reference=model)
         print_table(summarize(results), console)
         _refuse_all_diverged(results)

@@ -6,6 +6,8 @@ if TYPE_CHECKING:
     from attn_jax.lab.comparison import compare as compare
     from attn_jax.lab.estimate import plan_of as plan_of
     from attn_jax.lab.loading import load as load
+    from attn_jax.lab.track.protocol import TrackedRun as TrackedRun
+    from attn_jax.lab.track.protocol import Tracker as Tracker
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from attn_jax.lab.loading import load
 
         return load
+    if name in ("TrackedRun", "Tracker"):
+        from attn_jax.lab.track import protocol
+
+        return getattr(protocol, name)
     raise AttributeError(f"module 'attn_jax.lab' has no attribute {name!r}")

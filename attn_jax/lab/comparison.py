@@ -21,6 +21,8 @@ from attn_jax.lab.run.progress import Watch
 from attn_jax.lab.run.session import Layout, jobs_of, opened, run_jobs, unfinished
 from attn_jax.lab.summaries import write_summary
 from attn_jax.lab.sweeping import trained_sweep
+from attn_jax.lab.track.protocol import MakeTracker
+from attn_jax.lab.track.tracking import Tracking, tracked
 from attn_jax.lab.widening import widen
 from attn_jax.lab.workers import executor_here, extent_of, layout_here
 from attn_jax.names import nearest_names
@@ -35,6 +37,7 @@ def compare(
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
     yes: bool = False,
+    track: Sequence[str | MakeTracker] = (),
 ) -> Any:
     """Trains every model of a study, or of each study of a sweep, as `attn-jax compare` does; wherever Python runs.
 
@@ -50,6 +53,7 @@ def compare(
       overrides: of a config file's fields, as the command takes them: ["--config.train.steps=500"].
       platform: what to run on: "auto", "cpu", "cuda" or "tpu".
       yes: begins a study even if it takes more than an hour or 10 GB.
+      track: who is told what is measured: "tensorboard", "package.module:function", functions that make a `Tracker`.
 
     Returns:
       What `load` gives: the scores and losses of every run, as arrays and tables, and the trained models.
@@ -62,7 +66,8 @@ def compare(
     Traceback (most recent call last):
     attn_jax.errors.ConfigError: nowhere.py: no such config file
     """
-    with in_sentences(), trained(study, workdir=workdir, overrides=overrides, platform=platform, yes=yes) as directory:
+    options = {"workdir": workdir, "overrides": overrides, "platform": platform, "yes": yes, "track": track}
+    with in_sentences(), trained(study, **options) as directory:
         results = results_in(directory, study)
         write_summary(results)
         return results
@@ -77,6 +82,7 @@ def trained(
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
     yes: bool = False,
+    track: Sequence[str | MakeTracker] = (),
     console: Console | None = None,
 ) -> Iterator[Path]:
     """The study's directory, held, with its models trained to the end, or this one alone."""
@@ -87,7 +93,11 @@ def trained(
         if model is not None:
             raise ConfigError(f"--model: got {model!r} for a sweep, which attn-jax compare trains; wanted a study")
         backend, console = select_platform(platform), console or Terminal()
-        with trained_sweep(config, directory, platform=backend, yes=yes, console=console) as directory:
+        options = {"platform": backend, "yes": yes, "console": console}
+        with (
+            tracked(track, console) as tracking,
+            trained_sweep(config, directory, tracking=tracking, **options) as directory,
+        ):
             yield directory
         return
     with planned(lambda: config) as plan:
@@ -98,12 +108,13 @@ def trained(
         backend = select_platform(platform)
         check_contracts(plan, unfinished(directory, plan, models))
         layout = layout_here(plan, backend)
-        with opened(directory, plan, layout, models=models, confirmed=yes) as layout:
-            console = console or Terminal()
-            _train(plan, directory, layout, models, console)
+        console = console or Terminal()
+        opening = opened(directory, plan, layout, models=models, confirmed=yes)
+        with opening as layout, tracked(track, console, concluded=model is None) as tracking:
+            _train(plan, directory, layout, models, console, tracking)
             while model is None and (added := widen(directory)):
                 console.print(added, markup=False, highlight=False, soft_wrap=True)
-                _train(plan, directory, layout, models, console)
+                _train(plan, directory, layout, models, console, tracking)
             yield directory
 
 
@@ -127,17 +138,20 @@ def loaded(study: Study | Sweep | str | Path, overrides: Sequence[str]) -> Study
     return config
 
 
-def _train(plan: StudyPlan, directory: Path, layout: Layout, models: list[str], console: Console) -> None:
+def _train(
+    plan: StudyPlan, directory: Path, layout: Layout, models: list[str], console: Console, tracking: Tracking
+) -> None:
     title = f"study {plan.study.name} in {directory}, on {where_studies_run()}"
     console.print(title, markup=False, highlight=False, soft_wrap=True)
-    jobs = jobs_of(plan, directory, layout, models)
+    jobs, extent = jobs_of(plan, directory, layout, models), extent_of(plan, directory, layout, models)
     if not jobs:
+        tracking.catch_up(directory, extent)
         console.print("already trained; nothing to do but the report", highlight=False)
         return
     record_environment(directory, environment() | {"numbers": recorded()})
     executor = executor_here(layout.platform)
     try:
-        with Watch(console, directory, extent_of(plan, directory, layout, models)) as watch:
+        with Watch(console, directory, extent, tracking.heard(directory)) as watch:
             run_jobs(jobs, executor, directory, watch)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

@@ -13,6 +13,7 @@ from attn_jax.lab.run.environment import record_environment
 from attn_jax.lab.run.session import Layout, run_jobs
 from attn_jax.lab.run.sweep_session import Point, opened_sweep, plan_points, refuse_others, sweep_jobs
 from attn_jax.lab.run.sweep_watch import SweepWatch
+from attn_jax.lab.track.tracking import Tracking
 from attn_jax.lab.widening import widen
 from attn_jax.lab.workers import executor_here, extent_of, layout_here, workers_here
 from attn_jax.names import counted
@@ -20,7 +21,9 @@ from attn_jax.platforms import environment, where_studies_run
 
 
 @contextmanager
-def trained_sweep(sweep: Sweep, directory: Path, *, platform: str, yes: bool, console: Console) -> Iterator[Path]:
+def trained_sweep(
+    sweep: Sweep, directory: Path, *, platform: str, yes: bool, console: Console, tracking: Tracking
+) -> Iterator[Path]:
     """The sweep's directory, held, with every point trained to the end by the same workers.
 
     Args:
@@ -29,6 +32,7 @@ def trained_sweep(sweep: Sweep, directory: Path, *, platform: str, yes: bool, co
       platform: of jax, started already.
       yes: begins it even if it takes more than an hour or 10 GB.
       console: shows how far it is.
+      tracking: is told of every point, as of the study that it is.
     """
     refuse_others(directory, sweep)
     title = f"sweep {sweep.name} in {directory}, {counted(len(sweep.points), 'study', 'studies')}"
@@ -39,11 +43,11 @@ def trained_sweep(sweep: Sweep, directory: Path, *, platform: str, yes: bool, co
             points = plan_points(sweep, directory, executor)
         layouts = {point: layout_here(planned.plan, platform) for point, planned in points.items()}
         with opened_sweep(directory, sweep, points, layouts, confirmed=yes) as layouts:
-            _train(directory, points, layouts, executor, console)
+            _train(directory, points, layouts, executor, console, tracking)
             while added := {point: said for point in points if (said := widen(points[point].directory))}:
                 for point, said in added.items():
                     console.print(f"{point}: {said}", markup=False, highlight=False, soft_wrap=True)
-                _train(directory, points, layouts, executor, console)
+                _train(directory, points, layouts, executor, console, tracking)
             executor.shutdown(wait=True)
             yield directory
     finally:
@@ -56,18 +60,22 @@ def _train(
     layouts: Mapping[str, Layout],
     executor: Executor,
     console: Console,
+    tracking: Tracking,
 ) -> None:
     """Runs what is not done of all points."""
     jobs = sweep_jobs(directory, points, layouts)
+    extents = {
+        point: (at, extent_of(plan, at, layouts[point], [*studies])) for point, (at, plan, _, studies) in points.items()
+    }
     if not jobs:
+        for at, extent in extents.values():
+            tracking.catch_up(at, extent)
         console.print("already trained; nothing to do but the report", highlight=False)
         return
     here = environment() | {"numbers": recorded()}
     for at in sorted({Path(job.directory) for job in jobs}):
         record_environment(at, here)
-    extents = {
-        point: (at, extent_of(plan, at, layouts[point], [*studies])) for point, (at, plan, _, studies) in points.items()
-    }
     workers = workers_here(next(iter(layouts.values())).platform)
-    with SweepWatch(console, extents, workers) as watch:
+    told = {point: (at, extent, tracking.heard(at)) for point, (at, extent) in extents.items()}
+    with SweepWatch(console, told, workers) as watch:
         run_jobs(jobs, executor, directory, watch)

@@ -14,6 +14,7 @@ from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, read_rows
 from attn_jax.lab.record.runs import grid_of, is_test_of, is_tested, lanes_of, rates_of, seeds_of
 from attn_jax.lab.record.schema import MODEL, damaged, read_study, row_complaint
+from attn_jax.lab.record.scores import normalised
 
 _Rows = list[dict[str, Any]]
 
@@ -96,8 +97,8 @@ def _result(facts: dict[str, Any], name: str, start: str | None, blocks: list[_B
     measures = [name for name in blocks[0].test if all(name in block.test for block in blocks)]
     raw = {name: _runs([block.validation[name] for block in blocks], places) for name in measures}
     test_raw = {name: _runs([block.test[name] for block in blocks], places) for name in measures}
-    score, test_metric = _normalised(raw["metric"], trained, facts).mean(-1), test_raw["metric"]
-    final = _normalised(test_metric[..., : len(trained)], trained, facts)
+    score, test_metric = normalised(raw["metric"], trained, facts).mean(-1), test_raw["metric"]
+    final = normalised(test_metric[..., : len(trained)], trained, facts)
     by_length = lambda array: array[..., len(trained) :].reshape(*grid, len(curve), -1).mean(-1)  # noqa: E731
     tested = np.repeat(curve, (test_metric.shape[-1] - len(trained)) // len(curve))
     return ModelResult(
@@ -109,7 +110,7 @@ def _result(facts: dict[str, Any], name: str, start: str | None, blocks: list[_B
         diverged=diverged,
         final=np.where(diverged, np.nan, final.mean(-1)),
         final_batches=np.where(diverged[..., None], np.nan, final),
-        length_score=by_length(_normalised(test_metric, np.concatenate([trained, tested]), facts)),
+        length_score=by_length(normalised(test_metric, np.concatenate([trained, tested]), facts)),
         measured={
             name: Measured(
                 validation=np.where(lost, np.nan, raw[name].mean(-1)),
@@ -222,11 +223,3 @@ def _runs_first(rows: list[Any], of: type) -> np.ndarray:
 def _runs(blocks: list[np.ndarray], places: np.ndarray) -> np.ndarray:
     """Blocks of runs [R, ...] as one array [S, A, ...], of the runs at these places among all; padding has none."""
     return np.concatenate(blocks)[places]
-
-
-def _normalised(metric: np.ndarray, lengths: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
-    """(metric - chance) / (best - chance), each length by its own floor."""
-    task = facts["task"]
-    chance = np.array([task["floors"][str(length)][task["chance"]]["value"] for length in lengths])
-    best = np.array([task["best"][str(length)] for length in lengths])
-    return (metric - chance) / (best - chance)

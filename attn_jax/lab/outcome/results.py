@@ -1,11 +1,12 @@
 """What a finished study knows, as arrays: the one thing that statistics and the report read."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+from attn_jax.lab.record.scores import metric_limits
 
 Probed: TypeAlias = dict[str, dict[int, dict[str, np.ndarray]]]  # probe -> step -> name -> [S, A, ...]
 
@@ -102,12 +103,8 @@ class Results:
         return "squared error" if self.metric == "mse" else "nats"
 
     def score_limits(self, lengths: Iterable[int]) -> tuple[float, float]:
-        """The smallest and the largest normalised score that the metric allows at any of these lengths.
-
-        A share of right answers lies in [0, 1], a loss or an error is 0 or more.
-        """
-        ends = (0.0, 1.0) if self.metric in ("accuracy", "exact_match") else (0.0, math.inf)
-        scores = [self._normalised(end, length) for length in lengths for end in ends]
+        """The smallest and the largest normalised score that the metric allows at any of these lengths."""
+        scores = [self._normalised(end, length) for length in lengths for end in metric_limits(self.metric)]
         return min(scores), max(scores)
 
     def _normalised(self, value: float, length: int) -> float:

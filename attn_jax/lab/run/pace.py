@@ -2,13 +2,17 @@
 
 import heapq
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from attn_jax.lab.record.directory import block_directory, table_in
 from attn_jax.lab.record.runs import is_test_of
 from attn_jax.lab.record.schema import row_complaint
+
+Heard: TypeAlias = Callable[[str, int, dict[str, Any]], None]  # who is passed on a row, of a model's block
 
 
 class Extent(NamedTuple):
@@ -36,6 +40,7 @@ class BlockPace:
 
     path: Path
     extent: Extent
+    heard: Callable[[dict[str, Any]], None] | None = None
     step: int = 0
     chunks: int = 0
     seconds: float = 0.0  # of these chunks
@@ -46,7 +51,7 @@ class BlockPace:
 
     def update(self) -> None:
         """Takes in the whole lines that were appended since."""
-        if self.done or self._size() <= self._read:
+        if self._size() <= self._read:
             return
         with self.path.open("rb") as file:
             file.seek(self._read)
@@ -66,8 +71,10 @@ class BlockPace:
         row = table_in(line)
         if row is None or row_complaint(row):  # torn, or damaged: whoever reads the results says so
             return
+        if self.heard is not None:
+            self.heard(row)
         self.compiling = "compiling" in row or (self.compiling and "probe" in row)
-        self.done = is_test_of(row, self.extent.steps, self.extent.lengths)
+        self.done |= is_test_of(row, self.extent.steps, self.extent.lengths)
         if "start" in row:
             self.compile_seconds = row["compile_seconds"]
         if "step" in row:
@@ -78,10 +85,15 @@ class BlockPace:
 class Pace:
     """All blocks of a command."""
 
-    def __init__(self, directory: Path, extent: Extent):
+    def __init__(self, directory: Path, extent: Extent, heard: Heard | None = None):
         self.extent = extent
         self.blocks = {
-            name: [BlockPace(block_directory(directory, name, k) / "metrics.jsonl", extent) for k in range(blocks)]
+            name: [
+                BlockPace(
+                    block_directory(directory, name, k) / "metrics.jsonl", extent, heard and partial(heard, name, k)
+                )
+                for k in range(blocks)
+            ]
             for name, blocks in extent.blocks.items()
         }
         self.update()

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from attn_jax.lab.run.pace import Extent, Pace
+from attn_jax.lab.run.pace import Extent, Heard, Pace
 
 _BAR_SECONDS = 1.0
 _PLAIN_SECONDS = 15.0
@@ -18,9 +18,9 @@ _SILENT_SECONDS = 300.0  # a plain line is repeated after so long, as a sign of 
 class Watch:
     """Reads the workers' metrics and shows how far each model is; called several times a second."""
 
-    def __init__(self, console: Console, directory: Path, extent: Extent):
+    def __init__(self, console: Console, directory: Path, extent: Extent, heard: Heard | None = None):
         total = {name: extent.steps_of(name) for name in extent.models}
-        self._begin(console, Pace(directory, extent), total, "study")
+        self._begin(console, Pace(directory, extent, heard), total, "study")
 
     def _begin(self, console: Console, pace: Any, totals: dict[str, int], whole: str) -> None:
         """Lays out a bar for all and one each; `pace` knows how far they are, `totals` how many steps they have."""

@@ -2,24 +2,28 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 
-from attn_jax.lab.run.pace import Extent, Pace
+from attn_jax.lab.run.pace import Extent, Heard, Pace
 from attn_jax.lab.run.progress import Watch
 from attn_jax.names import counted
 
 _MOST_BARS, _MOST_NAMED = 16, 4  # points that have a bar each, or are named in a line
+Point: TypeAlias = tuple[Path, Extent, Heard | None]  # where it lives, what there is to train, who is told of rows
 
 
 class SweepPace:
     """All blocks of all points, as `Pace` has those of a study; a point stands for what is a model there."""
 
-    def __init__(self, points: Mapping[str, tuple[Path, Extent]], workers: int):
+    def __init__(self, points: Mapping[str, Point], workers: int):
         self._workers = workers
-        self._extents = {point: extent for point, (_, extent) in points.items()}
+        self._extents = {point: extent for point, (_, extent, _) in points.items()}
         # by one worker each: what is left of all is shared out here
-        self._paces = {point: Pace(at, extent._replace(workers=1)) for point, (at, extent) in points.items()}
+        self._paces = {
+            point: Pace(at, extent._replace(workers=1), heard) for point, (at, extent, heard) in points.items()
+        }
 
     def update(self) -> None:
         """Reads what the workers wrote since the last time."""
@@ -53,7 +57,7 @@ class SweepPace:
 class SweepWatch(Watch):
     """Shows how far each point is; called several times a second."""
 
-    def __init__(self, console: Console, points: Mapping[str, tuple[Path, Extent]], workers: int):
+    def __init__(self, console: Console, points: Mapping[str, Point], workers: int):
         pace = SweepPace(points, workers)
         self._begin(console, pace, {point: pace.total(point) for point in points}, "sweep")
 
