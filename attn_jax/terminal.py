@@ -4,8 +4,10 @@ import codecs
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
+from typing import IO, Any
 
 from rich.console import Console
 
@@ -27,7 +29,12 @@ _PLAIN = {fine: plain for several, plain in _GROUPS.items() for fine in several}
 
 
 class Terminal(Console):
-    """A rich console that leaves a closed pipe to the command."""
+    """A rich console that leaves a closed pipe to the command, and no blanks behind a line elsewhere than on a screen."""
+
+    @property
+    def file(self) -> IO[str]:
+        """What is written to; rich fills lines up to the width of a table."""
+        return _Trimming(super().file)  # pyright: ignore[reportReturnType]
 
     def on_broken_pipe(self) -> None:
         """Raises what was raised; rich would end the process."""
@@ -48,6 +55,20 @@ def sayable() -> Iterator[None]:
         for stream, errors in zip(streams, before, strict=True):
             _flush(stream)
             stream.reconfigure(errors=errors)
+
+
+class _Trimming:
+    """A stream that cuts off what lines have behind them, unless it is a terminal: there it may be coloured."""
+
+    def __init__(self, stream: IO[str]):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Whole lines come at once."""
+        return self._stream.write(text if self._stream.isatty() else re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE))
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

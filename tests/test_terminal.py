@@ -68,3 +68,14 @@ def test_a_reader_that_has_seen_enough_is_no_fault(words, tmp_path):
     os.close(write)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def test_nothing_stands_behind_a_line_of_a_pipe():
+    """Rich fills the lines of a table, and where it folds a text it leaves the blank at which it did."""
+    heard = io.StringIO()
+    console, table = Terminal(file=heard, width=30), Table("model", "a note", title="title", title_justify="left")
+    table.add_row("gru", "a", style="bold")
+    for said in (table, "word " * 20):
+        console.print(said)
+    assert "gru" in heard.getvalue()
+    assert [line for line in heard.getvalue().splitlines() if line != line.rstrip()] == []

@@ -16,6 +16,7 @@ _LARGEST = 2**31 - 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 HELD = 2  # solved means: the threshold crossed, and held for so many more evaluations
+ROUNDING = 1e-9  # of a score that is exactly the threshold; one answer more or less changes a score by far more
 
 
 @dataclass(frozen=True)

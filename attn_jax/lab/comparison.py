@@ -111,6 +111,8 @@ def trained(
         console = console or Terminal()
         opening = opened(directory, plan, layout, models=models, confirmed=yes)
         with opening as layout, tracked(track, console, concluded=model is None) as tracking:
+            title = f"study {plan.study.name} in {directory}, on {where_studies_run()}"
+            console.print(title, markup=False, highlight=False, soft_wrap=True)
             _train(plan, directory, layout, models, console, tracking)
             while model is None and (added := widen(directory)):
                 console.print(added, markup=False, highlight=False, soft_wrap=True)
@@ -141,8 +143,6 @@ def loaded(study: Study | Sweep | str | Path, overrides: Sequence[str]) -> Study
 def _train(
     plan: StudyPlan, directory: Path, layout: Layout, models: list[str], console: Console, tracking: Tracking
 ) -> None:
-    title = f"study {plan.study.name} in {directory}, on {where_studies_run()}"
-    console.print(title, markup=False, highlight=False, soft_wrap=True)
     jobs, extent = jobs_of(plan, directory, layout, models), extent_of(plan, directory, layout, models)
     if not jobs:
         tracking.catch_up(directory, extent)

@@ -28,10 +28,10 @@ def layout_here(plan: StudyPlan, platform: str) -> Layout:
 
 def extent_of(plan: StudyPlan, directory: Path, layout: Layout, models: Sequence[str]) -> Extent:
     """What there is to train of these models of a study, once it has begun."""
-    runs, study = read_study(directory)["runs"], plan.study
-    blocks = {name: len(runs[name]) for name in models}
+    facts, study = read_study(directory), plan.study
+    blocks = {name: len(facts["runs"][name]) for name in models}
     workers = workers_here(layout.platform)
-    return Extent(blocks, study.train.steps, [*plan.curve_lengths], study.evaluate.every, workers)
+    return Extent(blocks, study.train.steps, [*plan.curve_lengths], study.evaluate.every, workers, facts)
 
 
 def executor_here(platform: str) -> Executor:

@@ -99,10 +99,13 @@ def _stacked(upper: _Column, lower: _Column) -> _Column:
 
 
 def _print_remarks(summary: Mapping[str, Any], names: list[str], console: Console) -> None:
-    """Whether seconds tell another story, then each model's flags; the texts are plain, never markup."""
+    """Whether seconds tell another story, then what is flagged, of all once; the texts are plain, never markup."""
     note = flips_note(summary)
     if note is not None:
         console.print(Text(note))
-    for name in names:
-        if flags := summary["models"][name]["flags"]:
-            console.print(Text.assemble((f"{name}: ", "bold"), "; ".join(flags), "."), style="dim")
+    flags = {name: summary["models"][name]["flags"] for name in names}
+    shared = [flag for flag in flags[names[0]] if len(names) > 1 and all(flag in flags[name] for name in names)]
+    own = {name: [flag for flag in flags[name] if flag not in shared] for name in names}
+    for of, said in [("all models", shared), *own.items()]:
+        if said:
+            console.print(Text.assemble((f"{of}: ", "bold"), "; ".join(said), "."), style="dim")

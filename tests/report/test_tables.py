@@ -143,3 +143,14 @@ def test_a_flip_between_steps_and_seconds_is_said(quickstart):
     summary["timing"]["transformer"]["seconds_per_step"] *= 100
     summary["timing"]["transformer"]["seconds"] *= 100
     assert "By seconds the order flips: transformer" in printed(summary, 120)
+
+
+def test_what_is_flagged_of_all_models_is_said_once(small):
+    for model in small["models"].values():
+        model["flags"] = ["cross-fitted by one seed", *model["flags"]]
+    text = printed(small, 200)
+    assert text.count("cross-fitted by one seed") == 1
+    assert "all models: cross-fitted by one seed." in text
+    name = next(iter(small["models"]))
+    alone = small | {"models": {name: small["models"][name] | {"flags": ["so"]}}}
+    assert "all models" not in printed(alone | {"reference": name}, 200)

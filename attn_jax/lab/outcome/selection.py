@@ -5,9 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from attn_jax.config.study import HELD
-
-_ROUNDING = 1e-9  # of a score that is exactly the threshold; one answer more or less changes a score by far more
+from attn_jax.config.study import HELD, ROUNDING
 
 
 class Solving(NamedTuple):
@@ -52,7 +50,7 @@ def solved_and_held(score: np.ndarray, threshold: float, evaluated_at: np.ndarra
             f"score: got shape {score.shape} with evaluated_at {evaluated_at.shape}, wanted [..., E] and [E], E >= 1"
         )
     alive = np.asarray(np.isfinite(score).all(axis=-1))
-    above = np.logical_and(score >= threshold - _ROUNDING, alive[..., None])
+    above = np.logical_and(score >= threshold - ROUNDING, alive[..., None])
     count = max(len(evaluated_at) - HELD, 0)
     held = np.ones((*above.shape[:-1], count), bool)
     for shift in range(HELD + 1):

@@ -1,16 +1,21 @@
-"""How far a study's blocks are, from the rows its workers append, and how long the rest will take."""
+"""How far a study's blocks are, from the rows its workers append: how their runs stand, and what they took."""
 
-import heapq
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
+from attn_jax.config.study import HELD, ROUNDING
 from attn_jax.lab.record.directory import block_directory, table_in
 from attn_jax.lab.record.runs import is_test_of
 from attn_jax.lab.record.schema import row_complaint
+from attn_jax.lab.record.scores import normalised
+from attn_jax.lab.run.remaining import Countdown, Seen, Speed, guessed, shared_out, speed_of
 
 Heard: TypeAlias = Callable[[str, int, dict[str, Any]], None]  # who is passed on a row, of a model's block
 
@@ -23,6 +28,7 @@ class Extent(NamedTuple):
     lengths: list[int]  # of the test at the end
     every: int  # steps a chunk
     workers: int
+    facts: Mapping[str, Any] | None = None  # of study.json; without them scores have no meaning
 
     @property
     def models(self) -> list[str]:
@@ -33,6 +39,23 @@ class Extent(NamedTuple):
         """The steps of a model's blocks together."""
         return self.blocks[model] * self.steps
 
+    def runs_of(self, model: str, block: int) -> int:
+        """How many runs a block has, without those that fill it up."""
+        return len(self.facts["runs"][model][block]) if self.facts else 1
+
+
+class Standing(NamedTuple):
+    """How a model, or a point of a sweep, is doing."""
+
+    runs: int
+    training: int  # of them, just now
+    done: int
+    steps: int  # of its blocks together
+    total: int
+    compiling: bool
+    best: float | None  # the highest score that a run has had; None before there is one
+    solved: int | None  # runs so far; None where nothing says what that means
+
 
 @dataclass
 class BlockPace:
@@ -40,14 +63,26 @@ class BlockPace:
 
     path: Path
     extent: Extent
+    runs: int = 1
     heard: Callable[[dict[str, Any]], None] | None = None
     step: int = 0
     chunks: int = 0
-    seconds: float = 0.0  # of these chunks
+    seconds: float = 0.0  # of these chunks, as they say
     compile_seconds: float | None = None
     compiling: bool = False
+    training: bool = False
     done: bool = False
+    best: float | None = None
+    seen: Seen = field(default_factory=Seen, repr=False)
+    _above: Any = field(default=0, repr=False)  # [R] evaluations in a row at the threshold, up to the last
+    _held: Any = field(default=False, repr=False)  # [R] whether they have been enough, once
+    _alive: Any = field(default=True, repr=False)  # [R]
     _read: int = field(default=0, repr=False)
+
+    @property
+    def solved(self) -> int:
+        """Runs that have reached the threshold and held it, and have not diverged."""
+        return int(np.sum(np.logical_and(self._held, self._alive)))
 
     def update(self) -> None:
         """Takes in the whole lines that were appended since."""
@@ -60,6 +95,11 @@ class BlockPace:
         for line in whole.split(b"\n"):
             self._take(line)
 
+    def begin(self) -> None:
+        """What was read so far is of earlier commands: nothing of it goes on now."""
+        self.compiling = self.training = False
+        self.seen = Seen()
+
     def _size(self) -> int:
         """Of its file; most have nothing new, and are not opened."""
         try:
@@ -69,28 +109,48 @@ class BlockPace:
 
     def _take(self, line: bytes) -> None:
         row = table_in(line)
-        if row is None or row_complaint(row):  # torn, or damaged: whoever reads the results says so
+        if row is None or row_complaint(row, self.extent.facts):  # torn, or damaged: who reads the results says so
             return
         if self.heard is not None:
             self.heard(row)
+        self.seen.see(row, time.monotonic())
         self.compiling = "compiling" in row or (self.compiling and "probe" in row)
         self.done |= is_test_of(row, self.extent.steps, self.extent.lengths)
+        self.training = not self.done and (self.training or "start" in row or "step" in row)
         if "start" in row:
             self.compile_seconds = row["compile_seconds"]
         if "step" in row:
-            self.step, self.chunks = max(self.step, row["step"]), self.chunks + 1
-            self.seconds += row["seconds"]
+            self.chunks, self.seconds = self.chunks + 1, self.seconds + row["seconds"]
+            if row["step"] > self.step:  # after a resumption one may come again
+                self.step = row["step"]
+                self._judge(row)
+
+    def _judge(self, row: dict[str, Any]) -> None:
+        """Who has solved the task so far, as `solved_and_held` will say in the end."""
+        if (facts := self.extent.facts) is None:
+            return
+        metric = np.array(row["validation"]["metric"][: self.runs], float)
+        score = normalised(metric, facts["task"]["validation_lengths"], facts).mean(-1)
+        threshold = np.inf if facts["task"]["threshold"] is None else facts["task"]["threshold"] - ROUNDING
+        self._alive = ~np.array(row["diverged"][: self.runs]) & np.isfinite(score)
+        self._above = np.where(score >= threshold, self._above + 1, 0)
+        self._held = np.logical_or(self._held, self._above > HELD)
+        if self._alive.any():
+            self.best = max(float(score[self._alive].max()), -np.inf if self.best is None else self.best)
 
 
 class Pace:
     """All blocks of a command."""
 
     def __init__(self, directory: Path, extent: Extent, heard: Heard | None = None):
-        self.extent = extent
+        self.extent, self._countdown, self._around = extent, Countdown(time.monotonic()), 1.0
         self.blocks = {
             name: [
                 BlockPace(
-                    block_directory(directory, name, k) / "metrics.jsonl", extent, heard and partial(heard, name, k)
+                    block_directory(directory, name, k) / "metrics.jsonl",
+                    extent,
+                    extent.runs_of(name, k),
+                    heard and partial(heard, name, k),
                 )
                 for k in range(blocks)
             ]
@@ -98,70 +158,91 @@ class Pace:
         }
         self.update()
         for block in self._all():
-            block.compiling = False  # it was, when the command before this one ended
+            block.begin()
 
     def update(self) -> None:
         """Reads what the workers wrote since the last time."""
         for block in self._all():
             block.update()
 
-    def steps_done(self, name: str) -> int:
-        """Of one model's blocks together."""
-        return sum(block.step for block in self.blocks[name])
-
-    def is_compiling(self, name: str) -> bool:
-        """Whether one of a model's blocks is being compiled."""
-        return any(block.compiling for block in self.blocks[name])
+    def standing(self, name: str) -> Standing:
+        """How one model is doing."""
+        blocks, facts = self.blocks[name], self.extent.facts
+        scores = [block.best for block in blocks if block.best is not None]
+        known = facts is not None and facts["task"]["threshold"] is not None
+        return Standing(
+            runs=sum(block.runs for block in blocks),
+            training=sum(block.runs for block in blocks if block.training),
+            done=sum(block.runs for block in blocks if block.done),
+            steps=sum(block.step for block in blocks),
+            total=self.extent.steps_of(name),
+            compiling=any(block.compiling for block in blocks),
+            best=max(scores, default=None),
+            solved=sum(block.solved for block in blocks) if known else None,
+        )
 
     def seconds_left(self) -> float | None:
-        """How long the rest will take: each model at its own speed, its blocks shared out over the workers in order.
+        """How long the rest will take, as it is shown; None before any chunk is over."""
+        return self._countdown.show(self.guessed_seconds_left(), time.monotonic())
 
-        None before any chunk is over; a model of which none is counts as the mean of the others.
-        """
-        per_step = {name: self._mean(name) for name in self.blocks}
-        known = [value for value in per_step.values() if value is not None]
-        if not known:
+    def guessed_seconds_left(self) -> float | None:
+        """The same as it is guessed just now."""
+        facts, now = self.extent.facts, time.monotonic()
+        known = {name: model["train_flops_per_step"] for name, model in (facts["models"] if facts else {}).items()}
+        flops = {name: count for name, count in known.items() if count}
+        speeds = guessed({name: self._speed(name) for name in self.blocks}, flops)
+        if speeds is None:
             return None
-        guess = sum(known) / len(known)
-        compiling = {name: self._compile_seconds(name) for name in self.blocks}
-        left = [
-            (compiling[name] if self.blocks[name][k].compile_seconds is None else 0.0)
-            + (self.extent.steps - self.blocks[name][k].step) * (per_step[name] or guess)
-            for k in range(max(self.extent.blocks.values()))
-            for name in sorted(self._having(k), key=lambda name: not self._runs(name, k))
-            if not self.blocks[name][k].done
-        ]
-        return shared_out(left, self.extent.workers)
+        jobs = [(k, name) for k in range(max(self.extent.blocks.values())) for name in self._having(k)]
+        jobs.sort(key=lambda job: not self._runs(self.blocks[job[1]][job[0]]))
+        left = [self._left(self.blocks[name][k], speeds[name], now) for k, name in jobs]
+        if sum(seconds > 0 for seconds in left) >= self.extent.workers:  # else some have nothing to do
+            self._around = self._passed_in(speeds, now)
+        return shared_out(left, self.extent.workers) * self._around
 
-    def _mean(self, name: str) -> float | None:
-        """Seconds a step of one of the model's blocks takes."""
-        chunks = sum(block.chunks for block in self.blocks[name])
-        return sum(block.seconds for block in self.blocks[name]) / (chunks * self.extent.every) if chunks else None
+    def _passed_in(self, speeds: Mapping[str, Speed], now: float) -> float:
+        """How much longer workers took so far than is known of blocks: between them there is something, too."""
+        seen = [(block, speeds[name]) for name in self.blocks for block in self.blocks[name] if block.seen.chunks]
+        if sum(block.done for block, _ in seen) < 2 * self.extent.workers:
+            return 1.0
+        first = min(block.seen.first for block, _ in seen if block.seen.first is not None)
+        known = sum(self._known_of(block, speed, now) for block, speed in seen)
+        return max(1.0, self.extent.workers * (now - first) / known)
 
-    def _compile_seconds(self, name: str) -> float:
-        """What a block that has not begun will take to compile: as long as the model's last one, which may be none."""
-        blocks = reversed(self.blocks[name])
-        return next((block.compile_seconds for block in blocks if block.compile_seconds is not None), 0.0)
+    def _known_of(self, block: BlockPace, speed: Speed, now: float) -> float:
+        """What one block has taken of this command's time, by what is known of its model."""
+        assert speed.step is not None and speed.test is not None  # guessed
+        trained = (block.seen.compile_seconds or 0.0) + block.seen.chunks * self.extent.every * speed.step
+        if block.done:
+            return trained + speed.test
+        return trained + min(now - (block.seen.last or now), self.extent.every * speed.step)
+
+    def _speed(self, name: str) -> Speed:
+        blocks = self.blocks[name]
+        said = [block.compile_seconds for block in blocks if block.compile_seconds is not None]
+        steps = self.extent.every * sum(block.chunks for block in blocks)
+        seconds = sum(block.seconds for block in blocks)
+        seen = [block.seen for block in blocks]
+        return speed_of(seconds, steps, said[-1] if said else None, seen, self.extent.workers)
+
+    def _left(self, block: BlockPace, speed: Speed, now: float) -> float:
+        """What is left of one block, less what it has done of it since its last row came."""
+        assert speed.step is not None and speed.compile is not None and speed.test is not None  # guessed
+        if block.done:
+            return 0.0
+        since = now - block.seen.last if block.seen.last is not None and self._runs(block) else 0.0
+        steps = self.extent.steps - block.step
+        left = steps * speed.step + (speed.test if steps or block.training else 0.0)
+        if block.training:
+            return left - min(since, self.extent.every * speed.step if steps else speed.test)
+        return left + (0.0 if block.compile_seconds is not None else max(speed.compile - since, 0.0))
 
     def _having(self, k: int) -> list[str]:
         """The models with so many blocks and one more."""
         return [name for name, blocks in self.extent.blocks.items() if k < blocks]
 
-    def _runs(self, name: str, k: int) -> bool:
-        block = self.blocks[name][k]
-        return block.compiling or block.compile_seconds is not None
+    def _runs(self, block: BlockPace) -> bool:
+        return block.compiling or block.training
 
     def _all(self) -> list[BlockPace]:
         return [block for blocks in self.blocks.values() for block in blocks]
-
-
-def shared_out(jobs: list[float], workers: int) -> float:
-    """When the last of these jobs ends, each given to the first free worker.
-
-    >>> shared_out([3.0, 1.0, 1.0, 2.0], 2)
-    4.0
-    """
-    ends = [0.0] * workers
-    for seconds in jobs:
-        heapq.heapreplace(ends, ends[0] + seconds)
-    return max(ends)

@@ -1,93 +1,80 @@
-"""What is shown while a study runs: bars for it and each model on a terminal, a plain line now and then elsewhere."""
+"""What is shown while a study runs: how each model is doing on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.live import Live
+from rich.text import Text
 
-from attn_jax.lab.run.pace import Extent, Heard, Pace
+from attn_jax.lab.run.pace import Extent, Heard, Pace, Standing
+from attn_jax.lab.run.progress_lines import live_lines, plain_line
 
-_BAR_SECONDS = 1.0
-_PLAIN_SECONDS = 15.0
-_SILENT_SECONDS = 300.0  # a plain line is repeated after so long, as a sign of life
+_LOOK_SECONDS = 1.0
+_PLAIN_SECONDS, _PLAIN_SHARE = 15.0, 0.05  # at least so long between two plain lines, and this share of what has passed
+_SILENT_SECONDS = 300.0  # a line that says nothing new but the time comes after so long, as a sign of life
 
 
 class Watch:
     """Reads the workers' metrics and shows how far each model is; called several times a second."""
 
     def __init__(self, console: Console, directory: Path, extent: Extent, heard: Heard | None = None):
-        total = {name: extent.steps_of(name) for name in extent.models}
-        self._begin(console, Pace(directory, extent, heard), total, "study")
+        self._begin(console, Pace(directory, extent, heard), extent.models, "study")
 
-    def _begin(self, console: Console, pace: Any, totals: dict[str, int], whole: str) -> None:
-        """Lays out a bar for all and one each; `pace` knows how far they are, `totals` how many steps they have."""
-        self._console, self._pace, self._totals = console, pace, totals
-        self._live = console.is_terminal and not console.is_dumb_terminal
-        self._looked, self._printed, self._line = time.monotonic(), time.monotonic(), ""
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("steps"),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=console,
-            disable=not self._live,
-        )
-        self._whole = self._progress.add_task(whole, total=sum(totals.values()), note="")
-        self._bars = {
-            name: self._progress.add_task(name, total=total, note="") for name, total in self._shown().items()
-        }
-
-    def _shown(self) -> dict[str, int]:
-        """What has a bar of its own."""
-        return self._totals
+    def _begin(self, console: Console, pace: Any, names: Sequence[str], whole: str) -> None:
+        """`pace` knows how far each of these is, and how long the rest takes; `whole` is what they are together."""
+        self._console, self._pace, self._names, self._whole = console, pace, names, whole
+        self._shows_live = console.is_terminal and not console.is_dumb_terminal
+        self._began = self._looked = self._printed = time.monotonic()
+        self._line = ""
+        self._live = Live(console=console, auto_refresh=False, get_renderable=self._lines, vertical_overflow="ellipsis")
 
     def __enter__(self) -> Callable[[], None]:
-        self._progress.start()
+        if self._shows_live:
+            self._live.start(refresh=True)
         return self.update
 
     def __exit__(self, *error: object) -> None:
         self._pace.update()  # the last numbers are shown in any case
-        self._show()
-        self._progress.stop()
+        self._show(last=True)
+        self._live.stop()
 
     def update(self) -> None:
         """Shows the newest numbers, if the last ones have stood for a while."""
-        if time.monotonic() - self._looked < (_BAR_SECONDS if self._live else _PLAIN_SECONDS):
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         self._pace.update()
         self._show()
 
-    def _show(self) -> None:
-        left = self._pace.seconds_left()
-        note = "" if left is None or left == 0 else f"{in_minutes(left)} left"
-        if not self._live:
-            self._print(note)
+    def _show(self, *, last: bool = False) -> None:
+        if self._shows_live:
+            self._live.refresh()
             return
-        done = {name: self._pace.steps_done(name) for name in self._totals}
-        self._progress.update(self._whole, completed=sum(done.values()), note=note)
-        for name, bar in self._bars.items():
-            compiling = "compiling" if self._pace.is_compiling(name) else ""
-            self._progress.update(bar, completed=done[name], note=compiling)
-
-    def _print(self, note: str) -> None:
-        """A line where a model has moved, or after a long silence."""
+        since = time.monotonic() - self._printed
+        if not last and since < max(_PLAIN_SECONDS, min(_PLAIN_SHARE * (self._printed - self._began), _SILENT_SECONDS)):
+            return
         line = self._in_a_line()
-        if line == self._line and time.monotonic() - self._printed < _SILENT_SECONDS:
-            return
-        self._line, self._printed = line, time.monotonic()
-        self._console.print(f"  {line}{note and f' ({note})'}", markup=False, highlight=False, soft_wrap=True)
+        if line != self._line or (since >= _SILENT_SECONDS and not last):
+            self._line, self._printed = line, time.monotonic()
+            self._console.print(f"  {self._times()}: {line}", markup=False, highlight=False, soft_wrap=True)
+
+    def _standings(self) -> dict[str, Standing]:
+        return {name: self._pace.standing(name) for name in self._names}
+
+    def _lines(self) -> Text:
+        return live_lines(self._whole, self._standings(), self._times(), self._console.width)
 
     def _in_a_line(self) -> str:
-        return ", ".join(f"{name} {self._share(name)}" for name in self._totals)
+        return plain_line(self._standings())
 
-    def _share(self, name: str) -> str:
-        share = f"{self._pace.steps_done(name) / self._totals[name]:.0%}"
-        return f"{share} compiling" if self._pace.is_compiling(name) else share
+    def _times(self) -> str:
+        """What has passed, and what is left."""
+        left = self._pace.seconds_left()
+        passed = in_minutes(time.monotonic() - self._began)
+        return passed if not left else f"{passed}, about {in_minutes(left)} left"
 
 
 def in_minutes(seconds: float) -> str:
