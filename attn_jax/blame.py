@@ -114,7 +114,7 @@ def brief(text: str) -> str:
 def users_place(error: BaseException) -> str | None:
     """ "my.py, line 7", the last line outside of Python, its packages and this one that an error went through."""
     frame = _users_frame(error)
-    return None if frame is None else f"{_shown(Path(frame.filename))}, line {frame.lineno}"
+    return None if frame is None else f"{from_here(Path(frame.filename))}, line {frame.lineno}"
 
 
 def in_words(path: Path, error: BaseException) -> str:
@@ -136,6 +136,17 @@ def breach(name: str, path: Path | None, error: BaseException) -> str:
     said = str(error).split("\n")[0] if isinstance(error, AssertionError) else raised(error)
     line = line_in(path, error.__cause__) if path else ""
     return f"{name} breaks its contract: {said}{line and f' ({path}{line})'}"
+
+
+def from_here(path: Path) -> Path:
+    """A path from the folder that we are in where it lies below, else whole.
+
+    >>> from_here(Path.cwd() / "my.py").as_posix(), from_here(Path("/my.py")).as_posix()
+    ('my.py', '/my.py')
+    """
+    with contextlib.suppress(OSError, ValueError):  # the folder we are in is gone; it lies elsewhere
+        return path.relative_to(Path.cwd())
+    return path
 
 
 def raised(error: BaseException) -> str:
@@ -165,11 +176,6 @@ def _is_the_users(filename: str) -> bool:
     if filename.startswith("<") or "site-packages" in filename or "dist-packages" in filename:
         return False
     return not any(Path(filename).is_relative_to(folder) for folder in _NOT_THE_USERS)
-
-
-def _shown(path: Path) -> Path:
-    """From here where it lies below, else whole."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _of_the_system(error: OSError) -> UserError:

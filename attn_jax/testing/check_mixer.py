@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.testing.promises import check_bundle, check_output, check_spared
 from attn_jax.types import Array, Params
 
 _B, _T, _D = 2, 9, 16
@@ -38,7 +39,9 @@ def check_mixer(config: MixerConfig, *, seed: int = 0) -> None:
     >>> from attn_jax.mixers import GRU
     >>> check_mixer(GRU())
     """
-    mixer = _compiled(replace(config, d_model=_D).make())
+    made = replace(config, d_model=_D).make()
+    check_bundle(made, Mixer)
+    mixer = _compiled(made)
     params, x = _drawn(mixer, seed)
     whole = _check_outputs(mixer, params, x)
     if not mixer.causal:
@@ -47,7 +50,7 @@ def check_mixer(config: MixerConfig, *, seed: int = 0) -> None:
     _check_jacobian(mixer, params, x)
     _check_padding(mixer, params, x, whole.short)
     _require(isinstance(jax.eval_shape(mixer.inspect, params, x, None), dict), "inspect gives no dict")
-    _check_spared(mixer, params)
+    check_spared(mixer.spared, params)
     if mixer.causal:
         _check_one_trace(mixer, params, x)
         _check_extend(mixer, params, x, whole)
@@ -86,9 +89,10 @@ def _drawn(mixer: Mixer, seed: int) -> tuple[Params, np.ndarray]:
 
 def _check_outputs(mixer: Mixer, params: Params, x: np.ndarray) -> _Whole:
     try:
-        jax.eval_shape(lambda params, x: mixer.apply(params, x, None, key=jax.random.key(1)), params, x)
+        y = jax.eval_shape(lambda params, x: mixer.apply(params, x, None, key=jax.random.key(1)), params, x)
     except TypeError as error:
         raise AssertionError(f"apply with a key, as in training, fails: {error}") from error
+    check_output(y, x.shape)
 
     def outputs(params, x):
         y, low = mixer.apply(params, x, None), mixer.apply(params, x.astype(jnp.bfloat16), None)
@@ -98,22 +102,12 @@ def _check_outputs(mixer: Mixer, params: Params, x: np.ndarray) -> _Whole:
 
     whole = jax.tree.map(np.asarray, jax.jit(outputs)(params, x)[0])
     y, low = whole.y, whole.low
-    _require(y.shape == x.shape, f"apply gives shape {y.shape} for x of {x.shape}")
     _require(y.dtype == x.dtype, f"apply gives {y.dtype} for x of {x.dtype}")
     _require(np.isfinite(y).all(), "apply gives values that are not finite")
     _require(low.dtype == jnp.bfloat16, f"bfloat16 in gives {low.dtype} out")
     error, largest = np.abs(low.astype(np.float32) - y).max(), np.abs(y).max()
     _require(error <= 0.1 * largest, f"bfloat16 is {error:.2g} off float32, of {largest:.2g}: accumulate in float32")
     return whole
-
-
-def _check_spared(mixer: Mixer, params: Params) -> None:
-    """Weight decay asks for a bool a leaf; it asks with shapes too, of layers that are scanned."""
-    for asked in (params, jax.eval_shape(lambda: params)):
-        spared = mixer.spared(asked)
-        alike = jax.tree.structure(spared) == jax.tree.structure(params)
-        bools = alike and all(isinstance(leaf, bool) for leaf in jax.tree.leaves(spared))
-        _require(bools, f"spared gives {spared}, wanted a tree of bools like params")
 
 
 def _check_empty(mixer: Mixer, params: Params) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from attn_jax.mixers.base import Mixer, MixerConfig
 from attn_jax.models.base import EncoderDecoder, Model
+from attn_jax.testing.promises import check_bundle, check_output, check_spared
 from attn_jax.testing.require import require
 from attn_jax.types import IO, Array, Params
 
@@ -34,12 +35,14 @@ def check_mixer_quickly(config: MixerConfig, *, max_length: int = _LONGEST) -> N
     >>> check_mixer_quickly(GRU(d_model=8))
     """
     mixer = config.make()
+    check_bundle(mixer, Mixer)
     shape = (_B, min(_LONGEST, max_length), config.width)
     params, rng = _moved(mixer), np.random.default_rng(0)
     x, other = (rng.normal(size=shape).astype(np.float32) for _ in range(2))
     y = jax.eval_shape(lambda params, x: mixer.apply(params, x, None, key=jax.random.key(1)), params, x)
-    require(y.shape == x.shape, f"apply gives shape {y.shape} for x of {x.shape}")
+    check_output(y, x.shape)
     require(y.dtype == x.dtype, f"apply gives {y.dtype} for x of {x.dtype}")
+    check_spared(mixer.spared, params)
     valid = np.arange(shape[1]) < np.array([[shape[1]], [max(1, 2 * shape[1] // 3)]])
     y, padded = _compiled(lambda p, x, gap: (_variants(mixer, p, x, None), _variants(mixer, p, gap, valid)))(
         params,
@@ -64,10 +67,12 @@ def check_model_quickly(model: Model, io: IO, *, max_length: int) -> None:
     Raises:
       AssertionError: a sentence that says which promise is broken.
     """
+    check_bundle(model, Model)
     shape = (_B, min(_LONGEST, max_length))
     params, inputs = _moved(model), _inputs(io, shape)
     y = jax.eval_shape(model.apply, params, inputs[0], None)
-    require(y.shape == (*shape, io.outputs), f"apply gives shape {y.shape}, wanted {(*shape, io.outputs)}")
+    check_output(y, (*shape, io.outputs))
+    check_spared(model.spared, params)
     if model.extend is not None:
         variants = np.stack([inputs[0], *_with_later(*inputs)])
         program = _compiled(lambda p, x: _variants(model, p, x, None))
@@ -84,12 +89,14 @@ def check_encoder_decoder_quickly(model: EncoderDecoder, io: IO, *, source_token
     Raises:
       AssertionError: a sentence that says which promise is broken.
     """
+    check_bundle(model, EncoderDecoder)
     shape = (_B, min(_LONGEST, target_tokens))
     params, targets = _moved(model), _inputs(io, shape)
     source, other = _inputs(io, (_B, min(_LONGEST, source_tokens)))
     valid = np.arange(source.shape[1]) < np.array([[source.shape[1]], [max(1, source.shape[1] // 2)]])
     y = jax.eval_shape(model.apply, params, source, valid, targets[0])
-    require(y.shape == (*shape, io.outputs), f"apply gives shape {y.shape}, wanted {(*shape, io.outputs)}")
+    check_output(y, (*shape, io.outputs))
+    check_spared(model.spared, params)
     sources = np.stack([source, np.where(valid, source, other), *[source] * len(_cuts(shape[1]))])
     run = jax.vmap(lambda p, source, target: model.apply(p, source, valid, target), in_axes=(None, 0, 0))
     variants = np.stack([targets[0], targets[0], *_with_later(*targets)])

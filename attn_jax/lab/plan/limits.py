@@ -17,6 +17,7 @@ from attn_jax.tasks import TaskSpec
 
 MUCH_SECONDS, MUCH_BYTES = 3600.0, 10e9  # more than this is asked for
 _MOST = 1_000_000  # lengths, batches of an evaluation, or runs of a model: each stands in a list
+_MOST_LAYERS = 10_000  # each is written out while the model is traced: a second of it
 _FLOPS = {"cpu": 2e10}  # a second, on a core; measured: 2.5e10 to 4e10 of models of 100 MFLOP a step
 _FLOPS_ELSEWHERE = 2e12  # on an accelerator
 _STEP_SECONDS = 1e-4  # the least of one step of one run
@@ -67,10 +68,12 @@ def refuse_too_large(study: Study, spec: TaskSpec) -> None:
         )
     longest = max(lengths[1], *(study.evaluate.lengths or spec.test_lengths))
     for name, model in study.models.items():
+        if model.num_layers > _MOST_LAYERS:
+            raise ConfigError(f"models.{name}.num_layers: got {model.num_layers}, wanted at most {_MOST_LAYERS}")
         width = model.d_model or 1  # at least, where it will be matched
         trained = train.batch_size * lengths[1] * width * model.num_layers * _NUMBER
         tested = min(train.batch_size, study.evaluate.num_examples) * longest * width * _NUMBER
-        _refuse_memory(max(trained, tested), f"models.{name}: one step, of train.batch_size, lengths and d_model,")
+        refuse_memory(max(trained, tested), f"models.{name}: one step, of train.batch_size, lengths and d_model,")
 
 
 def demand(facts: dict[str, Any], layout: dict[str, Any], models: Sequence[str]) -> Demand:
@@ -111,7 +114,7 @@ def refuse_too_much(wanted: Demand, directory: Path, *, on_cpu: bool, confirmed:
       ConfigError: more than an hour or 10 GB, without `--yes`.
     """
     if on_cpu:
-        _refuse_memory(wanted.memory / _UNSURE, f"{directory}: the study")
+        refuse_memory(wanted.memory / _UNSURE, f"{directory}: the study")
     there = next(folder for folder in (directory, *directory.absolute().parents) if folder.is_dir())
     if wanted.disk > (free := shutil.disk_usage(there).free):
         raise MachineError(
@@ -125,7 +128,12 @@ def refuse_too_much(wanted: Demand, directory: Path, *, on_cpu: bool, confirmed:
         )
 
 
-def _refuse_memory(wanted: float, what: str) -> None:
+def refuse_memory(wanted: float, what: str) -> None:
+    """Refuses what takes more bytes than this machine has.
+
+    Raises:
+      MachineError: says how many it would take.
+    """
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if wanted > there:
         raise MachineError(f"{what} would take {_bytes(wanted)} of memory at least, this machine has {_bytes(there)}")

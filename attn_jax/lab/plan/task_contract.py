@@ -3,9 +3,9 @@
 `attn_jax.testing.check_task` proves the rest, on samples: what the floors score, what the splits share.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +18,7 @@ from attn_jax.training.metrics import METRICS
 from attn_jax.types import IO, Batch, StringBatch
 
 _INTEGER, _FLOAT, _BOOL = jnp.int32, jnp.float32, jnp.bool_
+_SAMPLE, _BY_NAME = ("key", "batch_size", "length", "max_length", "split"), ("split",)
 
 
 def made(task: Any) -> Task:
@@ -38,12 +39,35 @@ def made(task: Any) -> Task:
         ("threshold", spec.threshold is None or _is_number(spec.threshold), "a number or None"),
         ("train_lengths", _are_lengths(spec.train_lengths) and len(spec.train_lengths) == 2, "two integers"),
         ("test_lengths", _are_lengths(spec.test_lengths) and len(spec.test_lengths) > 0, "integers"),
-        ("lengths", callable(spec.lengths), "a function"),
-        ("num_tokens", callable(spec.num_tokens), "a function"),
+        ("length_unit", isinstance(spec.length_unit, str), "a word"),
     ):
         _require(right, f"spec.{name} is {getattr(spec, name)!r}, wanted {wanted}")
-    _require(callable(task.sample) and callable(task.floors), "sample and floors are to be functions")
+    for name, function, arguments in (
+        ("sample", task.sample, _SAMPLE),
+        ("strings", task.strings, _SAMPLE),
+        ("floors", task.floors, ("length",)),
+        ("solve", task.solve, ("inputs", "valid")),
+        ("spec.lengths", spec.lengths, ("low", "high")),
+        ("spec.num_tokens", spec.num_tokens, ("length",)),
+    ):
+        if function is not None or name not in ("strings", "solve"):
+            _check_arguments(name, function, arguments)
     return task
+
+
+def _check_arguments(name: str, function: Any, arguments: Sequence[str]) -> None:
+    """A wrong number of them would be raised by the call, where no line of the user's is to blame."""
+    _require(callable(function), f"{name} is {function!r:.60}, wanted a function")
+    try:
+        taken = inspect.signature(function)
+    except (TypeError, ValueError):  # one of C's, which does not say
+        return
+    places = [argument for argument in arguments if argument not in _BY_NAME]
+    try:
+        taken.bind(*places, **{argument: None for argument in arguments if argument in _BY_NAME})
+    except TypeError:
+        wanted = ", ".join([*places, *(["*", *_BY_NAME] if len(places) < len(arguments) else [])])
+        _require(False, f"{name} takes {taken}, wanted ({wanted})")
 
 
 def check_lengths(lengths: Any, low: int, high: int) -> tuple[int, ...]:
@@ -119,7 +143,7 @@ def check_floors(spec: TaskSpec, floors: Any, length: int) -> None:
 
 
 def _traced(sample: Callable[..., Any], batch_size: int, length: int) -> Any:
-    draw = partial(sample, batch_size=batch_size, length=length, max_length=length)
+    draw = lambda key: sample(key, batch_size, length, length, split="train")  # as training does  # noqa: E731
     return jax.eval_shape(draw, jax.random.key(0))
 
 

@@ -85,7 +85,7 @@ def own(body="return x", *, causal="True", which="tokens", study=MIXER):
             ),
             None,
         ),  # chaos: rounding grows
-        (own("return x[..., :1]"), r"apply gives shape \(2, 101, 1\) for x of \(2, 101, 4\)"),
+        (own("return x[..., :1]"), r"apply gives shape \(2, 101, 1\), wanted \(2, 101, 4\)"),
         (own("return x[:, :-1]"), r"apply gives shape \(2, 100, 4\)"),
         (own("return x.astype(jnp.float16)"), "apply gives float16 for x of float32"),
         (own("return x / 0"), "apply gives values that are not finite"),
@@ -96,7 +96,7 @@ def own(body="return x", *, causal="True", which="tokens", study=MIXER):
             ),
             "a row that is all valid",
         ),
-        (own("return (x, x)"), "AttributeError: 'tuple' object has no attribute 'shape'"),
+        (own("return (x, x)"), r"apply gives a tuple, wanted one array of shape \(2, 101, 4\)"),
         (own(study=MODEL), None),
         (own(which="jnp.roll(tokens, -1, 1)", study=MODEL), "not causal: an output depends on a later input"),
         (own(study=READER), "not causal: a logit depends on a later target"),
@@ -117,8 +117,8 @@ def test_what_is_refused_before_training(text, said, tmp_path):
 @pytest.mark.parametrize(
     ("study", "said"),
     [
-        ("'gru': ModelConfig(8), 'own': classic(Own(), num_layers=1)", r"x of \(2, 101, 8\)"),
-        ("'gru': ModelConfig(8), 'own': ModelConfig(mixers=(Own(), Attention(num_heads=3)))", r"x of \(2, 101, 8\)"),
+        ("'gru': ModelConfig(8), 'own': classic(Own(), num_layers=1)", r"wanted \(2, 101, 8\)"),
+        ("'gru': ModelConfig(8), 'own': ModelConfig(mixers=(Own(), Attention(num_heads=3)))", r"wanted \(2, 101, 8\)"),
         ("'gru': ModelConfig(8), 'own': Seer(mixers=(ShortConv(),))", "not causal: an output depends on a later input"),
     ],
 )

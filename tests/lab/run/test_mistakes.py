@@ -122,6 +122,7 @@ OWN_CODE = {
     "make raises": ("fail()", "task"),
     "init raises": ("mixer._replace(init=fail)", "task"),
     "apply raises": ("mixer._replace(apply=fail)", "task"),
+    "spared raises": ("mixer._replace(spared=fail)", "task"),
     "the task's make raises": ("mixer", "fail()"),
     "sample raises": ("mixer", "task._replace(sample=fail)"),
     "floors raise": ("mixer", "task._replace(floors=fail)"),
@@ -135,22 +136,32 @@ def test_the_users_own_code_raises(name, attempt, tmp_path):
     mixer, task = OWN_CODE[name]
     write_config(tmp_path, mixer=mixer, task=task)
     line = config(mixer, task).split("# RAISED")[0].count("\n") + 1
-    attempt(["compare", "--config=my.py", "--platform=cpu"], 1, f"my.py, line {line}: KeyError: 'mine'")
+    attempt(["compare", "--config=my.py", "--platform=cpu"], 1, f" my.py, line {line}: KeyError: 'mine'")
 
 
 WRONG_TASKS = {
     "make gives None": ("None", "make() gives a NoneType, wanted an attn_jax.tasks.Task"),
     "sample gives a tuple": ("task._replace(sample=lambda *a, **k: (1, 2))", "sample gives a tuple, wanted"),
     "sample gives another length": (
-        "task._replace(sample=lambda k, **o: jax.tree.map(lambda x: x[:, :-1], Parity().make().sample(k, **o)))",
+        "task._replace(sample=lambda *a, **o: jax.tree.map(lambda x: x[:, :-1], Parity().make().sample(*a, **o)))",
         "length 4: sample gives inputs as int32[2, 4], wanted int32[2, 5]",
     ),
     "sample gives floats": (
-        "task._replace(sample=lambda k, **o: Parity().make().sample(k, **o)._replace(inputs=jnp.zeros((2, 5))))",
+        "task._replace(sample=lambda *a, **o: Parity().make().sample(*a, **o)._replace(inputs=jnp.zeros((2, 5))))",
         "sample gives inputs as float32[2, 5], wanted int32[2, 5]",
     ),
+    "sample takes other arguments": (
+        "task._replace(sample=lambda key: 1)",
+        "sample takes (key), wanted (key, batch_size, length, max_length, *, split)",
+    ),
+    "floors takes nothing": ("task._replace(floors=lambda: {})", "floors takes (), wanted (length)"),
+    "num_tokens takes two": (
+        "task._replace(spec=replace(task.spec, num_tokens=lambda a, b: 3))",
+        "spec.num_tokens takes (a, b), wanted (length)",
+    ),
+    "solve is no function": ("task._replace(solve=3)", "solve is 3, wanted a function"),
     "sample gives None as weights": (
-        "task._replace(sample=lambda k, **o: Parity().make().sample(k, **o)._replace(weights=None))",
+        "task._replace(sample=lambda *a, **o: Parity().make().sample(*a, **o)._replace(weights=None))",
         "sample gives weights as a NoneType, wanted an array",
     ),
     "floors gives a number": ("task._replace(floors=lambda n: 0.5)", "floors gives a float, wanted floors by name"),
@@ -181,19 +192,26 @@ def test_the_users_own_task_gives_something_else(name, attempt, tmp_path):
 
 
 WRONG_MIXERS = {
-    "make gives None": "None",
-    "init gives a tuple": "mixer._replace(init=lambda key: (1, 2))",
-    "apply gives a tuple": "mixer._replace(apply=lambda p, x, valid=None, **o: (x, x))",
-    "apply gives another width": "mixer._replace(apply=lambda p, x, valid=None, **o: x[..., :3])",
-    "apply gives another length": "mixer._replace(apply=lambda p, x, valid=None, **o: x[:, :2])",
-    "apply gives None": "mixer._replace(apply=lambda p, x, valid=None, **o: None)",
+    "make gives None": ("None", "make gives a NoneType, wanted a Mixer"),
+    "init gives a tuple": ("mixer._replace(init=lambda key: (1, 2))", "TypeError"),
+    "apply gives a tuple": ("mixer._replace(apply=lambda p, x, valid=None, **o: (x, x))", "apply gives a tuple, want"),
+    "apply gives another width": (
+        "mixer._replace(apply=lambda p, x, valid=None, **o: x[..., :3])",
+        "apply gives shape (2, 5, 3), wanted (2, 5, 8)",
+    ),
+    "apply gives another length": ("mixer._replace(apply=lambda p, x, valid=None, **o: x[:, :2])", "wanted (2, 5, 8)"),
+    "apply gives None": ("mixer._replace(apply=lambda p, x, valid=None, **o: None)", "apply gives a NoneType, wanted"),
+    "apply is no function": ("mixer._replace(apply=3)", "apply is 3, wanted a function"),
+    "causal is a word": ("mixer._replace(causal='yes')", "causal is 'yes', wanted a bool"),
+    "spared gives None": ("mixer._replace(spared=lambda params: None)", "spared gives None, wanted a tree of bools"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG_MIXERS)
 def test_the_users_own_mixer_gives_something_else(name, attempt, tmp_path):
-    write_config(tmp_path, mixer=WRONG_MIXERS[name])
-    attempt(["compare", "--config=my.py", "--platform=cpu"], 1, "breaks its contract: ")
+    mixer, said = WRONG_MIXERS[name]
+    write_config(tmp_path, mixer=mixer)
+    attempt(["compare", "--config=my.py", "--platform=cpu"], 1, "my.py:Mine breaks its contract: ", said)
 
 
 # --- a config in python: (what is appended to it, exit code, what is said) ---
@@ -223,12 +241,15 @@ SIZES = {
     "steps past int32": ("train", "steps=10**15", 2, "train.steps: got 1e+15, wanted at most 2147483647"),
     "steps as a float": ("train", "steps=3e1", 2, "train.steps: got 30.0 (float), wanted int"),
     "steps of months": ("train", "steps=10**9", 2, "give --yes if that is meant"),
+    "layers without end": ("models", "{'m': ModelConfig(8, 10**6)}", 2, "models.m.num_layers: got 1000000, wanted at"),
+    "a width past memory": ("models", "{'m': ModelConfig(10**7, 1, (Mine(),))}", 4, "m.mixers.0: its parameters"),
     "batches past memory": ("train", "batch_size=10**9", 4, "of memory at least, this machine has"),
     "seeds past counting": ("train", "seeds=10**9", 2, "got 1e+09 runs of a model, wanted at most 1000000"),
     "seeds of months": ("train", "seeds=10**5, learning_rates=(1e-4, 1e-3, 1e-2)", 2, "give --yes if that is meant"),
     "seeds past int32": ("train", "seeds=2**40", 2, "train.seeds: got 1.1e+12, wanted at most"),
     "lengths without end": ("train", "lengths=(1, 10**9)", 2, "train.lengths: got (1, 1000000000), wanted at most"),
     "no warm-up below 0": ("train", "warmup_steps=-1", 2, "train.warmup_steps: got -1, wanted"),
+    "lengths that fall": ("train", "lengths=(4, 2)", 2, "train.lengths: lengths: got low=4, high=2, wanted"),
     "a score of everything": ("evaluate", "num_examples=2**31 - 1", 2, "evaluate.num_examples: got 2147483647, wanted"),
     "a curve past memory": ("evaluate", "lengths=(2, 10**12)", 4, "of memory at least, this machine has"),
 }
@@ -238,7 +259,7 @@ SIZES = {
 def test_sizes_that_cannot_be_or_take_long(name, attempt, tmp_path):
     part, change, code, said = SIZES[name]
     every = ", evaluate=EvaluateConfig(10, 4, (2, 4))" if part == "train" else ""
-    changed = f"{part}=replace(study.{part}, {change}){every}"
+    changed = f"{part}={change if part == 'models' else f'replace(study.{part}, {change})'}{every}"
     extra = f"\nwhole = get_config\ndef get_config():\n    study = whole()\n    return replace(study, {changed})\n"
     write_config(tmp_path, extra=extra)
     attempt(["compare", "--config=my.py", "--platform=cpu"], code, said)
