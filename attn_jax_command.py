@@ -13,6 +13,12 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
 
+    try:
+        import jax  # noqa: F401 # here what the environment sets is read
+    except (ValueError, ImportError) as error:
+        print(f"attn-jax: jax cannot be imported: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 4
+
     from attn_jax.cli import main
 
     return main()

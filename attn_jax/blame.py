@@ -181,7 +181,9 @@ def _is_the_users(filename: str) -> bool:
 def _of_the_system(error: OSError) -> UserError:
     """An error of the operating system: the file, what it said, and what to do."""
     what = (error.strerror or str(error) or type(error).__name__).split("\n")[0]
-    where = f"{error.filename}: " if error.filename is not None else ""
+    where = "" if error.filename is None else f"{error.filename}: "
+    if error.errno == errno.ENOENT and not where:  # of no file: of the folder that we are in
+        where = "the current folder: "
     advice = _ADVICE.get(error.errno or 0)
     kind = ConfigError if error.errno in _BAD_NAME else MachineError
     return kind(f"{where}{what[:1].lower()}{what[1:]}{f'; {advice}' if advice else ''}")

@@ -42,7 +42,8 @@ def _exit_code(argv: list[str]) -> int:
     try:
         with _ending_as_ctrl_c_does():
             _run(parse(argv))
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it is where the caller closed it
+                sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough; a study is kept and goes on when it is asked for again
         trains = argv[:1] in (["compare"], ["train"]) and not {"-h", "--help", "--config.help", "--plan"} & {*argv}
         return InterruptedStudyError.exit_code if trains else 0
@@ -50,7 +51,7 @@ def _exit_code(argv: list[str]) -> int:
         if users_place(error) is None:  # a help text's
             raise
         return last_word(error)
-    except (Exception, KeyboardInterrupt) as error:
+    except BaseException as error:  # a KeyboardInterrupt, or whatever a user's code raises
         return last_word(error)
     return 0
 

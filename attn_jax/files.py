@@ -11,6 +11,7 @@ from typing import Any
 from attn_jax.errors import ConfigError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_DEEPEST = 100  # levels of JSON; ours has a dozen
 
 
 def read_json(path: Path) -> Any:
@@ -25,7 +26,9 @@ def read_json(path: Path) -> Any:
     with naming(path):
         data = path.read_bytes()
     try:
-        return parse_json(data)
+        value = parse_json(data)
+        _refuse_deep(value)
+        return value
     except ValueError as error:
         raise ConfigError(f"{path}: not JSON: {error}") from error
 
@@ -50,10 +53,13 @@ def parse_json(data: bytes) -> Any:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Writes a text or bytes whole or not at all, through a file beside it that is gone afterwards, however it ends."""
+    """Writes a text or bytes whole or not at all, through a file beside it that is gone afterwards, however it ends.
+
+    What is no text, such as the bytes of a folder's name, stands as "?".
+    """
     temporary = path.with_name(path.name + ".part")
     try:
-        data = content.encode() if isinstance(content, str) else content
+        data = content.encode(errors="replace") if isinstance(content, str) else content
         with naming(path, len(data)), temporary.open("wb") as file:
             file.write(data)
             file.flush()
@@ -89,6 +95,17 @@ def naming(path: Path, size: int | None = None) -> Iterator[None]:
         if size is not None and error.errno in _NO_ROOM:
             error.strerror = f"{error.strerror} for {size:,} bytes"
         raise
+
+
+def _refuse_deep(value: Any) -> None:
+    """A ValueError of what whoever reads it, one call a level, could not come back from."""
+    level, depth = [value], 0
+    while level := [
+        item for x in level if isinstance(x, dict | list) for item in (x.values() if isinstance(x, dict) else x)
+    ]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError("it is nested too deeply")
 
 
 def _no_number(name: str) -> Any:

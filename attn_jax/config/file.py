@@ -7,6 +7,7 @@ from types import ModuleType
 from attn_jax.blame import in_words, users_code
 from attn_jax.config import Study, Sweep
 from attn_jax.config.codec import checked, from_dict
+from attn_jax.config.mistyped import told_by_type
 from attn_jax.config.overrides import override, refuse_given
 from attn_jax.config.own_code import load_file
 from attn_jax.config.shipped import config_path
@@ -65,7 +66,7 @@ def load_module(path: Path) -> ModuleType:
     try:
         return load_file(path)
     except (Exception, SystemExit) as error:  # whatever the user's file does
-        raise ConfigError(in_words(path, error)) from error
+        raise ConfigError(in_words(path, told_by_type(error))) from error
 
 
 def _load_python(path: Path) -> Study | Sweep:
@@ -81,7 +82,7 @@ def _checked(get_config, path: Path) -> Study | Sweep:
     try:
         config = get_config()
     except (Exception, SystemExit) as error:  # whatever the user's function does
-        raise ConfigError(in_words(path, error)) from error
+        raise ConfigError(in_words(path, told_by_type(error))) from error
     if not isinstance(config, Study | Sweep):
         raise ConfigError(f"{path}: get_config() gave a {type(config).__name__}, wanted an attn_jax.config.Study")
     try:

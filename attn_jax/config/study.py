@@ -13,7 +13,7 @@ from attn_jax.training.optim import Optimizer, Schedule
 from attn_jax.training.probes import ProbeConfig, probe_name
 
 _LARGEST = 2**31 - 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")  # of folders, too: no file system takes more than 255
 
 HELD = 2  # solved means: the threshold crossed, and held for so many more evaluations
 ROUNDING = 1e-9  # of a score that is exactly the threshold; one answer more or less changes a score by far more
@@ -153,15 +153,16 @@ class Study:
     def __post_init__(self):
         if not self.models:
             raise ConfigError("models: got none, wanted at least one")
-        if not isinstance(self.starts, dict):
-            raise ConfigError(f"starts: got {self.starts!r}, wanted a dict, of overrides by name")
+        for where, what in (("models", "models"), ("starts", "overrides")):
+            if not isinstance(getattr(self, where), dict):
+                raise ConfigError(f"{where}: got {getattr(self, where)!r}, wanted a dict, of {what} by name")
         for where, name in [
             ("name", self.name),
             *(("models", name) for name in self.models),
             *(("starts", name) for name in self.starts),
         ]:
-            if not _NAME.fullmatch(name):
-                raise ConfigError(f"{where}: got {name!r}, wanted letters, digits, '.', '_', '+' and '-'")
+            if not (isinstance(name, str) and _NAME.fullmatch(name)):
+                raise ConfigError(f"{where}: got {name!r}, wanted letters, digits, '.', '_', '+' and '-', at most 100")
         if self.reference is not None and self.reference not in self.models:
             raise ConfigError(f"reference: got {self.reference!r}, {nearest_names(self.reference, self.models)}")
         for name, model in self.models.items():

@@ -170,8 +170,7 @@ class ScoreMod(ScoreModification):
     The parameters may be traced, batched and differentiated, and do not retrace when they change.
 
     Args:
-      f: elementwise, of a module or bound once: equal functions share a compiled program, outside jit too, so that it
-        must not read what changes.
+      f: elementwise; outside jit it means what it means at the call, and equal functions share a compiled program.
       params: any pytree of arrays.
 
     Example:

@@ -225,6 +225,28 @@ WRONG_CONFIGS = {
     "get_config leaves": ("def get_config(): raise SystemExit", 2, "SystemExit"),
     "get_config gives None": ("def get_config(): pass", 2, "get_config() gave a NoneType"),
     "get_config is no function": ("get_config = 3", 2, "has no get_config()"),
+    "raises what no except catches": ("def get_config(): raise type('Mine', (BaseException,), {})", 1, "my.py, line "),
+    "a rate for rates": (
+        "def get_config(): return TrainConfig(learning_rates=1e-3)",
+        2,
+        "ConfigError: TrainConfig.learning_rates: got 0.001 (float), wanted a list",
+    ),
+    "a mixer for mixers": ("def get_config(): return ModelConfig(8, 1, GRU())", 2, "ModelConfig.mixers: got GRU("),
+    "models in a list": (
+        "whole = get_config\ndef get_config(): return replace(whole(), models=[1])",
+        2,
+        "models: got [1], wanted a dict, of models by name",
+    ),
+    "a number for a name": (
+        "whole = get_config\ndef get_config(): return replace(whole(), models={3: 1})",
+        2,
+        "models: got 3, wanted letters",
+    ),
+    "a name past folders": (
+        "whole = get_config\ndef get_config(): return replace(whole(), name='x' * 101)",
+        2,
+        "at most 100",
+    ),
     "no models": ("whole = get_config\ndef get_config(): return replace(whole(), models={})", 2, "models: got none"),
 }
 
@@ -270,6 +292,7 @@ WRONG_JSON = {
     "empty": (b"", "not JSON: it is empty"),
     "cut off": (b'{"name": "s", "task"', "not JSON: "),
     "nested without end": (b"[" * 100_000, "not JSON: "),
+    "nested in a field": (b'{"task": {"x": ' + b"[" * 900 + b"]" * 900 + b"}}", "not JSON: it is nested too deeply"),
     "not UTF-8": (b'{"name": "\xff"}', "byte 10 is not UTF-8"),
     "an enormous integer": (b'{"name": ' + b"9" * 5000 + b"}", "a number of 5000 digits"),
     "not a number": (b'{"name": NaN}', "NaN is no number of JSON"),
@@ -595,6 +618,19 @@ def test_compare_in_python_says_what_the_machine_refuses(tmp_path, monkeypatch):
     monkeypatch.setattr("attn_jax.lab.run.session.Path.mkdir", refuse)
     with pytest.raises(MachineError, match=r"^study: permission denied; give one that you may use"):
         compare(TINY, workdir=tmp_path / "study", platform="cpu")
+
+
+def test_a_closed_output_is_no_fault(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["list", "configs"]) == 0
+
+
+def test_what_jax_does_not_take_from_the_environment_is_said(tmp_path):
+    words = [sys.executable, "-c", "import attn_jax_command, sys; sys.exit(attn_jax_command.main())", "devices"]
+    env = os.environ | {"PYTHONPATH": str(ROOT), "JAX_ENABLE_X64": "maybe"}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert re.match("attn-jax: jax cannot be imported: .*JAX_ENABLE_X64.*\n$", done.stderr, re.IGNORECASE), done.stderr
 
 
 def test_python_m_is_the_same_command():
