@@ -17,9 +17,10 @@ os.environ.setdefault(
 
 import jax
 import pytest
+import tiers
 
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.path.dirname(__file__), "..", ".cache", "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # the other process compiles them too
 jax.config.update("jax_debug_key_reuse", True)
 
 
@@ -62,6 +63,11 @@ def pytest_runtest_call(item):
             pytrace=False,
         )
     return result
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    tiers.sample(items)
 
 
 def pytest_collection_finish():

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tiers import SECOND
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```(\w*)( [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -110,20 +109,9 @@ def opening(path: Path) -> dict:
     return names
 
 
-LONG = (
-    "strings: The models",
-    "attention: Sharding",
-    "mixers: Newton, for the classic networks",
-    "mixers: Hybrids",
-    "lab: From Python",
-)
-
-
+@pytest.mark.sampled(6)
 @pytest.mark.programs(150)  # what a reader types is eager
-@pytest.mark.parametrize(
-    ("path", "title"),
-    [pytest.param(*SECTIONS[name], marks=SECOND if name in LONG else (), id=name) for name in SECTIONS],
-)
+@pytest.mark.parametrize(("path", "title"), SECTIONS.values(), ids=SECTIONS)
 def test_a_section_runs_and_prints_what_it_shows(path, title, openings):
     before = openings[path]
     names = dict(before)

@@ -378,6 +378,7 @@ def sizes(tree):
     return [leaf.shape for leaf in jax.tree.leaves(tree)]
 
 
+@pytest.mark.sampled(22)
 @pytest.mark.parametrize("name", MIXERS)
 def test_mixers_take_numpy_and_lists(name, setting):
     mixer = replace(MIXERS[name], d_model=8).make()
@@ -418,6 +419,7 @@ def model_calls(name, change):
     return model, pair if hasattr(model, "encode") else one
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", [*MODELS, "channels", "decoder_only"])
 def test_models_take_numpy_and_lists(name, setting):
     with jax.debug_key_reuse(False):

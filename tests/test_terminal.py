@@ -55,6 +55,7 @@ def test_a_name_that_is_no_text_is_said_too(output):
     assert heard() == "results/?\n"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "words", [["list", "configs"], ["--help"], ["compare", "--config=quickstart", "--config.help"]]
 )

@@ -168,6 +168,7 @@ def test_an_instance_and_a_registered_name_are_found(check, monkeypatch):
 SOLVED = "inputs.sum(1, keepdims=True) % 2 + 0 * inputs"
 
 
+@pytest.mark.exhaustive
 def test_a_task_too(check):
     code, out, err = check(PARITY.replace("SOLVED", SOLVED), ":Mine", "task")
     assert (code, err) == (0, "")

@@ -57,6 +57,7 @@ def test_a_mistake_is_one_line_and_its_exit_code(words, code, said, capsys, tmp_
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("words", "platforms", "said"),
     [

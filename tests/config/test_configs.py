@@ -82,6 +82,7 @@ def reduced(model):
     return replace(model.resized(16), num_layers=1)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("study", "name"), pairs())
 def test_it_trains_two_steps(study, name):
     low = min(StudyPlan(study).train_lengths)

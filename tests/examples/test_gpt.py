@@ -77,6 +77,7 @@ def test_a_folder_holds_one_run(unbroken, text, tmp_path):
         gpt.main([f"--workdir={tmp_path}", "--sample=7"])
 
 
+@pytest.mark.exhaustive
 def test_an_interrupted_run_ends_as_an_unbroken_one(tmp_path, text, unbroken, monkeypatch, capsys):
     def fail(path, config, step, state):
         save(path, config, step, state)
@@ -108,6 +109,7 @@ def test_a_text_is_packed_as_shown():
         pack([b"ab", b"cde"], 9)
 
 
+@pytest.mark.exhaustive
 def test_documents_of_a_row_are_as_alone(params):
     documents = [b"abc", b"defgh", b"i"]
     rows = pack(documents, 12)

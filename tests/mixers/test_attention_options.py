@@ -47,6 +47,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("name", OPTIONS)
 def test_loops_in_float64_whole_by_token_and_inspected(name):
     require_loops(OPTIONS[name])

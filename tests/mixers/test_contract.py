@@ -28,6 +28,7 @@ OPTIONS = {
 FIRST = ("attention", "lstm", "gated_delta_net")  # of softmax, gates and a matrix
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", first(MIXERS, *FIRST))
 def test_registered(name):
     check_mixer(MIXERS[name])
@@ -166,6 +167,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.sampled(4)
 @dataclass(frozen=True)
 class Broken(MixerConfig):
     flaw: str = ""
@@ -289,6 +291,7 @@ def test_a_wrong_option_is_refused_at_once(make, sentence):
         make()
 
 
+@pytest.mark.exhaustive
 def test_a_mean_centred_output_is_no_missing_output():
     """Its channels sum to nothing, whatever x is; the check must see that it depends on x all the same."""
 

@@ -177,6 +177,7 @@ def _stretched(config, params, x, valid=None, *, key=None):
     return hyena.apply(Hyena(**vars(spans)), params, x, valid)
 
 
+@pytest.mark.exhaustive
 def test_a_filter_that_knows_the_length_is_refused():
     with pytest.raises(AssertionError, match="a padded row differs from the same row alone"):
         check_mixer(ByLength(order=1, min_span=1.0, max_span=2.0))
@@ -198,6 +199,7 @@ def test_hyena_past_its_end_says_nan_but_not_at_padding():
     assert np.isnan(y[1]).all()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("config", [ShortConv(), Hyena(filter_hidden=3)], ids=lambda c: type(c).__name__)
 def test_second_derivatives_equal_differences_of_gradients(config, x64):
     mixer, params, x = drawn(config)

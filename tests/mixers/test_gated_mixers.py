@@ -89,6 +89,7 @@ def test_the_loop_tells_the_options_apart():
         assert np.abs(oracle(other, params, x) - want).max() > 0.1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("config", [MinGRU(), MinLSTM(), MinLSTM(normalise=False)], ids=repr)
 def test_the_log_form_has_the_same_value_and_gradient(config):
     log, params, x = drawn(replace(config, form="log"))
@@ -135,6 +136,7 @@ def test_a_positive_candidate_keeps_the_state_positive_and_bounded():
     assert hidden.max() <= max(0.5, (x @ w + b)[..., D:].max() + 0.5) + 1e-4  # a mean of candidates
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("config", [MinGRU(), MinLSTM(form="log", normalise=False)], ids=repr)
 @pytest.mark.programs(50)
 def test_second_derivatives_equal_differences_of_gradients(config, x64):

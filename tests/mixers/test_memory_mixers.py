@@ -91,6 +91,7 @@ def loop(config, params, x):
     return np.stack(out)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "config",
     [
@@ -215,6 +216,7 @@ def test_a_tape_copies():
         check_says(bind_memory(config, 4, empty_tape, stays_for_a_jump), config, 4, plan, STRING)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("update", "actions"), [(update_stack, 3), (update_tape, 4)], ids=["stack", "tape"])
 def test_derivatives_of_the_update(update, actions, x64):
     """Forward, reverse and forward over reverse."""

@@ -39,6 +39,7 @@ def run(config, seed=0):
     return jax.jit(jax.value_and_grad(total, argnums=(0, 1), has_aux=True))(params, x)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "config",
     [RNN(), LSTM(d_inner=4), GRU(), RNN(activation="relu", spectral_radius=0.5)],

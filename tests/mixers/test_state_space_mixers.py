@@ -278,6 +278,7 @@ def test_a_state_that_flips_counts_modulo_two(kind):
     assert error < 1e-3 if kind == "signed" else error > 0.5
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("config", [LRU(), S4D(d_state=4), Mamba(d_state=2)], ids=lambda c: type(c).__name__)
 def test_second_derivatives_equal_differences_of_gradients(config, x64):
     mixer, params, x = drawn(config)

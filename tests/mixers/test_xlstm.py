@@ -102,6 +102,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("config", VALUES, ids=repr)
 def test_a_sequence_equals_the_equations_without_stabiliser(config, x64):
     """In float64, where they do not overflow."""
@@ -168,6 +169,7 @@ def test_the_mixer_with_open_gates_is_linear_attention():
     np.testing.assert_allclose(jax.jit(mixer.apply)(params, x), want, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("config", [MLSTM(), SLSTM(forget_gate="exponential")], ids=repr)
 @pytest.mark.parametrize("head_norm", [True, False])
 def test_gates_at_50_stay_finite(config, head_norm):
@@ -189,6 +191,7 @@ def test_gates_at_50_stay_finite(config, head_norm):
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(curve))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("config", [MLSTM(head_norm=False), SLSTM()], ids=repr)
 def test_the_derivative_that_leaves_the_stabiliser_out_is_the_derivative(config, x64):
     """Against central differences of the float64 loop, which has no stabiliser; gradient and one curve."""

@@ -43,6 +43,7 @@ def test_a_packed_row_is_what_the_model_reads_alone():
     assert weights.shape == (2, 2, S + T, S + T)
 
 
+@pytest.mark.exhaustive
 def test_it_decodes():
     params = jax.jit(MODEL.init)(jax.random.key(0))
     source, _ = strings()

@@ -39,6 +39,7 @@ def test_sequence_model(B, T):
     assert whole.shape == extended.shape == (B, T, 6)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", STRINGS)
 @pytest.mark.parametrize(("B", "S", "T"), [(0, 5, 4), (2, 0, 4), (2, 5, 0)])
 def test_strings(name, B, S, T):

@@ -27,6 +27,7 @@ CONFIGS = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", first(CONFIGS, "transformer pre", "bilinear"))
 def test_the_contract(name, monkeypatch):
     monkeypatch.setattr(stack, "SCAN_FROM", 2 if name == "transformer scanned" else 99)
@@ -117,6 +118,7 @@ def test_a_broken_one_is_refused(flaw):
         check_encoder_decoder(PLAIN._replace(**change))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["transformer scanned", "additive"])
 def test_attention_maps(name, monkeypatch):
     """Every row sums to 1, and nothing looks at padding or ahead."""
@@ -140,6 +142,7 @@ def test_attention_maps(name, monkeypatch):
         assert not cross[1, :, :, 3:].any()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("config", [Transformer(8, 1, dropout=0.5), RecurrentEncoderDecoder(8, dropout=0.5)])
 def test_dropout_draws_by_the_key_alone(config):
     model = config.make(VOCABULARY, S)

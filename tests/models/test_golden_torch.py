@@ -59,6 +59,7 @@ def compare(function, value, flat, gradient):
     require_close(got, gradient)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("place", ["post", "pre"])
 def test_the_whole_transformer(place):
     flat, params, gradient = load(f"transformer_{place}")

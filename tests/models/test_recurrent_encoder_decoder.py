@@ -75,6 +75,7 @@ def oracle(config, cell, p, source, target):
     return np.array(logits)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("config", "cell"),
     [

@@ -31,6 +31,7 @@ MODELS = {
 IOS = {"tokens": TOKENS, "channels": CHANNELS}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "io"), diagonal(MODELS, IOS))
 def test_apply_equals_extend_in_pieces(name, io, monkeypatch):
     io = IOS[io]
@@ -137,6 +138,7 @@ def test_what_does_not_fit_is_refused(change, sentence):
         replace(ModelConfig(16, 2), **change).make(TOKENS, 4)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("form", ["apply", "extend"])
 def test_nan_at_padding_reaches_no_gradient(form):
     """Channels that are NaN at padding, and learned positions whose padding runs past the table."""
@@ -189,6 +191,7 @@ def apart(tree, size):
     return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(size)]
 
 
+@pytest.mark.exhaustive
 def test_scanned_layers_are_the_unrolled_ones(monkeypatch):
     """The same initial numbers, outputs, gradients, dropout and insides."""
     two = replace(DEEP, num_layers=2)
@@ -220,6 +223,7 @@ def test_scanned_layers_are_the_unrolled_ones(monkeypatch):
         chex.assert_trees_all_close(alone, alone_each, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_a_program_does_not_grow_with_depth():
     """As many operations at 12 layers as at 6, states and gradients too; and more where layers differ."""
 

@@ -68,6 +68,7 @@ CASES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("layer", "theirs", "options"), CASES.values(), ids=CASES)
 def test_equals_flax_with_its_weights(layer, theirs, options):
     want = value_and_gradients(layer(theirs, **options))
@@ -83,6 +84,7 @@ def test_equals_flax_twin(layer):
     assert np.abs(got - want).max() > 0.01
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("layer", "theirs"), [(linen_layer, nn.dot_product_attention), (nnx_layer, nnx.dot_product_attention)]
 )

@@ -39,6 +39,7 @@ def shapes(function, *arrays):
     return [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(function, *arrays))]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("B", "T"), SIZES)
 @pytest.mark.parametrize("form", ["recurrent", "chunked", "parallel", None])
 def test_matrix_memories(form, B, T):

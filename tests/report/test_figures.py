@@ -20,6 +20,7 @@ DRAWN = (
 STUDIES = ("quickstart", "diverged", "alone", "hostile")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_figure_is_labelled_well_formed_and_without_script(study, request):
     results = request.getfixturevalue(study)

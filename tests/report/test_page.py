@@ -53,6 +53,7 @@ def study(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.sampled(2)
 def test_the_same_results_give_the_same_bytes(study):
     summary = summarize(study)
     first = page.render_page(study, summary)
@@ -60,6 +61,7 @@ def test_the_same_results_give_the_same_bytes(study):
     assert page.render_page(study, json.loads(json.dumps(summary, allow_nan=False))) == first
 
 
+@pytest.mark.sampled(2)
 def test_nothing_is_run_and_nothing_is_loaded(study):
     text = render(study)
     reader = Reader(text)
@@ -76,6 +78,7 @@ def test_a_page_that_loads_is_caught():
     assert [name for name, _ in reader.attributes if name.startswith("on")] == ["onload"]
 
 
+@pytest.mark.sampled(2)
 def test_ids_are_unique_and_headings_label_their_sections(study):
     reader = Reader(render(study))
     ids = [value for name, value in reader.attributes if name == "id"]
@@ -91,6 +94,7 @@ def test_a_study_of_strings_says_what_was_written(quickstart):
     assert "writes the answer" not in shown(render(quickstart))
 
 
+@pytest.mark.sampled(2)
 def test_every_name_and_every_number_of_the_table_is_shown(study):
     summary = summarize(study)
     text = shown(page.render_page(study, summary))

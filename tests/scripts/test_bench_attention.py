@@ -118,6 +118,7 @@ def test_one_tiny_case_from_end_to_end(tmp_path):
         assert row["contender"] in done.stdout
 
 
+@pytest.mark.exhaustive
 def test_an_unknown_case_ends_with_the_names(tmp_path):
     done = run("--profile=nothing", cwd=tmp_path)
     assert done.returncode == 2

@@ -56,6 +56,7 @@ def test_the_forms_of_an_operator_twin(scripts):
         assert_alike(one, other)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("maker", "group", "whats", "target"),
     [("cells", "cells", ["rnn", "lstm", "gru"], 1.0), ("transformer", "transformer", ["transformer"], 1.1)],

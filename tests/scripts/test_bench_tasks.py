@@ -37,6 +37,7 @@ def test_two_tasks_from_end_to_end():
     assert "associative_recall" not in done.stdout
 
 
+@pytest.mark.exhaustive
 def test_an_unknown_task_ends_with_the_names():
     done = run("--tasks", "sudoku")
     assert done.returncode == 2

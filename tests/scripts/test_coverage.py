@@ -97,6 +97,7 @@ def test_sign_flips_keep_what_the_test_keeps(methods):
     assert np.isinf(methods.sign_flip(np.ones((1, 5)), False)).all()
 
 
+@pytest.mark.exhaustive
 def test_a_choice_that_is_stale_ends_with_1(script, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script, "SEEDS", (5,))
     monkeypatch.setattr(script, "SHAPES", {"normal": script.SHAPES["normal"]})

@@ -50,6 +50,7 @@ def page_of(script):
     return page
 
 
+@pytest.mark.exhaustive
 def test_the_page_is_not_stale(script, rows):
     page = (ROOT / "docs" / "mixers.md").read_text(encoding="utf-8")
     times, note = script.kept(page)

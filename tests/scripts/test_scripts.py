@@ -11,6 +11,7 @@ import pytest
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("script", "words", "said"),
     [

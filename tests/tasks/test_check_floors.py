@@ -19,6 +19,7 @@ from attn_jax.types import IO, Batch
 RUNNING = Parity(labels="running")
 
 
+@pytest.mark.sampled(2)
 @dataclass(frozen=True)
 class Scored(TaskConfig):
     """Running parity scored by another metric, its floors multiplied by `factor`."""

@@ -124,6 +124,7 @@ def test_the_sound_task_passes():
     check_task(Echo(), num_samples=32, floor_samples=64)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_refused(fault):
     change, sentence = FAULTS[fault]

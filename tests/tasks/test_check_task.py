@@ -171,6 +171,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_refused(fault):
     change, sentence = FAULTS[fault]

@@ -150,6 +150,7 @@ def key_of():
     return jax.random.key(0)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", first(MODELS, "additive"))
 def test_every_kind_of_model_descends_over_strings(name):
     plan = plan_of(MODELS[name], REVERSE, (2, 3))
@@ -161,6 +162,7 @@ def test_every_kind_of_model_descends_over_strings(name):
     assert (validation["metric"].number == 8).all()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", first(["copy", "reverse", "sort", "digit_addition"], "reverse", "digit_addition"))
 def test_who_says_the_answer_is_right_and_the_gradient_reaches_every_weight(name):
     task = TASKS[name].make()

@@ -116,6 +116,7 @@ def test_evaluation_is_the_same_every_time_and_fresh():
     assert score(params, 0)["metric"].number.tolist() == [4, 4, 4]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(70)
 def test_evaluation_by_length_equals_each_length_alone():
     config = classic(GRU(), d_model=8)

@@ -31,6 +31,7 @@ def test_at_zero_it_is_mcnemars():
         assert shares_p(wins, losses, 7, 0.0) == pytest.approx(binomial_p(wins, wins + losses))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
 def test_the_interval_that_leaves_a_border_out_is_that_of_paired_solved(level):
     n = 6

@@ -50,6 +50,7 @@ def study(match, **models):
     return Study("s", AssociativeRecall(), {"transformer": REFERENCE, **models}, train, EvaluateConfig(10, 8), match)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("match", ["state", pytest.param("flops", marks=pytest.mark.exhaustive)])
 def test_two_percent_by_state_and_flops(match):
     models = {

@@ -250,6 +250,7 @@ def test_state_of_strings_by_hand():
 WITH_STRINGS = [name for name, config in TASKS.items() if name[:6] != "digits" and config.make().strings is not None]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", WITH_STRINGS)
 def test_the_floor_of_strings_is_what_its_predictor_scores(name):
     task = TASKS[name].make()

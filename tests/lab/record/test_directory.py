@@ -251,6 +251,7 @@ def test_runs_are_looked_up_and_seeds_have_their_own_numbers(tmp_path):
     np.testing.assert_allclose(again.final[[1, 0, 1], [0, 0, 1]], [0, 0.2, 0.6], atol=1e-12)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("runs", [[], [[[0, 1e-3]]], [[[0, 1e-3], [0, 3e-3], [1, 1e-3], [1, 1e-3]]], [[]]])
 def test_runs_that_are_not_the_studys_are_damage(runs, tmp_path):
     open_study(tmp_path / "s", get_config())

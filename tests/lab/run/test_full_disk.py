@@ -110,6 +110,7 @@ def run(monkeypatch, tmp_path, capfd):
     File.full = ("", 0)
 
 
+@pytest.mark.exhaustive
 def test_a_disk_that_is_full_again_and_again(run):
     for place in PLACES:
         code, said, _ = run("study", place)

@@ -115,6 +115,7 @@ def of_models(*names):
     return replace(get_config(), models={name: ModelConfig(8, 1, (GRU(),)) for name in names}, match=None)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("begun", "then", "said"),
     [
@@ -155,6 +156,7 @@ def test_other_numbers_are_not_grown_and_nothing_is_changed(tmp_path, monkeypatc
     open_study(tmp_path, get_config())  # of which nothing is left to train
 
 
+@pytest.mark.exhaustive
 def test_what_a_study_grows_by_is_asked_about_once(tmp_path, monkeypatch):
     write_study(tmp_path)
     asked = []

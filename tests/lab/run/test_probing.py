@@ -100,6 +100,7 @@ def test_a_finished_study_gains_probes_and_keeps_its_bits(plain):
         train(plain, study_with(EARLY, GradientNorms()))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(60)
 def test_probes_of_every_evaluation_change_no_bit_and_survive_a_stop(plain, tmp_path):
     study = study_with(GradientNorms(num_examples=2), AttentionMaps())

@@ -47,6 +47,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("said", REFUSED)
 def test_another_sweep_is_refused_with_the_difference(finished, said):
     before = (finished / "sweep.json").read_bytes()
@@ -58,6 +59,7 @@ def test_another_sweep_is_refused_with_the_difference(finished, said):
     assert not (finished / "points" / "d_model=64").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_second_command_stops(finished):
     _, opening = begin_sweep(finished, tiny_sweep())
     _, second = begin_sweep(finished, tiny_sweep())

@@ -25,6 +25,7 @@ def get_config():
 """
 
 
+@pytest.mark.exhaustive
 def test_points_that_differ_in_seeds_and_rates_compile_once(tmp_path, compiles):
     study = get_config()
     study = replace(

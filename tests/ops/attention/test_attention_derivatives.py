@@ -251,6 +251,7 @@ CASES = [(name, "blockwise") for name in KINDS]
 CASES += [(name, "dense") for name in DENSE] + [(name, "tiled") for name in TILED]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("case_on_path", first(sorted(CASES), *sorted(CASES)[::9]), ids="-".join)
 def test_six_modes_of_differentiation(case_on_path):
     name, path = case_on_path
@@ -259,6 +260,7 @@ def test_six_modes_of_differentiation(case_on_path):
     assert all(np.any(x) for x in jax.tree.leaves(got)), "a derivative that is all zero shows nothing"
 
 
+@pytest.mark.exhaustive
 def test_six_modes_twin():
     """A path whose bias has no gradient, and one whose lse has none, are caught in every mode but the value."""
 
@@ -273,6 +275,7 @@ def test_six_modes_twin():
         assert set(differences(modes_of(broken, "bias"), case("bias")[-1])) == set(case("bias")[-1]) - {"value"}
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_gradients_match_finite_differences_of_the_loops(attention):
     arrays = draw(2, dtype=np.float64)

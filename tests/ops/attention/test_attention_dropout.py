@@ -33,6 +33,7 @@ def drops_the_same(attention):
     return np.allclose(kept(attention), kept(dense), atol=1e-5)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("sizes", first([(4, 3), (9, 11), (1, 2), (5, 11), (8, 8), (2, 1)], (4, 3), (5, 11)))
 def test_every_block_size_drops_the_same(sizes):
     assert drops_the_same(blocks(*sizes))
@@ -43,6 +44,7 @@ def test_every_path_drops_the_same(path):
     assert drops_the_same(PATHS[path])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("path", PATHS)
 def test_broadcast_dropout_drops_in_all_rows_and_heads_what_the_first_does(path):
     first = kept(dense, B=1, N=1, K=1)
@@ -91,6 +93,7 @@ def test_rows_heads_queries_and_keys_are_dropped_independently():
     assert abs((got == got.swapaxes(2, 3)).mean() - agree) < 0.03, "t and s are told apart"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("path", ["dense", "blockwise"])
 def test_an_offset_moves_no_bits(path):
     want = kept(PATHS[path])
@@ -115,6 +118,7 @@ def test_a_rate_of_zero_needs_no_key_and_drops_nothing(path):
     np.testing.assert_array_equal(compiled(PATHS[path], dropout_rate=0.0)(*arrays), compiled(PATHS[path])(*arrays))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("attention", [dense, tiled_attention, blockwise], ids=["dense", "tiled", "blockwise"])
 def test_keys_map(attention):
     arrays, keys = draw(3), jax.random.split(jax.random.key(5), 3)

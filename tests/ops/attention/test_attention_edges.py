@@ -33,6 +33,7 @@ def test_far_is_everything(attention, mask):
     np.testing.assert_allclose(out, attention_oracle(*draw(0))[0], atol=1e-5)
 
 
+@pytest.mark.sampled(1)
 @each_path
 @pytest.mark.parametrize("wrap", [lambda mod: mod, lambda mod: compose(SoftCap(30.0), mod)])
 @pytest.mark.programs(190)
@@ -58,6 +59,7 @@ def test_values_without_size_have_an_lse(attention):
     np.testing.assert_allclose(lse, attention_oracle(query, key, value)[1], atol=1e-5)
 
 
+@pytest.mark.sampled(1)
 @each_path
 @pytest.mark.programs(70)
 def test_sinks_leave_the_gradients_of_a_row_that_saw_nan(attention):
@@ -99,6 +101,7 @@ with jax.set_mesh(mesh):
 """
 
 
+@pytest.mark.exhaustive
 def test_arrays_split_over_explicit_axes_stay_split():
     env = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "NPROC": "4", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", SPLIT], env=env, capture_output=True, text=True, timeout=60)

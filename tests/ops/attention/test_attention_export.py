@@ -43,6 +43,7 @@ def assert_same(got, want):
         np.testing.assert_allclose(g, w, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("path", first(PATHS, "dense", "blockwise"))
 def test_exports_forward_and_gradient(path):
     attention = PATHS[path]
@@ -67,6 +68,7 @@ def symbolic(arrays, *specs):
 BATCH = ("b, 5, 4, 3", "b, 7, 2, 3", "b, 7, 2, 3", "b")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "attention",
     [pytest.param(dense, marks=SECOND), blockwise, pytest.param(dot_product_attention, marks=SECOND)],
@@ -133,6 +135,7 @@ BATCHES = (*BATCH[:3], "b, 1, 5, 7", "b, 4, 5, 7", "b, 5", "b, 7", "b")
 ALL_LENGTHS = (*LENGTHS[:3], "2, 1, t, s", "2, 4, t, s", "2, t", "2, s", "2")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("attention", "specs"),
     [pytest.param(dense, BATCHES, marks=SECOND), (blockwise, BATCHES), pytest.param(dense, ALL_LENGTHS, marks=SECOND)],

@@ -110,6 +110,7 @@ def growth(attention, backward):
     return [b / a for a, b in itertools.pairwise(sizes)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("kind", "way"), diagonal(GROWING, ["forward", "backward"]))
 def test_memory_grows_with_length_linearly(kind, way):
     attention = functools.partial(blockwise, block_sizes=(128, 128), **GROWING[kind]())
@@ -149,6 +150,7 @@ LIVE = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("options", "mask"), LIVE.values(), ids=LIVE)
 @pytest.mark.programs(40)
 def test_live_blocks_are_those_of_which_a_pair_is_visible(options, mask):

@@ -59,6 +59,7 @@ MAPPED = {  # name: (an argument from an array, three of that array)
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", first(MAPPED, *list(MAPPED)[::8]))
 def test_vmap_over_an_argument(name):
     """Mapped over both paths: the values, and the gradient of the query."""
@@ -137,6 +138,7 @@ def bend(table, s, b, h, q, k):
     return s * table[h] + table[0] * (k % 3) * 0.5
 
 
+@pytest.mark.sampled(2)
 @three
 def test_closures_under_jit_scan_and_grad(path):
     """A captured array that is the carry of a scan, differentiated through the scan; against a step by step run."""
@@ -249,6 +251,7 @@ JAX_NN = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("path", "name"), diagonal(THREE, JAX_NN))
 def test_agrees_with_jax_nn_where_the_contracts_do(path, name):
     options = JAX_NN[name]

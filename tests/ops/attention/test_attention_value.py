@@ -118,6 +118,7 @@ def score_mod_from(offset, options):
     return options if mod is None else options | {"score_mod": lambda s, b, h, q, k: mod(s, b, h, q + offset, k)}
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("case", first(GRID, *GRID[::5]), ids=lambda case: "-".join(map(str, case)).replace(" ", ""))
 def test_value_and_lse_are_as_exact_as_the_plain_formula(case):
     dtype, (T, S), mask, more, (N, K), Hv, lead, blocks = case
@@ -202,6 +203,7 @@ def test_any_combination_of_masks_is_what_its_array_says(pair):
     np.testing.assert_allclose(lse, want_lse, atol=1e-5)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("dtype", "path"), diagonal(["float32", "bfloat16", "float16"], ["blockwise", "dense", "tiled"])
 )

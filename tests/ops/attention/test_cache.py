@@ -111,6 +111,7 @@ PAIRS = [  # a pairwise cover
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("pair", first(PAIRS, *PAIRS[::3]), ids=lambda pair: "-".join(pair).replace(" ", "_"))
 def test_pieces_are_the_whole(pair):
     cache, split, kind = pair
@@ -190,6 +191,7 @@ def test_padding_is_finite_and_reaches_no_gradient():
     assert np.asarray(gradient[2])[0, 0].any()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("options", "implementation"),
     [pytest.param({}, "dense", marks=SECOND), ({"window": 3, "chunk": 5}, "blockwise")],

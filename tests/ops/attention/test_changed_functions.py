@@ -139,6 +139,7 @@ def change(monkeypatch):
     to(1)
 
 
+@pytest.mark.sampled(1)
 @implementations
 @pytest.mark.programs(110)
 def test_masks_are_read_at_the_call(implementation, change):
@@ -150,6 +151,7 @@ def test_masks_are_read_at_the_call(implementation, change):
             np.testing.assert_allclose(plain(mask=mask), want[n], atol=1e-6, err_msg=f"{name}, {n}")
 
 
+@pytest.mark.sampled(1)
 @implementations
 @pytest.mark.programs(40)
 def test_modifications_are_read_at_the_call(implementation, change):

@@ -57,6 +57,7 @@ def test_every_row_of_the_page_has_its_numbers():
     assert all(given and isinstance(given, dict) for right in rows.values() for given in options(right))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("implementation", ["dense", "blockwise"])
 def test_the_page_s_table_is_right(implementation):
     for row, right in table().items():

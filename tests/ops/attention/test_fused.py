@@ -100,6 +100,7 @@ SPLASH = SHARED | {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", first(SPLASH, *list(SPLASH)[::3]))
 def test_splash_equals_the_oracle(name):
     options, mask = SPLASH[name]
@@ -149,6 +150,7 @@ def test_gradients_of_splash_with_nan_in_padding(name):
         assert not np.asarray(grads[0])[~seen].any()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(120)
 def test_what_sees_nan_is_nan(nn_for_cudnn):
     for attention, dtype in ((interpreted, np.float32), (nn_for_cudnn, np.float16)):
@@ -181,6 +183,7 @@ def test_rows_that_see_nothing_need_the_repair(monkeypatch):
     assert np.isfinite(lse[:, 128:130]).all()
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("options", "mask"), SHARED.values(), ids=SHARED)
 @pytest.mark.parametrize("lead", [(B,), (1, B)])
 def test_arguments_of_cudnn_mean_the_same(nn_for_cudnn, options, mask, lead):

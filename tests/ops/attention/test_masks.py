@@ -105,6 +105,7 @@ def test_every_mask_has_a_row():
     assert {type(mask) for mask, _ in CASES.values()} == classes - {Mask}
 
 
+@pytest.mark.sampled(17)
 @EVERY
 @pytest.mark.programs(90)
 def test_a_mask_says_what_its_arithmetic_says(mask, oracle):
@@ -117,6 +118,7 @@ def test_a_mask_says_what_its_arithmetic_says(mask, oracle):
     assert mask.materialize(5, 0).shape == (5, 0)
 
 
+@pytest.mark.sampled(11)
 @EVERY
 def test_a_mask_is_a_pytree_whose_numbers_may_be_traced(mask, oracle):
     b, h, q, k = places(5, 7)

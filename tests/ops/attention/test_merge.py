@@ -116,6 +116,7 @@ def filled(lses):
     return jnp.where(lses == -jnp.inf, 0, lses)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(50)
 def test_every_mode_of_differentiation_to_second_order(x64):
     """One row has an empty part, one is empty altogether."""
@@ -241,6 +242,7 @@ print("ok")
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("implementation", first(["dense", "blockwise"], "blockwise"))
 def test_a_ring_of_eight_devices_is_one_device(implementation):
     ring = RING.replace("IMPLEMENTATION", repr(implementation))

@@ -202,6 +202,7 @@ def value_and_gradients(f, *arrays):
     return out, pull(jnp.cos(out))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("lead", "T", "S", "dtype"), [((), 5, 7, jnp.float32), ((2, 3), 4, 4, jnp.bfloat16)])
 @pytest.mark.parametrize("mask", [None, "causal", "some rows empty"])
 def test_single_head_attention_is_dot_product_attention_of_one_head(lead, T, S, dtype, mask):

@@ -88,6 +88,7 @@ OPS = (
 )
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", OPS)
 def test_recurrences(name):
     """The weight is the same on all devices and so is its gradient; the inputs and theirs differ."""

@@ -134,6 +134,7 @@ def assert_derivatives(total, args):
         np.testing.assert_allclose(got, (one - other) / 2e-5, atol=1e-6)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("form", FORMS)
 def test_every_derivative(form, x64):
     rng = np.random.default_rng(1)

@@ -85,6 +85,7 @@ def test_equals_the_loop(form, kind, strict_ranks, x64):
     require_equal((h, last), (loop(a, b, 0 * initial), loop(a, b, 0 * initial)[:, -1]), 1e-13)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("form", "kind"), diagonal(SCAN_FORMS, ["real", "complex"]))
 def test_every_mode_of_differentiation(form, kind, x64):
     inputs = tuple(map(jnp.asarray, drawn(kind)))

@@ -81,6 +81,7 @@ def test_equals_the_loop(jacobian, x64):
     assert 1 < result.iterations <= T
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("jacobian", "most"),
     [pytest.param("dense", 32, marks=SECOND), ("elementwise", 32), ("diagonal", 32), ("diagonal", 1)],

@@ -164,6 +164,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         Text(str(tmp_path)).make()
 
 
+@pytest.mark.exhaustive
 def test_a_file_too_short_for_length_or_batch_is_named(written):
     config = written("ab" * 150)  # 30 characters in a tenth
     assert sample(config, jax.random.key(0), 10, 20, 20).inputs.shape == (10, 20)

@@ -17,6 +17,7 @@ def draw(config, length, max_length, batch_size):
     return [np.asarray(a) for a in sample(config, jax.random.key(0), batch_size, length, max_length)]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("config", [Counting(), Counting(num_symbols=3, max_count=2)])
 def test_contract(config):
     check_task(config, floor_samples=5_000)

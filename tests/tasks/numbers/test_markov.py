@@ -114,6 +114,7 @@ def test_first_state_says_little_of_the_rows():
     assert gain == pytest.approx(0.1293, abs=5e-5)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("num_states", [2, 3])
 def test_phases_come_in_order(num_states):
     for length in (4, 20, 40):

@@ -31,6 +31,7 @@ def test_contract(operation):
     check_task(ModularTable(operation=operation), num_samples=128, floor_samples=2000)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_splits_are_the_whole_table_and_share_nothing(operation):
     config = ModularTable(7, operation, train_share=0.4)
