@@ -112,7 +112,7 @@ def test_inspect_names_layers():
     model = MODELS["hybrid"].make(TOKENS, 9)
     params = jax.jit(model.init)(jax.random.key(0))
     seen = jax.jit(model.inspect)(params, jnp.zeros((1, 4), int), None)
-    assert sorted(seen) == ["layer_0/hidden", "layer_1/weights"]
+    assert sorted(seen) == [*(f"layer_0/{name}" for name in ("hidden", "keep", "read", "write")), "layer_1/weights"]
 
 
 def test_a_non_causal_mixer_makes_a_model_without_extend():
