@@ -46,10 +46,10 @@ def measure(config: str, overrides: list[str], platform: Platform) -> dict:
     """The plan of a config, then the truth."""
     from attn_jax.lab import plan_of
 
-    began = time.perf_counter()
-    estimate = plan_of(config, overrides=overrides, platform=platform)
-    planning = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        estimate = plan_of(config, workdir=f"{folder}/study", overrides=overrides, platform=platform)
+        planning = time.perf_counter() - began
         command = [sys.executable, "-m", "attn_jax.cli", "compare", f"--config={config}", *overrides, "--yes"]
         began = time.perf_counter()
         subprocess.run(
@@ -58,10 +58,15 @@ def measure(config: str, overrides: list[str], platform: Platform) -> dict:
         taken = time.perf_counter() - began
         files = [path for path in Path(folder).rglob("*") if path.is_file()]
         disk, summary = sum(path.stat().st_size for path in files), Path(folder) / "study" / "summary.json"
-        timing = json.loads(summary.read_text())["timing"]
-    row = {"config": config, "planning": planning, "said": estimate.seconds, "taken": taken}
-    return row | {
-        "off": estimate.seconds / taken - 1,
+        outcome = json.loads(summary.read_text())
+    timing, added = outcome["timing"], len(outcome["widened_rates"])
+    said = estimate.widened[added - 1] if added else estimate.seconds
+    return {
+        "config": config,
+        "planning": planning,
+        "said": said,
+        "taken": taken,
+        "off": said / taken - 1,
         "compile_said": sum(model.compile_seconds for model in estimate.models.values()),
         "compile_taken": sum(model["compile_seconds"] for model in timing.values()),
         "files": f"{estimate.files} / {len(files)}",

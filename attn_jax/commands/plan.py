@@ -12,6 +12,7 @@ from rich.text import Text
 from attn_jax.config import Sweep
 from attn_jax.config.file import load_config
 from attn_jax.lab.estimate import ModelEstimate, StudyEstimate, plan_of
+from attn_jax.lab.record.sweep_record import point_directory
 from attn_jax.names import counted
 from attn_jax.platforms import Platform
 from attn_jax.report import words
@@ -27,17 +28,21 @@ _COLUMNS: dict[str, Callable[[ModelEstimate], str]] = {
 }
 
 
-def print_plan(config: Path, overrides: Sequence[str], platform: Platform) -> None:
-    """Prints the models as they would run, and what the whole study takes; of a sweep each of its studies."""
+def print_plan(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform) -> None:
+    """Prints the models as they would run, and what is left of the study takes; of a sweep each of its studies."""
     console = Terminal()
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     loaded = load_config(config, overrides)
-    studies = list(loaded.points.values()) if isinstance(loaded, Sweep) else [loaded]
+    directory = Path("results") / loaded.name if workdir is None else workdir
+    studies = {directory: loaded}
+    if isinstance(loaded, Sweep):
+        studies = {point_directory(directory, point): study for point, study in loaded.points.items()}
     seconds = 0.0
-    for study in studies:
-        estimate = plan_of(study, platform=platform)
+    for at, study in studies.items():
+        estimate = plan_of(study, workdir=at, platform=platform)
         seconds += estimate.seconds
-        _print_models(estimate, console)
+        if estimate.models:
+            _print_models(estimate, console)
         for line in plan_lines(estimate):
             say(line)
     if isinstance(loaded, Sweep):
@@ -54,6 +59,11 @@ def plan_lines(estimate: StudyEstimate) -> list[str]:
         f"about {words.size(estimate.memory)} of memory a worker",
         f"about {counted(estimate.files, 'file')}, {words.size(estimate.disk)} on disk",
     ]
+    if not estimate.blocks:
+        lines[:3] = ["all is trained; nothing is left but the report"]
+    if estimate.widened:
+        rates = counted(len(estimate.widened), "learning rate")
+        lines.append(f"train.widen may add {rates}: with all of them about {_minutes(estimate.widened[-1])}")
     notes = {name: model.match_note for name, model in estimate.models.items() if model.match_note}
     return [*lines, *(f"{name}: {note}" for name, note in notes.items()), "nothing was trained, nothing written"]
 

@@ -4,7 +4,7 @@ import heapq
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from attn_jax.lab.comparison import loaded
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import planned
-from attn_jax.lab.record.runs import Run, in_blocks
+from attn_jax.lab.plan.study_plan import StudyPlan
+from attn_jax.lab.record.runs import grid_of, in_blocks, seeds_of
 from attn_jax.lab.run.block import Job
+from attn_jax.lab.run.left import Left, what_is_left
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
-from attn_jax.lab.run.session import Layout
-from attn_jax.lab.workers import executor_here, layout_here
+from attn_jax.lab.run.session import at_first, unfinished
+from attn_jax.lab.workers import executor_here, layout_here, workers_here
 from attn_jax.platforms import Platform, select_platform
 
 # What is not tried out is guessed; scripts/bench_plan.py holds it against whole studies. The command and the page
@@ -63,18 +65,19 @@ class ModelEstimate:
 
 @dataclass(frozen=True)
 class StudyEstimate:
-    """What a study takes from the command to its page, were it begun now in a folder of its own.
+    """What a study takes from the command to its page; of one that has begun, what is left of it.
 
     Args:
       study: its name.
-      runs: of all models.
+      runs: that are trained, of all models.
       blocks: of runs that are trained together, of all models.
       width: runs a block.
       workers: that share the blocks.
-      models: by name.
+      models: by name, those that have something left.
       memory: bytes of one worker; on an accelerator, of the largest program.
-      files, disk: how many in the end, and their bytes.
+      files, disk: how many there are in the end, and their bytes.
       seconds: by the clock.
+      widened: the same with one learning rate more, with two ..., as many as `train.widen` may still add.
     """
 
     study: str
@@ -87,21 +90,29 @@ class StudyEstimate:
     files: int
     disk: int
     seconds: float
+    widened: tuple[float, ...] = ()
 
 
-def plan_of(study: Study | str | Path, *, overrides: Sequence[str] = (), platform: Platform = "auto") -> StudyEstimate:
+def plan_of(
+    study: Study | str | Path,
+    *,
+    workdir: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    platform: Platform = "auto",
+) -> StudyEstimate:
     """What a study would take: `attn-jax compare --plan` from Python. Trains nothing and writes nothing.
 
     Every model is compiled and a few of its steps are timed where it would be trained, so it takes about as long as
-    compiling them does.
+    compiling them does. Where the study has begun, or grows, what is there already is left out.
 
     Args:
       study: a study, or the path of its config file.
+      workdir: where the study lives, or would; default results/<study name>.
       overrides: of a config file's fields, as the command takes them: ["--config.train.steps=500"].
       platform: what to run on: "auto", "cpu", "cuda" or "tpu".
 
     Raises:
-      ConfigError: what is wrong with the study.
+      ConfigError: what is wrong with the study, or the directory is another study's.
       UserError: whatever else would end its comparison with a sentence.
 
     >>> plan_of("nowhere.py")
@@ -110,13 +121,14 @@ def plan_of(study: Study | str | Path, *, overrides: Sequence[str] = (), platfor
     """
     began = time.process_time()
     with in_sentences(), planned(partial(_study, study, overrides)) as plan:
+        directory = Path("results") / plan.study.name if workdir is None else Path(workdir).expanduser()
         layout = layout_here(plan, select_platform(platform))
-        check_contracts(plan, list(plan.study.models))
-        facts = study_facts(plan)
+        check_contracts(plan, unfinished(directory, plan, list(plan.study.models)))
+        wanted = at_first(plan, study_facts(plan), layout)
+        facts, left = what_is_left(directory, plan, wanted)
         planning = time.process_time() - began
-        blocks = in_blocks(plan.runs, layout.width)
-        rehearsed, started = _rehearsed(plan.study, layout, blocks[0])
-        return _estimate(facts, layout, len(blocks), rehearsed, started, planning)
+        rehearsed, started = _rehearsed(plan.study, facts, left)
+        return _estimate(plan, facts, left, rehearsed, started, planning)
 
 
 def _study(study: Study | str | Path, overrides: Sequence[str]) -> Study:
@@ -126,53 +138,58 @@ def _study(study: Study | str | Path, overrides: Sequence[str]) -> Study:
     return config
 
 
-def _rehearsed(study: Study, layout: Layout, runs: Sequence[Run]) -> tuple[dict[str, Rehearsed], float]:
-    """The first block of each model tried out, and how long a worker takes to start."""
-    text = to_json(study)
-    first = Job(text, json.dumps({}), "", "", 0, tuple(runs), layout.width, layout.num_devices)
-    jobs = [replace(first, model=name) for name in study.models]
-    executor = executor_here(layout.platform)
+def _rehearsed(study: Study, facts: Mapping[str, Any], left: Sequence[Left]) -> tuple[dict[str, Rehearsed], float]:
+    """A block of each model that has one left, tried out, and how long a worker takes to start."""
+    first = {block.model: block for block in reversed(left)}
+    like = partial(Job, to_json(study), json.dumps({}), "", width=facts["width"], num_devices=facts["num_devices"])
+    jobs = [like(model=name, block=0, runs=first[name].runs) for name in study.models if name in first]
+    executor = executor_here(facts["platform"])
     try:
         asked = time.time()
         futures = {job.model: executor.submit(rehearse, job) for job in jobs}
         found = {name: future.result() for name, future in futures.items()}
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-    return found, min(one.began for one in found.values()) - asked
+    return found, min((one.began for one in found.values()), default=asked) - asked
 
 
 def _estimate(
+    plan: StudyPlan,
     facts: Mapping[str, Any],
-    layout: Layout,
-    blocks: int,
+    left: Sequence[Left],
     rehearsed: Mapping[str, Rehearsed],
     started: float,
     planning: float,
 ) -> StudyEstimate:
-    train, every = facts["config"]["train"], facts["config"]["evaluate"]["every"]
-    chunks, runs, models = train["steps"] // every, train["seeds"] * len(train["learning_rates"]), len(rehearsed)
-    kept, tried = min(chunks, _KEPT), rehearsed.values()
-    waited = planning + started * (_COMMAND_STARTS + _PAGE_STARTS) + runs * models * _RUN_SECONDS
+    study, tried, blocks = plan.study, rehearsed.values(), {name: len(runs) for name, runs in facts["runs"].items()}
+    chunks, workers = study.train.steps // study.evaluate.every, workers_here(facts["platform"])
+    trained = partial(_trained, rehearsed, workers=workers, started=started, every=study.evaluate.every)
+    runs = sum(len(block) for model in facts["runs"].values() for block in model)
+    waited = planning + started * (_COMMAND_STARTS + _PAGE_STARTS) + runs * _RUN_SECONDS
+    seconds = waited + trained(left)
+    # a round for each rate: its runs of all models, by workers that start anew
+    beyond = in_blocks(grid_of(seeds_of(vars(study.train)), [0.0], [*study.starts]), facts["width"])
+    more = trained([Left(name, tuple(block), chunks, compiled=True) for block in beyond for name in rehearsed])
+    still = 0 if facts["widened"]["settled"] else study.train.widen - len(facts["widened"]["rates"])
     return StudyEstimate(
-        study=facts["config"]["name"],
-        runs=runs * models,
-        blocks=blocks * models,
-        width=layout.width,
-        workers=layout.workers,
-        models={name: _model(facts["models"][name], one, layout.width) for name, one in rehearsed.items()},
-        memory=max(one.memory for one in tried),
-        files=_STUDY_FILES + models * (_PROGRAMS + blocks * (_BLOCK_FILES + kept)),
-        disk=round(
-            sum(_disk(facts["task"], one, layout.width, blocks, chunks) for one in rehearsed.values()) + _PAGE_BYTES
-        ),
-        seconds=waited + _trained(rehearsed, layout.workers, blocks, started, chunks, every),
+        study=study.name,
+        runs=sum(len(block.runs) for block in left),
+        blocks=len(left),
+        width=facts["width"],
+        workers=workers,
+        models={name: _model(facts["models"][name], one, facts["width"]) for name, one in rehearsed.items()},
+        memory=max((one.memory for one in tried), default=0),
+        files=_STUDY_FILES + sum(_PROGRAMS + k * (_BLOCK_FILES + min(chunks, _KEPT)) for k in blocks.values()),
+        disk=round(_PAGE_BYTES + sum(_disk(facts, one, blocks[name], chunks) for name, one in rehearsed.items())),
+        seconds=seconds,
+        widened=tuple(seconds + rates * more for rates in range(1, still + 1)),
     )
 
 
-def _disk(task: Mapping[str, Any], one: Rehearsed, width: int, blocks: int, chunks: int) -> float:
+def _disk(facts: Mapping[str, Any], one: Rehearsed, blocks: int, chunks: int) -> float:
     """Bytes of a model's blocks: rows, checkpoints, and its programs."""
-    batches = len(task["validation_lengths"]) * (chunks + 1 + len(task["lengths"]))
-    printed = width * batches * one.measures * _PRINTED
+    batches = len(facts["task"]["validation_lengths"]) * (chunks + 1 + len(facts["task"]["lengths"]))
+    printed = facts["width"] * batches * one.measures * _PRINTED
     return blocks * (printed + min(chunks, _KEPT) * one.state) + _PROGRAM_BYTES
 
 
@@ -188,19 +205,25 @@ def _model(facts: Mapping[str, Any], one: Rehearsed, width: int) -> ModelEstimat
 
 
 def _trained(
-    rehearsed: Mapping[str, Rehearsed], workers: int, blocks: int, started: float, chunks: int, every: int
+    rehearsed: Mapping[str, Rehearsed], left: Sequence[Left], *, workers: int, started: float, every: int
 ) -> float:
-    """When the last block ends: each goes to the first free worker, in the order of `jobs_of`.
+    """When the last block ends: each goes to the first free worker, in their order.
 
-    A block that begins after another of its model has compiled finds the programs in the study's cache.
+    A worker traces a model's programs once; whoever begins after another has compiled them finds them in the study's
+    cache. Of probes a block traces its own.
     """
-    free, known = [started] * workers, {}
-    for _ in range(blocks):
-        for name, one in rehearsed.items():
-            begins = heapq.heappop(free)
-            traced = begins + one.prepare + one.trace
-            ready = traced if known.get(name, traced + 1) <= traced else traced + one.compile
-            known.setdefault(name, ready)
-            chunk = every * one.step + one.validation + _CHUNK_SECONDS
-            heapq.heappush(free, ready + chunks * chunk + one.test)
-    return max(free)
+    free, kept = [(started, worker) for worker in range(workers)], [set() for _ in range(workers)]
+    cached = {block.model: 0.0 for block in left if block.compiled}
+    for block in left:
+        clock, worker = heapq.heappop(free)
+        one, new = rehearsed[block.model], block.model not in kept[worker]
+        kept[worker].add(block.model)
+        clock += one.trace_probes + new * (one.prepare + one.trace)
+        if new and not cached.get(block.model, clock) < clock:
+            clock += one.compile + one.compile_probes
+            cached.setdefault(block.model, clock)
+        clock += one.at_start + one.at_end
+        if not block.tested:
+            clock += block.chunks * (every * one.step + one.validation + one.at_chunk + _CHUNK_SECONDS) + one.test
+        heapq.heappush(free, (clock, worker))
+    return max(clock for clock, _ in free) if left else 0.0

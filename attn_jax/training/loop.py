@@ -62,11 +62,21 @@ def compile_probe(
     plan: BlockPlan, name: str, probe: Probe, state: RunState, num_devices: int
 ) -> Callable[[Params, Array], dict[str, Array]]:
     """Compiles what a probe measures of runs of this shape, given their parameters and seeds."""
+    lowered = lower_probe(plan, name, probe, state, num_devices)
+    return (lambda params, seeds: {}) if lowered is None else from_lowered(lowered, probe_level(probe))
+
+
+def lower_probe(plan: BlockPlan, name: str, probe: Probe, state: RunState, num_devices: int) -> Any:
+    """The same program, traced only; None where there is nothing to measure."""
     program = over_devices(partial(probe_runs, plan, name, probe), num_devices)
     if not jax.eval_shape(program, state.params, state.seed):
-        return lambda params, seeds: {}
-    # of what runs twice, compiling is the cost
-    return compiled(program, state.params, state.seed, level="1" if "chunk" in probe.when else "0")
+        return None
+    return jax.jit(program).lower(state.params, state.seed)
+
+
+def probe_level(probe: Probe) -> str:
+    """How far a probe's program is optimised: of what runs twice, compiling is the cost."""
+    return "1" if "chunk" in probe.when else "0"
 
 
 def run_chunks(

@@ -1,32 +1,67 @@
 """What a study would take: blocks shared out by hand, and the command that says it, which trains and writes nothing."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from written_study import write_study
 
 from attn_jax.cli import main
-from attn_jax.config.codec import to_json
+from attn_jax.config import GradientFlow, GradientNorms
+from attn_jax.config.codec import fingerprint, to_dict, to_json
 from attn_jax.config.file import load_study
+from attn_jax.errors import ConfigError
 from attn_jax.lab import estimate
+from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import Job
+from attn_jax.lab.run.left import Left
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
 
 TINY = str(Path(__file__).parent / "tiny_study.py")
-SLOW = Rehearsed(0.0, 1.0, 2.0, 10.0, 0.5, 3.0, 4.0, 600_000_000, 1_000_000, 3)
+SLOW = Rehearsed(
+    began=0.0,
+    prepare=1.0,
+    trace=2.0,
+    compile=10.0,
+    trace_probes=0.0,
+    compile_probes=0.0,
+    step=0.5,
+    validation=3.0,
+    test=4.0,
+    at_start=0.0,
+    at_chunk=0.0,
+    at_end=0.0,
+    memory=600_000_000,
+    state=1_000_000,
+    measures=3,
+)
 FAST = SLOW._replace(step=0.1, compile=5.0, memory=500_000_000)
 
 
-def trained(models, *, blocks, workers, chunks=2, every=10):
-    return estimate._trained(models, workers, blocks, started=6.0, chunks=chunks, every=every)
+def trained(models, *, blocks, workers, **left):
+    """When the last of so many blocks of each model ends, each with two evaluations to go."""
+    todo = [Left(name, (), **({"chunks": 2} | left)) for _ in range(blocks) for name in models]
+    return estimate._trained(models, todo, workers=workers, started=6.0, every=10)
 
 
 def test_a_block_by_hand(monkeypatch):
     monkeypatch.setattr(estimate, "_CHUNK_SECONDS", 0.0)
     alone = 6 + 1 + 2 + 10 + 2 * (10 * 0.5 + 3) + 4
     assert trained({"slow": SLOW}, blocks=1, workers=1) == alone
-    # the second block finds the programs of the first, unless both compile at once
-    assert trained({"slow": SLOW}, blocks=2, workers=1) == alone + alone - 6 - 10
+    # the second block finds its worker ready, or another's programs, unless both compile at once
+    assert trained({"slow": SLOW}, blocks=2, workers=1) == alone + alone - 6 - 1 - 2 - 10
     assert trained({"slow": SLOW}, blocks=2, workers=2) == alone
+    assert trained({"slow": SLOW}, blocks=1, workers=1, compiled=True) == alone - 10
+    assert trained({"slow": SLOW}, blocks=1, workers=1, chunks=1) == alone - 8
+    assert trained({"slow": SLOW}, blocks=0, workers=1) == 0
+
+
+def test_probes_by_hand(monkeypatch):
+    monkeypatch.setattr(estimate, "_CHUNK_SECONDS", 0.0)
+    probed = SLOW._replace(trace_probes=0.5, compile_probes=7.0, at_start=0.25, at_chunk=0.125, at_end=1.0)
+    alone = trained({"slow": SLOW}, blocks=1, workers=1) + 0.5 + 7 + 0.25 + 2 * 0.125 + 1
+    assert trained({"slow": probed}, blocks=1, workers=1) == alone
 
 
 def test_blocks_go_to_the_first_free_worker(monkeypatch):
@@ -38,10 +73,11 @@ def test_blocks_go_to_the_first_free_worker(monkeypatch):
 
 def test_the_command_says_it_and_writes_nothing(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimate, "_rehearsed", lambda study, layout, runs: ({"transformer": SLOW, "gru": FAST}, 6.0))
-    assert main(["compare", f"--config={TINY}", "--plan", "--platform=cpu"]) == 0
+    monkeypatch.setattr(estimate, "_rehearsed", lambda study, facts, left: ({"transformer": SLOW, "gru": FAST}, 6.0))
+    assert main(["compare", f"--config={TINY}", "--plan", "--platform=cpu", "--config.train.widen=2"]) == 0
     said = capsys.readouterr().out
     assert "8 runs in " in said
+    assert "train.widen may add 2 learning rates: with all of them about" in said
     assert "about 572 MiB of memory a worker" in said
     assert "gru: 811 matched parameters against 856: 5.3% off, the nearest it can be made" in said
     assert said.endswith("nothing was trained, nothing written\n")
@@ -49,6 +85,7 @@ def test_the_command_says_it_and_writes_nothing(monkeypatch, tmp_path, capsys):
     planned = estimate.plan_of(TINY, platform="cpu")
     assert planned.models["transformer"].parameters_matched == 856
     assert planned.seconds > planned.models["gru"].compile_seconds
+    assert not planned.widened
 
 
 def test_what_is_wrong_with_a_config_is_said_before_anything_is_timed(monkeypatch, capsys):
@@ -57,10 +94,48 @@ def test_what_is_wrong_with_a_config_is_said_before_anything_is_timed(monkeypatc
     assert "wanted at least 30" in capsys.readouterr().err
 
 
+def test_what_is_there_is_not_counted(monkeypatch, tmp_path):
+    """Of a study that was begun: blocks that are new, steps past the last checkpoint, rates that may be added."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/tiny")
+    write_study(folder)
+    said = []
+
+    def rehearsed(study, facts, left):
+        said[:] = left
+        return {"transformer": SLOW, "gru": FAST}, 6.0
+
+    def facts(plan):  # its models stay as they are
+        return begun | {"config": to_dict(plan.study), "fingerprint": fingerprint(plan.study)}
+
+    begun = read_study(folder)
+    monkeypatch.setattr(estimate, "_rehearsed", rehearsed)
+    monkeypatch.setattr(estimate, "study_facts", facts)
+    planned = partial(estimate.plan_of, TINY, platform="cpu")
+    done = planned(overrides=["--config.train.widen=2"])
+    assert (done.runs, done.blocks, said) == (0, 0, [])
+    one, two = done.widened
+    assert one > done.seconds + 20 * (10 * 0.5 + 3)
+    assert two - one == pytest.approx(one - done.seconds)
+    grown = planned(overrides=["--config.train.seeds=3"])
+    assert [(block.model, block.runs, block.chunks) for block in said] == [
+        (name, ((2, 1e-3), (2, 3e-3)), 20) for name in ("transformer", "gru")
+    ]
+    assert (grown.runs, grown.blocks) == (4, 2)
+    assert grown.seconds > done.seconds + 20 * (10 * 0.5 + 3)
+    (folder / "blocks/gru-0/checkpoints").mkdir()
+    (folder / "blocks/gru-0/checkpoints/200.npz").touch()
+    planned(overrides=["--config.train.steps=210"])
+    assert {(block.model, block.chunks) for block in said} == {("transformer", 21), ("gru", 1)}
+    with pytest.raises(ConfigError, match="results/tiny: belongs to another config"):
+        planned(overrides=["--config.train.batch-size=8"])
+
+
 @pytest.mark.exhaustive
 def test_a_model_is_tried_out():
     study = load_study(TINY)
+    study = replace(study, probes=(GradientFlow(when=("start", "end")), GradientNorms(when=("chunk",))))
     tried = rehearse(Job(to_json(study), "{}", "", "gru", 0, ((0, 1e-3), (0, 3e-3)), 2))
-    assert min(tried[1:-3]) > 0
+    assert min(tried) > 0
     assert tried.measures == 3
     assert tried.state > 2 * 3 * 868 * 4  # parameters and two moments of two runs

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +19,14 @@ import jax.numpy as jnp
 from attn_jax.blame import in_sentences
 from attn_jax.config.codec import from_json
 from attn_jax.lab.plan.numerics import planned
+from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.runs import padded
 from attn_jax.lab.run.block import Job
-from attn_jax.training.loop import from_lowered, start_runs
+from attn_jax.training.block_plan import BlockPlan
+from attn_jax.training.loop import from_lowered, lower_probe, probe_level, start_runs
+from attn_jax.training.probes import Probe, When, probe_name
 from attn_jax.training.runs import final_scores, over_devices, train_runs, validation_scores
+from attn_jax.training.state import RunState
 
 _STEPS = 3  # timed at once
 _ENOUGH_SECONDS = 0.5  # of timing a program; one that takes longer is timed once
@@ -33,11 +37,16 @@ class Rehearsed(NamedTuple):
 
     began: float  # `time.time()` in the worker
     prepare: float  # the plan, the runs before their first step
-    trace: float  # of its programs, which every block pays
+    trace: float  # of its programs, which every worker pays once
     compile: float  # what XLA takes, which blocks that find the program in the cache do not pay
+    trace_probes: float  # of theirs, which every block pays
+    compile_probes: float
     step: float  # of all runs of the block
     validation: float
     test: float
+    at_start: float  # of the probes that measure then
+    at_chunk: float
+    at_end: float
     memory: int  # the worker's most so far; on an accelerator, of the largest program
     state: int  # bytes of all runs: what a checkpoint holds
     measures: int  # tables of an evaluation
@@ -45,34 +54,59 @@ class Rehearsed(NamedTuple):
 
 def rehearse(job: Job) -> Rehearsed:
     """Tries a job out in its worker."""
-    began, clock = time.time(), _now()
+    began, clock = time.time(), _Clock()
     with in_sentences(), planned(partial(from_json, job.study)) as plan:
         block = replace(plan.block_plan(job.model), every=_STEPS)
-        seeds, rates = zip(*padded(job.runs, job.width), strict=True)
+        seeds, rates = zip(*(run[:2] for run in padded(job.runs, job.width)), strict=True)
         state = start_runs(block, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
         jax.block_until_ready(state)
-        prepare, clock = _now() - clock, _now()
+        prepare = clock.lap()
         split = partial(over_devices, num_devices=job.num_devices)
         traced = [
             jax.jit(split(partial(train_runs, block), num_shared=1)).lower(state, jnp.int32(0)),
             jax.jit(split(partial(validation_scores, block))).lower(state),
             jax.jit(split(partial(final_scores, block))).lower(state),
         ]
-        trace, clock = _now() - clock, _now()
-        programs = [from_lowered(program) for program in traced]
-        steps, validate, test = programs
+        trace = clock.lap()
+        steps, validate, test = programs = [from_lowered(program) for program in traced]
+        compile_ = clock.lap()
+        probes = _traced_probes(plan, job, block, state)
+        trace_probes = clock.lap()
+        measuring = [(probe, from_lowered(lowered, probe_level(probe))) for probe, lowered in probes]
+        compile_probes = clock.lap()
+        at = dict.fromkeys(get_args(When), 0.0)
+        for probe, program in measuring:
+            taken = _seconds(partial(program, state.params, state.seed))
+            at |= {when: at[when] + taken for when in probe.when}
         return Rehearsed(
             began=began,
             prepare=prepare,
             trace=trace,
-            compile=_now() - clock,
+            compile=compile_,
+            trace_probes=trace_probes,
+            compile_probes=compile_probes,
             step=_seconds(partial(steps, state, jnp.int32(0))) / _STEPS,
             validation=_seconds(partial(validate, state)),
             test=_seconds(partial(test, state)),
-            memory=max(map(_memory, programs)),
+            at_start=at["start"],
+            at_chunk=at["chunk"],
+            at_end=at["end"],
+            memory=max(map(_memory, [*programs, *(program for _, program in measuring)])),
             state=sum(leaf.nbytes for leaf in jax.tree.leaves(state)),
             measures=len(validate(state)),
         )
+
+
+def _traced_probes(plan: StudyPlan, job: Job, block: BlockPlan, state: RunState) -> list[tuple[Probe, Any]]:
+    """The probes that have something to measure of this model, each with its program."""
+    model = plan.make(plan.model(job.model)[0])
+    made = {probe_name(config): config.make(model, block.objective) for config in plan.study.probes}
+    found = [
+        (probe, lower_probe(block, name, probe, state, job.num_devices))
+        for name, probe in made.items()
+        if probe is not None
+    ]
+    return [(probe, lowered) for probe, lowered in found if lowered is not None]
 
 
 def _seconds(call: Callable[[], Any]) -> float:
@@ -84,6 +118,18 @@ def _seconds(call: Callable[[], Any]) -> float:
     while sum(taken) < _ENOUGH_SECONDS:
         taken.append(_once(call))
     return median(taken)
+
+
+class _Clock:
+    """Seconds since the last lap."""
+
+    def __init__(self):
+        self._last = _now()
+
+    def lap(self) -> float:
+        """How long it took."""
+        last, self._last = self._last, _now()
+        return self._last - last
 
 
 def _once(call: Callable[[], Any]) -> float:
