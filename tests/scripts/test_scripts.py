@@ -56,6 +56,7 @@ WRONG = {  # (script, words): the last line that is said
     ("smoke_tasks", "--page=nowhere/x.md"): "argument --page: got 'nowhere/x.md', wanted a file in a folder",
     ("smoke_tasks", "--cores=100000"): "argument --cores: invalid choice: 100000",
     ("smoke_tasks", "--seconds=-1"): "argument --seconds: got '-1', wanted a whole number",
+    ("torture", "--kills=0"): "argument --kills: got '0', wanted a whole number",
 }
 
 
