@@ -5,11 +5,13 @@ import os
 import re
 import signal
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny_study import get_config
 
-from attn_jax.errors import MachineError
+from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.record.directory import append_row, locked
 from attn_jax.lab.run import session
 from attn_jax.lab.run.lost import say_what_is_lost
@@ -79,3 +81,13 @@ def test_a_torn_row_and_checkpoints_that_are_gone_are_said(tmp_path, capsys):
     assert said == f"{metrics}: its last line is torn and dropped; what it said is measured again\n"
     append_row(metrics, {"start": 20})
     assert not said_of(tmp_path, capsys)
+
+
+@pytest.mark.parametrize("name", ["../s", "a/b", "/tmp/s", "..", ".", "", "<script>", "[bold]", "a b", "a\n", "ü"])
+def test_names_that_would_lead_elsewhere_are_refused(name):
+    """Of studies, which name a folder below results/, and of models, which name those of their blocks."""
+    study = get_config()
+    with pytest.raises(ConfigError, match=r"^name: got .*, wanted letters, digits"):
+        replace(study, name=name)
+    with pytest.raises(ConfigError, match=r"^models: got .*, wanted letters, digits"):
+        replace(study, models={**study.models, name: study.models["gru"]})
