@@ -18,12 +18,13 @@ from attn_jax.blame import last_word, users_place
 from attn_jax.commands.arguments import parse
 from attn_jax.commands.check import check
 from attn_jax.commands.clean import clean
-from attn_jax.commands.compare import compare, rewrite_report, train
+from attn_jax.commands.compare import compare, train
 from attn_jax.commands.diff import diff
 from attn_jax.commands.doctor import doctor
 from attn_jax.commands.export import export
 from attn_jax.commands.listing import print_list, show_task
 from attn_jax.commands.plan import print_plan
+from attn_jax.commands.studies import report
 from attn_jax.config import Study, Sweep
 from attn_jax.config.file import load_config
 from attn_jax.config.help import print_axes, print_fields
@@ -92,7 +93,7 @@ def _run(options: Namespace) -> None:
         case "train":
             train(model=options.model, **_study(options))
         case "report":
-            rewrite_report(options.directory)
+            report(options.directories, options.title, options.output)
         case "export":
             export(options.directory, options.rows, options.format, options.output)
         case "diff":

@@ -36,7 +36,7 @@ ATTN_JAX_TRACEBACK=1 shows where an error comes from.
 _COMMANDS = {
     "compare": "train every model of a study, compare them, and write report.html",
     "train": "train one model of a study in the study's directory; compare goes on from it",
-    "report": "write summary.json and report.html again from a study's directory",
+    "report": "write summary.json and report.html again from a study's directory; of several one page of all, too",
     "export": "write a finished study's runs, curves or lengths as a table for other programs",
     "diff": "say where two studies differ: their configs, then their results, model by model",
     "doctor": "say what of a study's directory is whole, what is damaged, and what its command would do next",
@@ -144,6 +144,14 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=_path, help="the study's directory")
 
 
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directories", type=_path, nargs="+", metavar="directory", help="of a study or a sweep")
+    parser.add_argument("--title", metavar="TEXT", help="of the page of several")
+    parser.add_argument(
+        "--output", type=_path, metavar="FILE", help="that page; default studies.html in the folder that holds them all"
+    )
+
+
 def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_folder(parser)
     _add_choice(parser, "--format", tuple(FORMATS), "of the table; default csv; parquet needs pyarrow", default="csv")
@@ -201,7 +209,7 @@ def _add_platform(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS = {
     "compare": _add_compare,
     "train": _add_train,
-    "report": _add_folder,
+    "report": _add_report,
     "export": _add_export,
     "diff": _add_diff,
     "doctor": _add_folder,

@@ -1,15 +1,16 @@
 """The commands that compute: from a config to a trained study, its table and its page."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from attn_jax.errors import AllDivergedError
 from attn_jax.lab.comparison import trained
-from attn_jax.lab.loading import SweepResults, results_in
+from attn_jax.lab.loading import StudyResults, SweepResults, results_in
 from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.summary import summarize
@@ -60,27 +61,40 @@ def train(
 
 def rewrite_report(directory: Path) -> None:
     """Writes summary.json and report.html from what is in the directory of a finished study or sweep."""
+    with held(directory):
+        _conclude(directory, Terminal())
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Holds a study's directory, or a sweep's with those of its points."""
     # before a lock is left in a folder that is none of ours
     points = read_sweep(directory)["points"] if is_sweep(directory) else {}
     studies = [point_directory(directory, point) for point in points] or [directory]
     for study in studies:
         read_study(study)
-    with ExitStack() as held:
+    with ExitStack() as locks:
         for folder in {directory: None} | dict.fromkeys(studies):
-            held.enter_context(locked(folder))
-        _conclude(directory, Terminal())
+            locks.enter_context(locked(folder))
+        yield
 
 
-def _conclude(directory: Path, console: Console) -> None:
+def write_page(directory: Path) -> tuple[StudyResults | SweepResults, Any, Path]:
+    """Writes summary.json, of a sweep of its points too, and report.html: (results, summary, page)."""
     results = results_in(directory, None)
     if isinstance(results, SweepResults):
         summary, first = write_sweep_summary(results), next(iter(results.points.values()))
         config = {key: read_sweep(directory)[key] for key in ("study", "axes")}
-        page = write_sweep_report(summary, config, first.environment, directory)
+        return results, summary, write_sweep_report(summary, config, first.environment, directory)
+    summary = write_study_summary(results)
+    return results, summary, write_report(results, summary, directory)
+
+
+def _conclude(directory: Path, console: Console) -> None:
+    results, summary, page = write_page(directory)
+    if isinstance(results, SweepResults):
         print_sweep_table(summary, console)
     else:
-        summary = write_study_summary(results)
-        page = write_report(results, summary, directory)
         print_table(summary, console)
     console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
     _refuse_all_diverged(*(results.points.values() if isinstance(results, SweepResults) else [results]))

@@ -12,7 +12,7 @@ from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.record.directory import block_directory, holder_of, in_use, locked, read_rows
 from attn_jax.lab.record.runs import is_tested
 from attn_jax.lab.record.schema import read_study
-from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep
+from attn_jax.lab.record.sweep_record import studies_in
 from attn_jax.lab.run.saved import checkpoint_files, saved_in, whole_checkpoint
 
 _COMPILED = ("*-cache", "*-atime")  # what jax calls the files of its cache
@@ -79,19 +79,6 @@ def clean(directory: Path, *, last: bool = False) -> Freeable:
         for path in found.files:
             path.unlink()
     return found
-
-
-def studies_in(directory: Path) -> list[Path]:
-    """The folders of a sweep's studies, as far as they have begun; of a study its own.
-
-    Raises:
-      ConfigError: neither is there.
-    """
-    if not is_sweep(directory):
-        read_study(directory)
-        return [directory]
-    points = (point_directory(directory, point) for point in read_sweep(directory)["points"])
-    return [point for point in points if (point / "study.json").exists()]
 
 
 def _blocks(study: Path, facts: dict[str, Any]) -> Iterator[tuple[str, Path]]:

@@ -13,7 +13,7 @@ from typing import Any
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.record.directory import write_json
-from attn_jax.lab.record.schema import damaged
+from attn_jax.lab.record.schema import damaged, read_study
 
 SWEEP_SCHEMA = 1  # of sweep.json
 _FILE = "sweep.json"
@@ -56,6 +56,19 @@ def read_sweep(directory: Path) -> dict[str, Any]:
     if complaint := _complaint(data):
         raise damaged(path, complaint)
     return data
+
+
+def studies_in(directory: Path) -> list[Path]:
+    """The folders of a sweep's studies, as far as they have begun; of a study its own.
+
+    Raises:
+      ConfigError: neither is there.
+    """
+    if not is_sweep(directory):
+        read_study(directory)
+        return [directory]
+    points = (point_directory(directory, point) for point in read_sweep(directory)["points"])
+    return [point for point in points if (point / "study.json").exists()]
 
 
 def _complaint(data: dict[str, Any]) -> str | None:

@@ -1,0 +1,90 @@
+"""`attn-jax report DIR DIR ...`: each study's own page, then one of all."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from attn_jax.commands.compare import held, rewrite_report, write_page
+from attn_jax.errors import ConfigError
+from attn_jax.files import read_json
+from attn_jax.lab.outcome.leaderboard import Told, leaderboard
+from attn_jax.lab.record.schema import read_study
+from attn_jax.lab.record.sweep_record import is_sweep, studies_in
+from attn_jax.report import words
+from attn_jax.report.studies_page import write_studies_report
+from attn_jax.terminal import Terminal
+
+_PAGE = "studies.html"
+
+
+def report(directories: Sequence[Path], title: str | None, output: Path | None) -> None:
+    """Writes a study's or sweep's summary and page again, of several then the page of all.
+
+    Raises:
+      ConfigError: one is not finished, or no study, or there is no place for the page of all.
+    """
+    if len(directories) > 1:
+        _report_all(directories, title, output)
+    elif given := next((name for name, value in (("title", title), ("output", output)) if value is not None), None):
+        raise ConfigError(
+            f"--{given}: got it for {directories[0]} alone, wanted it for several: of one the page is its own"
+        )
+    else:
+        rewrite_report(directories[0])
+
+
+def _report_all(directories: Sequence[Path], title: str | None, output: Path | None) -> None:
+    """Writes each study's or sweep's own summary and page, then a page of all, and prints its leaderboard.
+
+    Args:
+      directories: of finished studies and sweeps; one that is named twice counts once.
+      title: of the page.
+      output: where to; default studies.html in the folder that all lie below.
+    """
+    absolute = [*dict.fromkeys(Path(os.path.abspath(directory)) for directory in directories)]
+    page = Path(os.path.abspath(output)) if output is not None else _common(absolute) / _PAGE
+    if page.is_dir():
+        raise ConfigError(f"--output={output}: is a folder, wanted a file")
+    if not page.parent.is_dir():
+        raise ConfigError(f"--output={output}: there is no folder {page.parent}")
+    told: list[Told] = []
+    for directory in absolute:
+        with held(directory):
+            write_page(directory)
+            told += _told(directory, page.parent)
+    write_studies_report(told, title, page)
+    console = Terminal()
+    _print_board(told, console)
+    console.print(f"report: {os.path.relpath(page)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _common(directories: Sequence[Path]) -> Path:
+    """The nearest folder that all lie below."""
+    return Path(os.path.commonpath([directory.parent for directory in directories]))
+
+
+def _told(directory: Path, root: Path) -> Iterator[Told]:
+    """A study, or each point of a sweep, as seen from the folder of the page."""
+    link = quote(Path(os.path.relpath(directory / "report.html", root)).as_posix())
+    points = "#points" if is_sweep(directory) else ""
+    for study in studies_in(directory):
+        label = Path(os.path.relpath(study, root)).as_posix().replace("/points/", "/")
+        yield Told(label, link + points, read_study(study), read_json(study / "summary.json"))
+
+
+def _print_board(told: Sequence[Told], console: Console) -> None:
+    """The leaderboard; names are printed as they are."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    for heading in ("mean score", "studies", "best in"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for standing in leaderboard(told):
+        score = " ".join(words.score(standing.final))
+        table.add_row(Text(standing.model), score, f"{standing.studies} of {len(told)}", str(standing.best))
+    console.print(table)
