@@ -29,7 +29,7 @@ _PLAIN = {fine: plain for several, plain in _GROUPS.items() for fine in several}
 
 
 class Terminal(Console):
-    """A rich console that leaves a closed pipe to the command, and no blanks behind a line elsewhere than on a screen."""
+    """A rich console that leaves a closed pipe to the command, and no blanks behind the lines that go into one."""
 
     @property
     def file(self) -> IO[str]:

@@ -28,8 +28,9 @@ def live_lines(
     head = f"{whole}: {', '.join([*said, times])}"
     lines = [Text(line, style="bold") for line in textwrap.wrap(head, width)]
     for short in (False, True):
-        rows = [[name, *_details(standing, short=short)] for name, standing in standings.items()]
-        if _columns(rows) + len(_GAP) + _BAR <= width:
+        widest = [[name, *_details(_widest(standing), short=short)] for name, standing in standings.items()]
+        if _columns(widest) + len(_GAP) + _BAR <= width:  # now or later, so that the lines keep their form
+            rows = [[name, *_details(standing, short=short)] for name, standing in standings.items()]
             return Text("\n").join([*lines, *_table(rows, [*standings.values()], width)])
     for name, standing in standings.items():
         lines += [Text(part, style="bold") for part in chop_cells(name, width)]
@@ -68,13 +69,16 @@ def _details(standing: Standing, *, short: bool) -> list[str]:
         doing = "compiling"
     elif not standing.training:
         doing = "waiting" if not standing.steps else f"{standing.done} of {standing.runs} runs done"
-    elif standing.compiling:
-        doing += ", more compiling"
     said = [doing] if doing == "compiling" and not standing.steps else [share, doing]
     if standing.best is not None:
         said.append(f"best {_score(standing.best)}")
         said += [] if standing.solved is None else [f"{standing.solved} solved"]
     return said
+
+
+def _widest(standing: Standing) -> Standing:
+    """Of as many runs and steps, what takes the most room to be said."""
+    return standing._replace(training=standing.runs, done=0, steps=standing.total, best=-0.111, solved=standing.runs)
 
 
 def _score(value: float) -> str:

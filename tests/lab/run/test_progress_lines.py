@@ -44,7 +44,7 @@ def test_names_are_whole_and_nothing_is_cut_off(width):
         "8 solved",
     ):
         assert said in words
-    assert words.count("compiling") == (2 if "more compiling" in words else 1)
+    assert words.count("compiling") == 1
 
 
 def test_wide_terminals_have_steps_and_bars_and_narrow_ones_shares():
@@ -82,7 +82,8 @@ def test_solved_so_far_is_held_at_three_evaluations_and_lost_with_a_divergence(e
     pace, said = Pace(tmp_path, extent), []
     table, lost = last["validation"]["metric"], last["diverged"]
     for step, accuracy in zip((10, 20, 20, 30, 40, 50, 60, 70, 80), (1, 1, 1, 0, 1, 1, 1, 0, 1), strict=True):
-        scores = dict.fromkeys(last["validation"], [[float(accuracy)] * len(batches) for batches in table])
+        given = [[float(accuracy)] * len(batches) for batches in table]
+        scores = dict.fromkeys(last["validation"], given)
         row = {"step": step, "diverged": [step == 80] * len(lost), "validation": scores}
         append_row(folder / "metrics.jsonl", last | row)
         pace.update()

@@ -15,7 +15,7 @@ from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.pace import Extent
 from attn_jax.lab.track.tracking import tracked
 
-EXTENT = Extent({"transformer": 2, "gru": 2}, 200, [2, 4, 6], 10, 2)
+EXTENT = Extent({"transformer": 1, "gru": 1}, 200, [2, 4, 6], 10, 2)
 
 
 @pytest.fixture(scope="module")
