@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from attn_jax.blame import raised
-from attn_jax.config.shipped import shipped_configs
+from attn_jax.config.shipped import shipped_configs, shipped_files
 from attn_jax.errors import ConfigError
 from attn_jax.lab.cost.mixer_costs import measure_mixer, mixer_costs
 from attn_jax.mixers import MIXERS, MixerConfig
@@ -122,7 +122,7 @@ def _rounded(value: float | None) -> float | None:
 def list_configs(folder: Path = Path("configs")) -> list[dict[str, Any]]:
     """Name and first line of every shipped config, then of the others in a folder, by path; nothing is run."""
     shipped = shipped_configs()
-    known = {path.resolve() for path in shipped.values()}
+    known = {path.resolve() for path in shipped_files().values()}
     own = {str(path): path for path in sorted(folder.glob("**/*.py")) if path.resolve() not in known}
     return [{"name": name, "about": _about(path)} for name, path in (shipped | own).items()]
 

@@ -1,5 +1,6 @@
-"""What a study is, as a config file writes it."""
+"""What a study is, and a claim, as a config file writes it."""
 
+from attn_jax.config.claim import Claim, DeclaredTest, Expect, Line, Measurement, Panel, Published, Quantity
 from attn_jax.config.study import EvaluateConfig, Study, TrainConfig
 from attn_jax.config.sweep import Sweep
 from attn_jax.training.probes import (
@@ -17,14 +18,22 @@ from attn_jax.training.probes import (
 __all__ = [
     "PROBES",
     "AttentionMaps",
+    "Claim",
+    "DeclaredTest",
     "EvaluateConfig",
+    "Expect",
     "Gates",
     "GradientFlow",
     "GradientNorms",
     "Jacobians",
+    "Line",
+    "Measurement",
+    "Panel",
     "PathLength",
     "Probe",
     "ProbeConfig",
+    "Published",
+    "Quantity",
     "Study",
     "Sweep",
     "TrainConfig",

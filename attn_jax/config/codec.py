@@ -18,8 +18,8 @@ from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from attn_jax.config import Study
 from attn_jax.config.own_code import file_of, import_class
+from attn_jax.config.study import Study
 from attn_jax.errors import ConfigError
 from attn_jax.mixers import MIXERS, MixerConfig
 from attn_jax.models import MODELS, AnyModelConfig

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from attn_jax.blame import in_words, users_code
-from attn_jax.config import Study, Sweep
+from attn_jax.config import Claim, Study, Sweep
 from attn_jax.config.codec import checked, from_dict
 from attn_jax.config.mistyped import told_by_type
 from attn_jax.config.overrides import override, refuse_given
@@ -83,6 +83,8 @@ def _checked(get_config, path: Path) -> Study | Sweep:
         config = get_config()
     except (Exception, SystemExit) as error:  # whatever the user's function does
         raise ConfigError(in_words(path, told_by_type(error))) from error
+    if isinstance(config, Claim):
+        raise ConfigError(f"{path}: get_config() gave a Claim, wanted a Study; attn-jax claims {path} runs it")
     if not isinstance(config, Study | Sweep):
         raise ConfigError(f"{path}: get_config() gave a {type(config).__name__}, wanted an attn_jax.config.Study")
     try:

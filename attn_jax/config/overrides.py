@@ -20,8 +20,8 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from attn_jax.config import Study
 from attn_jax.config.codec import CHOICES, decode_fields
+from attn_jax.config.study import Study
 from attn_jax.errors import ConfigError
 from attn_jax.names import nearest_names
 

@@ -5,14 +5,20 @@ from pathlib import Path
 
 from attn_jax.errors import ConfigError
 
+CLAIMS = "claims/"  # the folder in configs/ that has the claims
 _PACKAGE = Path(__file__).parents[1]
 
 
-def shipped_configs(package: Path = _PACKAGE) -> dict[str, Path]:
-    """Every shipped config by name, which is its path under configs/ without the suffix; files are found, not run."""
+def shipped_files(package: Path = _PACKAGE) -> dict[str, Path]:
+    """Every shipped python file by its path under configs/ without the suffix; files are found, not run."""
     inside = package / "configs"
     folder = inside if inside.is_dir() else package.parent / "configs"
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.py"))}
+
+
+def shipped_configs(package: Path = _PACKAGE) -> dict[str, Path]:
+    """Every shipped config by its name in `shipped_files`; those in claims/ are of claims, and no configs."""
+    return {name: path for name, path in shipped_files(package).items() if not name.startswith(CLAIMS)}
 
 
 def config_path(name: str | Path) -> Path:

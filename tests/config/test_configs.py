@@ -18,7 +18,7 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.models import ModelConfig
 from attn_jax.training.runs import advance_runs, init_runs
 
-CONFIGS = sorted((Path(__file__).parent.parent.parent / "configs").glob("**/*.py"))
+CONFIGS = sorted((Path(__file__).parent.parent.parent / "configs").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -6,7 +6,7 @@ import pytest
 
 from attn_jax.commands.listing import list_configs
 from attn_jax.config.file import load_study
-from attn_jax.config.shipped import config_path, shipped_configs
+from attn_jax.config.shipped import config_path, shipped_configs, shipped_files
 from attn_jax.errors import ConfigError
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -55,8 +55,9 @@ def test_a_wheel_holds_them_inside_the_package_and_a_checkout_beside_it(layout, 
     (folder / "claims").mkdir(parents=True)
     for name in ("one.py", "claims/two.py", "notes.md"):
         (folder / name).write_text('"""About."""')
-    found = shipped_configs(tmp_path / "site-packages" / "attn_jax")
+    found = shipped_files(tmp_path / "site-packages" / "attn_jax")
     assert found == {"claims/two": folder / "claims" / "two.py", "one": folder / "one.py"}
+    assert list(shipped_configs(tmp_path / "site-packages" / "attn_jax")) == ["one"]
 
 
 def test_what_lies_inside_the_package_goes_before_what_lies_beside_it(tmp_path):

@@ -1,54 +1,22 @@
 """Which of the tests that were declared the data decide, and how: numbers only, `verdict` has the words."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from attn_jax.config import DeclaredTest
+from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge
 from attn_jax.lab.outcome.looks import look_factor
 from attn_jax.lab.outcome.measures import MEASURES, measures_of
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
 from attn_jax.lab.outcome.power import seeds_to_decide
 from attn_jax.lab.outcome.results import Results
-from attn_jax.lab.outcome.sides import Expect, Side, room, side_of, side_p
+from attn_jax.lab.outcome.sides import Side, room, side_of, side_p
 
 LEVEL = 0.05
 Outcome: TypeAlias = Literal["holds", "fails", "undecided"]
-
-
-@dataclass(frozen=True)
-class DeclaredTest:
-    """What is expected of the difference a - b in one measure, paired by seed, said before it is looked at.
-
-    Args:
-      measure: "solved" (share of seeds), "steps" (to solve, cut off at the budget) or "final" (score).
-      a, b: names of two models of one study.
-      study: the study's name where several are decided at once.
-      expect: "less" or "more" (by more than the margin), "different" (more than the margin apart), "equal" (less than
-        the margin apart).
-      margin: what difference does not matter, in the measure's unit; "equal" needs one.
-
-    Raises:
-      ValueError: another word for `expect`, a model against itself, a margin below 0, or 0 for "equal".
-    """
-
-    measure: str
-    a: str
-    b: str
-    study: str = ""
-    expect: Expect = "different"
-    margin: float = 0.0
-
-    def __post_init__(self):
-        if self.expect not in get_args(Expect):
-            raise ValueError(f"expect: got {self.expect!r}, wanted one of {', '.join(get_args(Expect))}")
-        if self.a == self.b:
-            raise ValueError(f"b: got {self.b!r}, wanted another model than a")
-        if not 0 <= self.margin < np.inf or (self.expect == "equal" and not self.margin):
-            wanted = "above 0: nothing is shown to be exactly equal" if self.expect == "equal" else "at least 0"
-            raise ValueError(f"margin: got {self.margin}, wanted a finite number {wanted}")
 
 
 class Decided(NamedTuple):
@@ -103,46 +71,72 @@ def decide(
     Raises:
       ValueError: a study, model or measure that is not there, a level outside (0, 1), looks or look below 1, or both.
     """
+    judged: dict[tuple[str, str], Judged] = {}
+    return decide_pairs([_pair(results, test, judged) for test in tests], level, looks=looks, look=look)
+
+
+class Pair(NamedTuple):
+    """A test, and what it compares: a value a seed, bool where they are of yes and no."""
+
+    test: DeclaredTest
+    a: np.ndarray  # [S]
+    b: np.ndarray  # [S]
+    limits: Limits = UNLIMITED
+
+    @property
+    def shares(self) -> bool:
+        """Whether shares are compared."""
+        return self.a.dtype == bool
+
+
+def decide_pairs(
+    pairs: Sequence[Pair], level: float = LEVEL, *, looks: int = 1, look: int | None = None
+) -> list[Decided]:
+    """As `decide`, of values that are known."""
     if not 0 < level < 1:
         raise ValueError(f"level: got {level}, wanted a number between 0 and 1")
     if looks < 1 or (look is not None and (look < 1 or looks != 1)):
         raise ValueError(f"looks: got {looks}, look: got {look}, wanted one of them, at least 1: this one counts")
     now, next_time = (looks, looks) if look is None else (look_factor(look), look_factor(look + 1))
-    judged: dict[tuple[str, str], Judged] = {}
-    seen = [_see(results, test, level, judged) for test in tests]
+    seen = [_see(pair, level) for pair in pairs]
     adjusted = holm([min(1.0, now * one.p) for one in seen])
     own_level = level / (next_time * max(sum(p >= level for p in adjusted), 1))
     return [_answer(one, p, level, own_level) for one, p in zip(seen, adjusted, strict=True)]
 
 
 class _Seen(NamedTuple):
-    """A test, and what the data say before any correction."""
+    """A pair, and what the data say before any correction."""
 
-    test: DeclaredTest
+    pair: Pair
     differences: np.ndarray  # [S]
     mean: Difference
     side: Side
     p: float
 
-    @property
-    def shares(self) -> bool:
-        return self.test.measure == "solved"
 
-
-def _see(
-    results: Results | Mapping[str, Results], test: DeclaredTest, level: float, judged: dict[tuple[str, str], Judged]
-) -> _Seen:
-    """One test by itself; models that were judged before are not judged again."""
-    study = _study(results, test)
-    a, b = (_values(study, test, name, judged) for name in (test.a, test.b))
-    if test.measure == "solved":
-        mean = paired_solved(a, b, 1 - level)
-    else:
-        mean = paired_difference(a, b, MEASURES[test.measure].limits(study), 1 - level)
+def _see(pair: Pair, level: float) -> _Seen:
+    """One test by itself."""
+    test, a, b, limits = pair
+    if test.expect == "equal" and not test.margin:
+        raise ValueError("margin: got 0.0, wanted above 0: nothing is shown to be exactly equal")
+    mean = paired_solved(a, b, 1 - level) if pair.shares else paired_difference(a, b, limits, 1 - level)
     differences = a.astype(float) - b
     side = side_of(mean.value, test.expect, test.margin)
-    p = side_p(differences, side, shares=test.measure == "solved") if test.margin else mean.p
-    return _Seen(test, differences, mean, side, p)
+    p = side_p(differences, side, shares=pair.shares) if test.margin else mean.p
+    return _Seen(pair, differences, mean, side, p)
+
+
+def _pair(results: Results | Mapping[str, Results], test: DeclaredTest, judged: dict[tuple[str, str], Judged]) -> Pair:
+    """What a test compares; models that were judged before are not judged again."""
+    study = _study(results, test)
+    a = _values(study, test, test.a, judged)
+    if isinstance(test.b, str):
+        return Pair(test, a, _values(study, test, test.b, judged), MEASURES[test.measure].limits(study))
+    if a.dtype == bool:
+        raise ValueError(
+            f"b: got {test.b} for {test.measure}, wanted the name of a model: shares are compared in pairs"
+        )
+    return Pair(test, a, np.full(len(a), test.b), MEASURES[test.measure].limits(study))
 
 
 def _values(study: Results, test: DeclaredTest, name: str, judged: dict[tuple[str, str], Judged]) -> np.ndarray:
@@ -158,7 +152,8 @@ def _study(results: Results | Mapping[str, Results], test: DeclaredTest) -> Resu
     studies = results if isinstance(results, Mapping) else {"": results}
     study = studies[_known("study", test.study, studies)]
     _known("a", test.a, study.models)
-    _known("b", test.b, study.models)
+    if isinstance(test.b, str):
+        _known("b", test.b, study.models)
     _known("measure", test.measure, measures_of(study))
     return study
 
@@ -171,13 +166,13 @@ def _known(argument: str, got: str, known: Iterable[str]) -> str:
 
 def _answer(seen: _Seen, p: float, level: float, own_level: float) -> Decided:
     """What a test came to."""
-    mean = seen.mean
+    mean, test, shares = seen.mean, seen.pair.test, seen.pair.shares
     if p < level:
         outcome: Outcome = "holds" if seen.side.expected else "fails"
-        return Decided(seen.test, mean.value, mean.low, mean.high, mean.method, p, outcome, None, None)
+        return Decided(test, mean.value, mean.low, mean.high, mean.method, p, outcome, None, None)
     counted = lambda shift: seeds_to_decide(  # noqa: E731
-        seen.differences, seen.side, own_level, shares=seen.shares, shift=shift
+        seen.differences, seen.side, own_level, shares=shares, shift=shift
     )
     weaker = room(seen.side, (mean.low, mean.high), mean.value)
     at_bound = None if weaker is None else counted(weaker)
-    return Decided(seen.test, mean.value, mean.low, mean.high, mean.method, p, "undecided", counted(0.0), at_bound)
+    return Decided(test, mean.value, mean.low, mean.high, mean.method, p, "undecided", counted(0.0), at_bound)

@@ -6,13 +6,13 @@ small. scipy is imported inside the functions.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from attn_jax.config import Expect
 from attn_jax.lab.outcome.paired import sign_flip_p
 
-Expect: TypeAlias = Literal["less", "more", "different", "equal"]
 _HALVINGS = 60  # of the level at which an interval of shares ends at a border
 
 

@@ -8,9 +8,10 @@ import pytest
 from test_paired import binomial_p, sign_flip_p
 from test_summary import NEVER, all_solved, model, none_solved, study
 
+from attn_jax.config import DeclaredTest
 from attn_jax.lab.outcome import decide as deciding
 from attn_jax.lab.outcome import sides
-from attn_jax.lab.outcome.decide import DeclaredTest, all_against_reference, decide
+from attn_jax.lab.outcome.decide import all_against_reference, decide
 from attn_jax.lab.outcome.paired import Difference, paired_difference
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.outcome.words import outcome_in_words
@@ -146,9 +147,10 @@ def test_several_studies_are_one_family():
     [
         ({"expect": "same"}, "expect: got 'same', wanted one of less, more, different, equal"),
         ({"b": "a"}, "b: got 'a', wanted another model than a"),
-        ({"margin": -0.1}, "margin: got -0.1, wanted a finite number at least 0"),
-        ({"expect": "equal"}, "margin: got 0.0, wanted a finite number above 0: nothing is shown to be exactly equal"),
+        ({"margin": -0.1}, "margin: got -0.1, wanted a finite number, at least 0"),
+        ({"expect": "equal"}, "margin: got 0.0, wanted above 0: nothing is shown to be exactly equal"),
         ({"a": "c"}, "a: got 'c', wanted one of 'a', 'b'"),
+        ({"b": float("nan")}, "b: got nan, wanted a name or a finite number"),
         ({"study": "other"}, "study: got 'other', wanted one of ''"),
         ({"measure": "steps"}, "measure: got 'steps', wanted one of 'final'"),
     ],

@@ -1,0 +1,97 @@
+"""What a claim refuses before anything is hashed or run, its rules, and how its file is found."""
+
+from types import SimpleNamespace
+
+import pytest
+from tiny_study import get_config
+
+from attn_jax.config import Claim, DeclaredTest, Measurement, Quantity
+from attn_jax.config.claim_file import claim_path, load_claim
+from attn_jax.config.rules import all_hold, any_holds, controlled, holds_for
+from attn_jax.errors import ConfigError
+
+
+def counted(seeds):
+    return Measurement(lambda seeds: [], seeds=seeds)
+
+
+def claim(**changes):
+    parts = {
+        "tests": {"it": DeclaredTest("final", "gru", "transformer", study="s", expect="less")},
+        "studies": {"s": get_config()},
+        "measurements": {"m": counted(0), "n": counted(3)},
+    }
+    return Claim("It is so.", "nowhere", "Because.", **(parts | changes))
+
+
+def test_seeds_are_those_of_what_is_read():
+    quantities = {"depth": Quantity(dict, reads=("m",)), "both": Quantity(dict, reads=("m", "n"))}
+    found = claim(quantities=quantities)
+    assert found.seeds_of_test(found.tests["it"]) == range(2)
+    assert found.seeds_of_test(DeclaredTest("depth", "a", 1.0)) == range(0)
+    assert found.seeds_of_test(DeclaredTest("both", "a", 1.0)) == range(100, 103)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"tests": {}}, "tests: got none"),
+        ({"tests": {"x": DeclaredTest("final", "a", "b", study="t")}}, r"tests.x.study: got 't', wanted one of s"),
+        ({"tests": {"x": DeclaredTest("drop", "a", "b")}}, r"tests.x.measure: got 'drop'"),
+        (
+            {"tests": {"x": DeclaredTest("final", "gru", "transformer", study="s", expect="equal")}},
+            r"tests.x.margin: got 0, wanted above 0",
+        ),
+        ({"measurements": {"s": counted(0)}}, "measurements: got 's', which is a study's key too"),
+        ({"quantities": {"q": Quantity(dict, reads=())}}, r"quantities.q.reads: got none"),
+        ({"quantities": {"q": Quantity(dict, reads=("z",))}}, r"quantities.q.reads: got 'z'"),
+        ({"quantities": {"q": Quantity(dict, reads=("s", "n"))}}, "seeds: got s 0 to 1, n 100 to 102"),
+        ({"quick": {"z": {}}}, "quick: got 'z'"),
+        ({"explain": {"maybe": "?"}}, "explain: got 'maybe', wanted one of holds, in part, fails, undecided"),
+    ],
+)
+def test_what_is_no_claim_is_refused(changes, says):
+    with pytest.raises(ConfigError, match=says):
+        claim(**changes) if "explain" not in changes else Claim("", "", changes["explain"], claim().tests)
+
+
+def answers(*outcomes):
+    return {str(place): SimpleNamespace(outcome=outcome) for place, outcome in enumerate(outcomes)}
+
+
+H, F, U = "holds", "fails", "undecided"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "all_", "any_", "for_"),
+    [
+        ((H, H), H, H, H),
+        ((H, U), U, H, "in part"),
+        ((H, F), F, H, "in part"),
+        ((F, F), F, F, F),
+        ((F, U), F, U, F),
+        ((U, U), U, U, U),
+    ],
+)
+def test_rules(outcomes, all_, any_, for_):
+    assert [rule(answers(*outcomes)) for rule in (all_hold, any_holds, holds_for)] == [all_, any_, for_]
+
+
+def test_where_a_control_does_not_hold_nothing_is_decided():
+    rule = controlled(all_hold, "0")
+    assert [rule(answers(control, F)) for control in (H, U, F)] == [F, U, U]
+    assert rule(answers(H, H)) == H
+
+
+def test_files(tmp_path):
+    file = tmp_path / "mine.py"
+    assert claim_path(str(file)) == file
+    with pytest.raises(ConfigError, match=r"claim: got 'nope', .*or the path of a file"):
+        claim_path("nope")
+    for text, says in (
+        ("", "has no get_config"),
+        ("def get_config():\n    return 3\n", "gave a int, wanted an .*Claim"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=says):
+            load_claim(file)
