@@ -214,8 +214,14 @@ class Claim:
                 self._known(f"tests.{about}.study", test.study.partition("/")[0], self.studies)
             else:
                 self._known(f"tests.{about}.measure", test.measure, self.quantities)
+            if not isinstance(test.b, str) and self.is_share(test):
+                raise ConfigError(f"tests.{about}.b: got {test.b}, wanted a name: shares are compared in pairs")
             if test.expect == "equal" and not test.margin and self.seeds_of_test(test):
                 raise ConfigError(f"tests.{about}.margin: got 0, wanted above 0: nothing is shown to be exactly equal")
+
+    def is_share(self, test: DeclaredTest) -> bool:
+        """Whether a test compares shares of seeds, of which each does something or not."""
+        return test.measure == "solved" if test.study else self.quantities[test.measure].share
 
     def seeds_of_test(self, test: DeclaredTest) -> range:
         """The seeds that decide a test; none where it is counted."""

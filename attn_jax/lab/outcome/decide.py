@@ -72,7 +72,7 @@ def decide(
       ValueError: a study, model or measure that is not there, a level outside (0, 1), looks or look below 1, or both.
     """
     judged: dict[tuple[str, str], Judged] = {}
-    return decide_pairs([_pair(results, test, judged) for test in tests], level, looks=looks, look=look)
+    return decide_pairs([pair_of(results, test, judged) for test in tests], level, looks=looks, look=look)
 
 
 class Pair(NamedTuple):
@@ -126,7 +126,9 @@ def _see(pair: Pair, level: float) -> _Seen:
     return _Seen(pair, differences, mean, side, p)
 
 
-def _pair(results: Results | Mapping[str, Results], test: DeclaredTest, judged: dict[tuple[str, str], Judged]) -> Pair:
+def pair_of(
+    results: Results | Mapping[str, Results], test: DeclaredTest, judged: dict[tuple[str, str], Judged]
+) -> Pair:
     """What a test compares; models that were judged before are not judged again."""
     study = _study(results, test)
     a = _values(study, test, test.a, judged)

@@ -160,6 +160,15 @@ def test_what_cannot_be_tested_is_refused(changes, says):
         decide(scored(a=FAR, b=np.zeros(8)), [DeclaredTest(**{"measure": "final", "a": "a", "b": "b", **changes})])
 
 
+def test_a_mean_is_held_against_a_number():
+    results = scored(a=[0.6, 0.7, 0.65, 0.7, 0.62, 0.66, 0.61, 0.69], b=np.zeros(8))
+    (one,) = decide(results, [DeclaredTest("final", "a", 0.5, expect="more")])
+    assert (one.outcome, one.p) == ("holds", 2 / 256)
+    assert one.difference == pytest.approx(0.65375 - 0.5)
+    with pytest.raises(ValueError, match=r"b: got 0.5 for solved, wanted the name of a model: shares are compared in pairs"):
+        decide(study(all_solved(), none_solved()), [DeclaredTest("solved", "lstm", 0.5)])
+
+
 def test_no_tests_and_a_level_that_is_none():
     assert decide(scored(a=FAR, b=np.zeros(8)), []) == []
     with pytest.raises(ValueError, match="level: got 1, wanted a number between 0 and 1"):
