@@ -25,7 +25,7 @@ Compares transformers with recurrent networks honestly.
 _CODES = """\
 exit codes:
   0   done, also when it was done already
-  1   a mixer or task of yours that raises or breaks its contract; damage that doctor found
+  1   a mixer or task of yours that raises or breaks its contract; damage found
   2   a bad config, name or file, or another study's directory
   3   every run diverged
   4   the environment: no such platform, a locked folder, no room, dying workers
