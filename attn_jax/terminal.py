@@ -32,7 +32,7 @@ class Terminal(Console):
     """A rich console that leaves a closed pipe to the command, and no blanks behind the lines that go into one."""
 
     @property
-    def file(self) -> IO[str]:
+    def file(self) -> IO[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """What is written to; rich fills lines up to the width of a table."""
         return _Trimming(super().file)  # pyright: ignore[reportReturnType]
 

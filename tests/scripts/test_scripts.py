@@ -39,6 +39,7 @@ WRONG = {  # (script, words): the last line that is said
     ("bench_history", "--repeats=0"): "argument --repeats: got '0', wanted a whole number from 1 on",
     ("bench_lab", "--seeds=0"): "argument --seeds: got '0', wanted a whole number",
     ("bench_lab", "--only=sudoku"): "argument --only: invalid choice: 'sudoku'",
+    ("bench_overhead", "--steps=0"): "argument --steps: got '0', wanted a whole number",
     ("bench_probes", "--probes=sudoku"): "argument --probes: invalid choice: 'sudoku'",
     ("bench_probes", "--chunks=0"): "argument --chunks: got '0', wanted a whole number",
     ("bench_mixers", "--groups=sudoku"): "argument --groups: invalid choice: 'sudoku'",

@@ -28,7 +28,7 @@ class Extent(NamedTuple):
     lengths: list[int]  # of the test at the end
     every: int  # steps a chunk
     workers: int
-    facts: Mapping[str, Any] | None = None  # of study.json; without them scores have no meaning
+    facts: dict[str, Any] | None = None  # of study.json; without them scores have no meaning
 
     @property
     def models(self) -> list[str]:

@@ -37,8 +37,7 @@ class TensorBoard:
 
     def log(self, run: TrackedRun, step: int, scalars: Mapping[str, float]) -> None:
         """One event of all scalars."""
-        from tensorboardX.proto.summary_pb2 import Summary
-
+        _, _, Summary = _protos()
         values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
         self._write(self._folder / str(run), step, values)
 
@@ -55,9 +54,7 @@ class TensorBoard:
         self._write(self._folder / name, 0, [*text(name, shown).value])
 
     def _write(self, folder: Path, step: int, values: list[Any]) -> None:
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
-        from tensorboardX.proto.summary_pb2 import Summary
-
+        Event, SessionLog, Summary = _protos()
         now, events = time.time(), []
         if folder not in self._begun:
             folder.mkdir(parents=True, exist_ok=True)
@@ -67,6 +64,13 @@ class TensorBoard:
         events.append(Event(wall_time=now, step=step, summary=Summary(value=values)))
         with (folder / self._file).open("ab") as file:
             file.write(b"".join(_record(event.SerializeToString()) for event in events))
+
+
+def _protos() -> tuple[Any, Any, Any]:
+    """TensorFlow's Event, SessionLog and Summary: classes that protobuf makes as they are imported."""
+    from tensorboardX.proto import event_pb2, summary_pb2
+
+    return vars(event_pb2)["Event"], vars(event_pb2)["SessionLog"], vars(summary_pb2)["Summary"]
 
 
 def _record(data: bytes) -> bytes:
