@@ -1,4 +1,4 @@
-"""The `attn-jax` command: compare, train, report, export, diff, doctor, clean, list, show, check, devices.
+"""The `attn-jax` command: compare, train, claims, report, export, diff, doctor, clean, list, show, check, devices.
 
 Exit codes: 0 done (also when it was done already), 1 a mixer or task of the user's that raises or breaks its contract,
 or damage that doctor found, 2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the
@@ -17,6 +17,7 @@ from typing import Any
 from attn_jax.blame import last_word, users_place
 from attn_jax.commands.arguments import parse
 from attn_jax.commands.check import check
+from attn_jax.commands.claims import claims, show_claim
 from attn_jax.commands.clean import clean
 from attn_jax.commands.compare import compare, train
 from attn_jax.commands.diff import diff
@@ -46,7 +47,8 @@ def _exit_code(argv: list[str]) -> int:
             if sys.stdout is not None:  # it is where the caller closed it
                 sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough; a study is kept and goes on when it is asked for again
-        trains = argv[:1] in (["compare"], ["train"]) and not {"-h", "--help", "--config.help", "--plan"} & {*argv}
+        only_said = {"-h", "--help", "--config.help", "--plan"} & {*argv}
+        trains = argv[:1] in (["compare"], ["train"], ["claims"]) and not only_said
         return InterruptedStudyError.exit_code if trains else 0
     except SystemExit as error:
         if users_place(error) is None:  # a help text's
@@ -92,6 +94,8 @@ def _run(options: Namespace) -> None:
             compare(**_study(options))
         case "train":
             train(model=options.model, **_study(options))
+        case "claims":
+            claims(options.names, options.workdir, options.platform, options.run)
         case "report":
             report(options.directories, options.title, options.output)
         case "export":
@@ -106,6 +110,8 @@ def _run(options: Namespace) -> None:
             if options.measure:
                 select_platform(options.platform)
             print_list(options.what, as_json=options.json, measure=options.measure)
+        case "show" if options.what == "claim":
+            show_claim(options.name, options.workdir)
         case "show":
             show_task(options.name, options.length, options.key)
         case "check":

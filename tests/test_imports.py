@@ -42,6 +42,10 @@ ALLOWED = {
     "lab.run": {"errors", "blame", "files", "names", "config", "training", "lab.record", "lab.plan"},
     "lab.outcome": {"errors", "files", "names", "config", "lab.record"},
     "lab.track": {"errors", "blame", "files", "names", "lab.record", "lab.run", "lab.outcome"},
+    "lab.claim": {
+        *("errors", "blame", "files", "config", "platforms"),
+        *("lab", "lab.record", "lab.plan", "lab.outcome"),
+    },
     "lab": {
         *("errors", "blame", "config", "files", "names", "platforms", "terminal"),
         *("lab.record", "lab.plan", "lab.run", "lab.outcome", "lab.track"),
@@ -52,7 +56,8 @@ ALLOWED = {
     "platforms": {"errors", "names", "version"},
     "commands": {
         *("blame", "errors", "files", "names", "platforms", "terminal", "version"),
-        *("config", "lab", "lab.record", "lab.cost", "lab.outcome", "mixers", "report", "tasks", "testing"),
+        *("config", "lab", "lab.record", "lab.cost", "lab.outcome", "lab.claim"),
+        *("mixers", "report", "tasks", "testing"),
     },
     "cli": {"blame", "commands", "config", "errors", "platforms", "terminal"},
     "__main__": set(),
@@ -139,6 +144,8 @@ def test_imports_go_down(path):
         ("models", "def f():\n    from attn_jax.tasks import TASKS"),
         ("training", "from attn_jax.mixers.gru import GRU"),
         ("lab", "from attn_jax.report.page import write_report"),
+        ("lab", "from attn_jax.lab.claim.session import run_claim"),
+        ("config", "from attn_jax.lab.outcome.results import Results"),
         ("lab.cost", "from attn_jax.lab.plan.study_plan import StudyPlan"),
         ("lab.plan", "from attn_jax.lab.run.block import Job"),
         ("lab.run", "from attn_jax.lab.outcome.summary import summarize"),

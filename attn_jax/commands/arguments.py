@@ -21,6 +21,8 @@ Compares transformers with recurrent networks honestly.
       shows what can be changed in it
   attn-jax compare --config=quickstart --plan
       says what it would take
+  attn-jax claims 3
+      runs the third claim of the article
 """
 _CODES = """\
 exit codes:
@@ -36,13 +38,14 @@ ATTN_JAX_TRACEBACK=1 shows where an error comes from.
 _COMMANDS = {
     "compare": "train every model of a study, compare them, and write report.html",
     "train": "train one model of a study in the study's directory; compare goes on from it",
+    "claims": "run claims of the article, or your own, and write claims.html: whatever the verdicts, it ends with 0",
     "report": "write summary.json and report.html again from a study's directory; of several one page of all, too",
     "export": "write a finished study's runs, curves or lengths as a table for other programs",
     "diff": "say where two studies differ: their configs, then their results, model by model",
     "doctor": "say what of a study's directory is whole, what is damaged, and what its command would do next",
     "clean": "free what a study's trained blocks need no more: all checkpoints but the last, and compiled programs",
-    "list": "list the mixers, the tasks, and the configs: the shipped ones, and those in ./configs",
-    "show": "show one example of a task, input over target over weight, and its floors",
+    "list": "list the mixers, the tasks, the claims, and the configs: the shipped ones, and those in ./configs",
+    "show": "show one example of a task, input over target over weight, and its floors; or a claim",
     "check": "check a mixer or a task, your own too, against its contract",
     "devices": "say what jax runs on here",
 }
@@ -140,6 +143,20 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_study(parser)
 
 
+def _add_claims(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="N", help="numbers or files of claims; default all shipped")
+    parser.add_argument("--workdir", type=_path, metavar="DIR", help="where claims live; default results/claims")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--again", dest="run", action="store_const", const="again", help="a second time, with seeds from 1000 on"
+    )
+    which.add_argument(
+        "--quick", dest="run", action="store_const", const="quick", help="in small, to see that it works; marked so"
+    )
+    parser.set_defaults(run="first")
+    _add_platform(parser)
+
+
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=_path, help="the study's directory")
 
@@ -175,8 +192,8 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_choice(
         parser,
         "what",
-        ("mixers", "tasks", "configs", "all"),
-        "mixers, tasks, configs or all; default all",
+        ("mixers", "tasks", "configs", "claims", "all"),
+        "mixers, tasks, configs, claims or all; default all",
         nargs="?",
         default="all",
     )
@@ -190,10 +207,11 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
-    _add_choice(parser, "what", ("task",), "task")
-    parser.add_argument("name", help="a registered task (attn-jax list tasks)")
+    _add_choice(parser, "what", ("task", "claim"), "task or claim")
+    parser.add_argument("name", help="a registered task (attn-jax list tasks), a claim's number or file")
     parser.add_argument("--length", type=int, metavar="N", help="of the example; default the longest trained on")
     parser.add_argument("--key", type=int, default=0, metavar="N", help="another key, another example; default 0")
+    parser.add_argument("--workdir", type=_path, metavar="DIR", help="where claims live; default results/claims")
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -209,6 +227,7 @@ def _add_platform(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS = {
     "compare": _add_compare,
     "train": _add_train,
+    "claims": _add_claims,
     "report": _add_report,
     "export": _add_export,
     "diff": _add_diff,

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from attn_jax.blame import raised
+from attn_jax.commands.claims import list_claims
 from attn_jax.config.shipped import shipped_configs, shipped_files
 from attn_jax.errors import ConfigError
 from attn_jax.lab.cost.mixer_costs import measure_mixer, mixer_costs
@@ -29,12 +30,13 @@ _SHOWN = {
     "mixers": ("name", "parameters", "state_bytes", "depth", "flops_per_token", "us_whole", "us_one_by_one", "source"),
     "tasks": ("name", "about", "train_lengths", "length_unit"),
     "configs": ("name", "about"),
+    "claims": ("name", "about"),
 }
 _PROSE = {"source": 20, "about": 20}  # columns whose cells may be broken into lines, and the fewest letters of one
 
 
 def print_list(what: str, *, as_json: bool, measure: bool = False) -> None:
-    """Prints the mixers, if asked with the measured time of a token, the tasks, the configs, or all.
+    """Prints the mixers, if asked with the measured time of a token, the tasks, the configs, the claims, or all.
 
     Raises:
       ConfigError: what is to be measured are no mixers.
@@ -42,6 +44,7 @@ def print_list(what: str, *, as_json: bool, measure: bool = False) -> None:
     if measure and what not in ("mixers", "all"):
         raise ConfigError(f"--measure: got it for {what}, wanted it for mixers")
     makers = {"mixers": partial(list_mixers, measure=measure), "tasks": list_tasks, "configs": list_configs}
+    makers["claims"] = list_claims
     chosen = {name: make() for name, make in makers.items() if what in (name, "all")}
     if as_json:
         print(json.dumps(chosen if what == "all" else chosen[what], indent=1))

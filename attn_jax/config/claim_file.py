@@ -6,6 +6,7 @@ from pathlib import Path
 from attn_jax.blame import in_words
 from attn_jax.config.claim import Claim
 from attn_jax.config.file import load_module
+from attn_jax.config.mistyped import told_by_type
 from attn_jax.config.shipped import CLAIMS, shipped_files
 from attn_jax.errors import ConfigError
 from attn_jax.names import nearest_names
@@ -49,7 +50,7 @@ def load_claim(path: Path) -> Claim:
     try:
         claim = get_config()
     except (Exception, SystemExit) as error:  # whatever the user's function does
-        raise ConfigError(in_words(path, error)) from error
+        raise ConfigError(in_words(path, told_by_type(error))) from error
     if not isinstance(claim, Claim):
         raise ConfigError(f"{path}: get_config() gave a {type(claim).__name__}, wanted an attn_jax.config.Claim")
     return claim

@@ -12,11 +12,11 @@ from attn_jax.names import counted
 from attn_jax.report import reading
 from attn_jax.report.heat_maps import heat_maps
 from attn_jax.report.style import draw, series
+from attn_jax.report.ticks import power_tick
 
 _TILE = (4.75, 3.2)
 _UNDERFLOW = 1e-30  # as the probe itself holds it: float32 has no digits left
 _MOST_TILES = 16
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Section(NamedTuple):
@@ -136,20 +136,13 @@ def _plot_curves(
     axes.xaxis.get_major_locator().set_params(integer=True)
     if log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_power)
+        axes.yaxis.set_major_formatter(power_tick)
         axes.minorticks_off()
     for places, height, look in curves:
         height = np.where(height > _UNDERFLOW, height, 0.0 if log else height)
         low, middle, high = (_sound(np.nanquantile(_all_known(height), q, axis=0), log) for q in (0.25, 0.5, 0.75))
         axes.fill_between(places, low, high, color=look["color"], alpha=0.13, linewidth=0)
         axes.plot(places, middle, linewidth=1.6, **look)
-
-
-def _power(height: float, place: int) -> str:
-    """A tick of a logarithmic axis, a power of ten: .01 to 100 as they are, 10⁻⁷ beyond."""
-    del place
-    power = round(np.log10(height))
-    return f"{height:g}" if -2 <= power <= 2 else "10" + str(power).translate(_RAISED)
 
 
 def _all_known(height: np.ndarray) -> np.ndarray:

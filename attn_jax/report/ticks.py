@@ -7,6 +7,8 @@ import numpy as np
 
 from attn_jax.report import words
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def padded(low: float, high: float, log: bool, share: float = 0.04) -> tuple[float, float]:
     """A little air on both sides."""
@@ -30,6 +32,13 @@ def count_ticks(axis: Any, last: float | None = None) -> None:
 def _tick(value: float, _: int) -> str:
     """A tick's number, short."""
     return f"{value:,.0f}" if value == round(value) else f"{value:g}"
+
+
+def power_tick(height: float, place: int) -> str:
+    """A tick of a logarithmic axis, a power of ten: .01 to 100 as they are, 10⁻⁷ beyond."""
+    del place
+    power = round(np.log10(height))
+    return f"{height:g}" if -2 <= power <= 2 else "10" + str(power).translate(_RAISED)
 
 
 def length_ticks(lengths: Sequence[int], log: bool) -> tuple[list[int], list[str]]:

@@ -107,7 +107,7 @@ def test_a_platform_that_is_not_there(words, platforms, said, tmp_path):
         (["export", "x", "--format=xlsx"], "argument --format: got 'xlsx', wanted one of csv, jsonl, parquet"),
         (["export", "x", "--rows=run"], "argument --rows: got 'run', did you mean runs?"),
         (["export"], "arguments are required: directory"),
-        (["list", "nope"], "argument what: got 'nope', wanted one of mixers, tasks, configs, all"),
+        (["list", "nope"], "argument what: got 'nope', wanted one of mixers, tasks, configs, claims, all"),
         (["list", "Mixers"], "argument what: got 'Mixers', did you mean mixers?"),
         (["show", "task"], "arguments are required: name"),
         (["check"], "arguments are required: what, name"),
@@ -157,9 +157,9 @@ def test_a_second_process_on_a_directory_is_told_who_holds_it(capsys, tmp_path):
 def test_list_is_the_registries(capsys):
     assert [row["name"] for row in json.loads(run(capsys, "list", "mixers", "--json")[1])] == list(MIXERS)
     everything = json.loads(run(capsys, "list", "--json")[1])
-    assert sorted(everything) == ["configs", "mixers", "tasks"]
+    assert sorted(everything) == ["claims", "configs", "mixers", "tasks"]
     assert [row["name"] for row in everything["configs"]] == list(shipped_configs())
-    for what in ("mixers", "tasks", "configs"):
+    for what in ("mixers", "tasks", "configs", "claims"):
         assert run(capsys, "list", what)[0] == 0
 
 

@@ -1,5 +1,6 @@
 """A claim judged: its tests on what was found, its rule on their outcomes; and whether its seeds can decide at all."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -89,9 +90,11 @@ def refuse_undecidable(claim: Claim, level: float = LEVEL) -> None:
     if not smallest or max(smallest.values()) < level:
         return
     about = max(smallest, key=lambda about: (smallest[about], -seeds[about]))
-    enough = (n for n in range(2, _MOST) if max(_adjusted(claim, tests, dict.fromkeys(tests, n)).values()) < level)
-    fewest = next(enough, None)
-    advice = f"{_MOST} could not either: wanted another margin, or fewer tests" if fewest is None else f"{fewest} could"
+    enough = lambda n: max(_adjusted(claim, tests, dict.fromkeys(tests, n)).values()) < level  # noqa: E731
+    fewest = bisect_left(range(_MOST), True, lo=2, key=enough)
+    advice = (
+        f"{_MOST} could not either: wanted another margin, or fewer tests" if fewest == _MOST else f"{fewest} could"
+    )
     raise ConfigError(
         f"tests.{about}: {counted(seeds[about], 'seed')} cannot decide it: over {counted(len(tests), 'test')} p after "
         f"Holm's correction is at least {smallest[about]:.3g}, wanted below {level:g}; {advice}"

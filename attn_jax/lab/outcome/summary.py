@@ -194,7 +194,7 @@ def _comparison(decided: Decided) -> Comparison:
     test = decided.test
     return {
         "a": test.a,
-        "b": test.b,
+        "b": str(test.b),
         "measure": test.measure,
         "expect": test.expect,
         "margin": test.margin,

@@ -43,18 +43,17 @@ def source_files(study: Study, model: str | None, known: Collection[str] | None 
         if (file := file_of(parent)) is not None
     ]
     folders = dict.fromkeys([folder for _, folder in waiting] + [Path("/")])
-    found: dict[str, Path] = {}
-    while waiting:
-        path, folder = waiting.pop()
-        if is_own(path) and path not in found.values():
-            name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix().lstrip("/")
-            found[path.as_posix().lstrip("/") if name in found else name] = path
-            waiting += _imported_files(path, folder)
-            waiting += _found_below(path, folder) if known is None else ()
+    found = _reached(waiting, seen=known is None)
     for name, folder in itertools.product(known or (), folders):
         if (folder / name).is_file():
             found.setdefault(name, folder / name)
     return dict(sorted(found.items()))
+
+
+def hashed_file(path: Path) -> dict[str, str]:
+    """{file: hash of its syntax tree} of a file of the user's and all that it imports, its `get_config` included."""
+    found = _reached([(path.absolute(), path.absolute().parent)], seen=True) or {path.name: path}
+    return {name: _hash(file, whole=True) for name, file in sorted(found.items())}
 
 
 def refuse_changed(model: str, before: dict[str, str], now: dict[str, str]) -> None:
@@ -112,6 +111,22 @@ def classes_by_name(config: Study | Sweep) -> dict[str, type]:
     for own in own_classes(list(config.points.values()) if isinstance(config, Sweep) else config):
         if found.setdefault(own.__name__, own) is not own:
             raise ConfigError(f"config: has two classes {own.__name__}, wanted one of each name")
+    return found
+
+
+def _reached(waiting: list[tuple[Path, Path]], *, seen: bool) -> dict[str, Path]:
+    """{path below its folder: file} of files, each with the folder it is imported from, and of what they import.
+
+    seen: whether also what this process was seen to import by a name that no text says.
+    """
+    found: dict[str, Path] = {}
+    while waiting:
+        path, folder = waiting.pop()
+        if is_own(path) and path not in found.values():
+            name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix().lstrip("/")
+            found[path.as_posix().lstrip("/") if name in found else name] = path
+            waiting += _imported_files(path, folder)
+            waiting += _found_below(path, folder) if seen else ()
     return found
 
 
@@ -195,9 +210,11 @@ def _parsed(path: Path) -> ast.Module:
         return ast.Module([ast.Return(ast.Constant(path.read_bytes()))], [])
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, *, whole: bool = False) -> str:
     tree = _parsed(path)
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == "get_config")]
+    if not whole:
+        kept = (node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == "get_config"))
+        tree.body = list(kept)
     return hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()[:16]
 
 

@@ -165,7 +165,7 @@ def test_a_mean_is_held_against_a_number():
     (one,) = decide(results, [DeclaredTest("final", "a", 0.5, expect="more")])
     assert (one.outcome, one.p) == ("holds", 2 / 256)
     assert one.difference == pytest.approx(0.65375 - 0.5)
-    with pytest.raises(ValueError, match=r"b: got 0.5 for solved, wanted the name of a model: shares are compared in pairs"):
+    with pytest.raises(ValueError, match=r"b: got 0.5 for solved, wanted the name of a model: shares"):
         decide(study(all_solved(), none_solved()), [DeclaredTest("solved", "lstm", 0.5)])
 
 
