@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attn_jax.config.codec import CHOICES
-from attn_jax.config.overrides import fields_of, option, type_in_words
+from attn_jax.config.annotated import CHOICES
+from attn_jax.config.overrides import fields_of
 from attn_jax.config.study import Study
+from attn_jax.config.words import option, type_in_words
 
 _FEWEST_COLUMNS, _MOST_COLUMNS = 40, 100
 

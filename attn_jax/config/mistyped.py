@@ -3,7 +3,7 @@
 import traceback
 from dataclasses import fields, is_dataclass
 
-from attn_jax.config.codec import decode_fields
+from attn_jax.config.annotated import decode_fields
 from attn_jax.errors import ConfigError
 
 

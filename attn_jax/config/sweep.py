@@ -10,7 +10,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from attn_jax.config.codec import CHOICES, choice_from_dict, from_dict, to_dict
+from attn_jax.config.annotated import CHOICES
+from attn_jax.config.codec import choice_from_dict, from_dict, to_dict
 from attn_jax.config.help import written
 from attn_jax.config.overrides import with_values
 from attn_jax.config.study import Study

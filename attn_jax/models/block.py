@@ -6,6 +6,8 @@ Pre norm: x + part(norm(x)), and one more norm before the readout. Post norm, as
 from typing import Any, Literal, Protocol, TypeAlias
 
 import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold_in
@@ -68,6 +70,12 @@ def init_block(config: BlockConfig, mixer: Mixer, key: Key) -> Params:
     return params
 
 
+def init_block_state(batch_size: int, max_length: int, dtype: DTypeLike, mixer: Mixer, params: Params) -> State:
+    """The state of a layer's mixer before the first place, as a stack asks for it."""
+    assert mixer.init_state is not None  # a model over a non-causal mixer has no init_state
+    return mixer.init_state(params["mixer"], batch_size, max_length, dtype=dtype)
+
+
 def apply_block(
     config: BlockConfig, mixer: Mixer, params: Params, x: Array, valid: Array | None, *, key: Key | None = None
 ) -> Array:
@@ -91,12 +99,26 @@ def inspect_layer(
     return apply_block(config, mixer, params, x, valid), inspect_block(config, mixer, params, x, valid)
 
 
+def count_layer(config: BlockConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, Array]:
+    """What comes after the layer, and the trips of its mixer's `while` loops, int32 [B], as a stack calls it."""
+    _, params, _ = layer
+    after, entered = apply_block(config, mixer, params, x, valid), enter(config, params["mixer_norm"], x)
+    none = jnp.zeros(len(x), jnp.int32)
+    return after, none if mixer.trips is None else mixer.trips(params["mixer"], entered, valid)
+
+
 def extend_block(
     config: BlockConfig, mixer: Mixer, params: Params, x: Array, state: State, valid: Array | None
 ) -> tuple[Array, State]:
     """The layer, going on from a state."""
     x, state = extend_mix(config, mixer, params, x, state, valid)
     return feed_forward(config, params, x), state
+
+
+def extend_layer(config: BlockConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, State]:
+    """`extend_block` as a stack calls it."""
+    _, params, state = layer
+    return extend_block(config, mixer, params, x, state, valid)
 
 
 def inspect_block(config: BlockConfig, mixer: Mixer, params: Params, x: Array, valid: Array | None) -> dict[str, Array]:

@@ -1,6 +1,6 @@
 """A layer of a decoder: that of the sequence model, with attention to what the encoder read between mixer and MLP."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 
@@ -128,3 +128,34 @@ def _cross(
 
 def _readable(source_length: Array | None) -> Lengths | None:
     return None if source_length is None else Lengths(k=source_length)
+
+
+def apply_decoder_layer(
+    config: DecoderConfig, memory: Memory, key: Key | None, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, None]:
+    """`apply_decoder_block` as a stack calls it, the layer's key drawn by its index."""
+    index, params, _ = layer
+    return apply_decoder_block(config, mixer, params, x, memory, key=fold_in(key, index)), None
+
+
+def extend_decoder_layer(
+    config: DecoderConfig, source_length: Array, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, State]:
+    """`extend_decoder_block` as a stack calls it."""
+    _, params, (cache, projected) = layer
+    return extend_decoder_block(config, mixer, params, x, cache, projected, source_length)
+
+
+def inspect_decoder_layer(
+    config: DecoderConfig, memory: Memory, mixer: Mixer, x: Array, layer: Any
+) -> tuple[Array, dict[str, Array]]:
+    """What comes after the layer, and what it shows, as a stack calls it."""
+    _, params, _ = layer
+    after = apply_decoder_block(config, mixer, params, x, memory)
+    return after, inspect_decoder_block(config, mixer, params, x, memory)
+
+
+def project_layer(memory: Memory, mixer: Mixer, params: Params) -> tuple[Array, Array]:
+    """The memory as a layer's keys and values, as a stack asks for them."""
+    del mixer
+    return project_memory(params["cross"], memory.x)

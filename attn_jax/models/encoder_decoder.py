@@ -5,7 +5,7 @@ Its layers are those of the sequence model, a decoder's with cross attention bet
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,20 +14,20 @@ from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.embedding import embedding, init_embedding
 from attn_jax.layers.mlp import Feedforward
-from attn_jax.layers.multi_head import project_memory
 from attn_jax.layers.norm import Norm, init_norm, norm
 from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
-from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.mixers.base import zero_padding
 from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, apply_strings, vocabulary
-from attn_jax.models.block import NormPlace, apply_layer, init_block, inspect_layer, spared_block
+from attn_jax.models.block import NormPlace, apply_layer, init_block, init_block_state, inspect_layer, spared_block
 from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.models.decoder_block import (
     Memory,
-    apply_decoder_block,
-    extend_decoder_block,
+    apply_decoder_layer,
+    extend_decoder_layer,
     init_decoder_block,
-    inspect_decoder_block,
+    inspect_decoder_layer,
+    project_layer,
     spared_decoder_block,
 )
 from attn_jax.models.readout import init_readout, last_norm, read_out
@@ -199,7 +199,7 @@ def apply_embedded(
     memory = _read(config, stacks, params, x, source_valid, fold_in(key, _ENCODER))
     key = fold_in(key, _DECODER)
     y = _place(config, params, embed(params, target_in), jnp.arange(target_in.shape[1]), key)
-    y, _ = through_layers(partial(_apply_layer, config, memory, key), stacks.decoder, y, params["decoder"])
+    y, _ = through_layers(partial(apply_decoder_layer, config, memory, key), stacks.decoder, y, params["decoder"])
     return _read_out(config, params, y)
 
 
@@ -218,8 +218,10 @@ def encode(
     return {
         "position": jnp.zeros(batch, jnp.int32),
         "source_length": length,
-        "layers": each_layer(partial(_init_state, batch, max_length), stacks.decoder, params["decoder"]),
-        "memory": each_layer(partial(_project, memory), stacks.decoder, params["decoder"]),
+        "layers": each_layer(
+            partial(init_block_state, batch, max_length, jnp.float32), stacks.decoder, params["decoder"]
+        ),
+        "memory": each_layer(partial(project_layer, memory), stacks.decoder, params["decoder"]),
     }
 
 
@@ -228,7 +230,7 @@ def extend(config: Transformer, stacks: _Stacks, params: Params, target_in: Arra
     length = target_in.shape[1]
     x = _place(config, params, embed(params, target_in), state["position"][:, None] + jnp.arange(length), None)
     others = tuple(zip(state["layers"], state["memory"], strict=True))
-    step = partial(_extend_layer, config, state["source_length"])
+    step = partial(extend_decoder_layer, config, state["source_length"])
     x, layers = through_layers(step, stacks.decoder, x, params["decoder"], others)
     return _read_out(config, params, x), state | {"position": state["position"] + length, "layers": layers}
 
@@ -242,7 +244,7 @@ def inspect(
     _, encoder = through_layers(partial(inspect_layer, config, source_valid), stacks.encoder, x, params["encoder"])
     memory = _read(config, stacks, params, embedded, source_valid, None)
     y = _place(config, params, embed(params, target_in), jnp.arange(target_in.shape[1]), None)
-    _, decoder = through_layers(partial(_inspect_decoder, config, memory), stacks.decoder, y, params["decoder"])
+    _, decoder = through_layers(partial(inspect_decoder_layer, config, memory), stacks.decoder, y, params["decoder"])
     parts = {"encoder": by_layer(stacks.encoder, encoder), "decoder": by_layer(stacks.decoder, decoder)}
     return {
         f"{part}_{index}/{name}": value
@@ -278,33 +280,3 @@ def _read(
 
 def _read_out(config: Transformer, params: Params, x: Array) -> Array:
     return read_out(config.tied, params, norm(last_norm(config), params["decoder_norm"], x))
-
-
-def _apply_layer(
-    config: Transformer, memory: Memory, key: Key | None, mixer: Mixer, x: Array, layer: Any
-) -> tuple[Array, None]:
-    index, params, _ = layer
-    return apply_decoder_block(config, mixer, params, x, memory, key=fold_in(key, index)), None
-
-
-def _extend_layer(config: Transformer, source_length: Array, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, State]:
-    _, params, (cache, projected) = layer
-    return extend_decoder_block(config, mixer, params, x, cache, projected, source_length)
-
-
-def _init_state(batch_size: int, max_length: int, mixer: Mixer, params: Params) -> State:
-    assert mixer.init_state is not None  # the decoder's attention is causal
-    return mixer.init_state(params["mixer"], batch_size, max_length)
-
-
-def _project(memory: Memory, mixer: Mixer, params: Params) -> tuple[Array, Array]:
-    del mixer
-    return project_memory(params["cross"], memory.x)
-
-
-def _inspect_decoder(
-    config: Transformer, memory: Memory, mixer: Mixer, x: Array, layer: Any
-) -> tuple[Array, dict[str, Array]]:
-    _, params, _ = layer
-    after = apply_decoder_block(config, mixer, params, x, memory)
-    return after, inspect_decoder_block(config, mixer, params, x, memory)

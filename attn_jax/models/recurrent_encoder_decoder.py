@@ -7,7 +7,7 @@ attention, all that the decoder knows of the source is the state it starts from.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,9 @@ from attn_jax.models.base import EncoderDecoder, EncoderDecoderConfig, apply_str
 from attn_jax.models.checked import checked_encoder_decoder
 from attn_jax.models.readout import init_readout, read_out
 from attn_jax.models.recurrent_encoder import STEPS, Cell, init_cell, read_layer
-from attn_jax.ops.attention.retrieval import Retrieval, attend
-from attn_jax.ops.attention.similarities import dot_product, init_additive, init_bilinear
+from attn_jax.models.recurrent_memory import CrossAttention, Memory, ask, init_attention, remember
 from attn_jax.ops.placement import vary_with
 from attn_jax.types import IO, Array, Key, Params, State
-
-CrossAttention: TypeAlias = Literal["none", "additive", "bilinear", "dot"]
 
 _TARGET, _SAID = 0, 1  # what draws for dropout, beside an encoder's layers at 2, 3, ...
 _SOURCE = 2
@@ -126,14 +123,6 @@ class RecurrentEncoderDecoder(EncoderDecoderConfig):
         return checked_encoder_decoder(model)
 
 
-class _Memory(NamedTuple):
-    """What the decoder asks; None in a model without attention."""
-
-    keys: Array  # [B, S, D], the part of the similarity that no query changes, computed once
-    values: Array  # [B, S, D], what the encoder's top layer gave
-    valid: Array  # bool [B, S]
-
-
 def init(config: RecurrentEncoderDecoder, vocab_size: int, key: Key) -> Params:
     """Tables of `embedding` and `readout`, cells of `encoder` and `decoder`, and those of attention."""
     D, E, L = config.width, config.embedding_width, config.num_layers
@@ -154,7 +143,8 @@ def init(config: RecurrentEncoderDecoder, vocab_size: int, key: Key) -> Params:
     }
     if config.attention == "none":
         return params
-    return params | {"combine": init_linear(keys[2], 2 * D, D), "attention": _init_attention(config, keys[3])}
+    combine = init_linear(keys[2], 2 * D, D)
+    return params | {"combine": combine, "attention": init_attention(config.attention, D, keys[3])}
 
 
 def embed(params: Params, tokens: Array) -> Array:
@@ -204,13 +194,6 @@ def inspect(
     return {"decoder/hidden": hidden} | ({} if weights is None else {"decoder/cross": weights[:, None]})
 
 
-def _init_attention(config: RecurrentEncoderDecoder, key: Key) -> Params:
-    D = config.width
-    if config.attention == "additive":
-        return init_additive(key, D, D, D)
-    return init_bilinear(key, D, D) if config.attention == "bilinear" else {}
-
-
 def _read(config: RecurrentEncoderDecoder, params: Params, x: Array, valid: Array | None, key: Key | None) -> State:
     """The embedded source through the encoder: {"cells": the decoder's first states, "fed": zeros, "memory"}."""
     x = zero_padding(x, valid)
@@ -220,32 +203,10 @@ def _read(config: RecurrentEncoderDecoder, params: Params, x: Array, valid: Arra
         x, state = read_layer(config.cell, layer, x, valid)
         x = dropout(config.dropout, x, fold_in(key, _SOURCE + 1 + index))
         states.append(state)
-    memory = None if config.attention == "none" else _memory(config, params["attention"], x, valid)
+    memory = None if config.attention == "none" else remember(config.attention, params["attention"], x, valid)
     feeds = config.attention in ("bilinear", "dot")
     fed = jnp.zeros((x.shape[0], config.width), x.dtype) if feeds else None
     return {"cells": tuple(states), "fed": fed, "memory": memory}
-
-
-def _memory(config: RecurrentEncoderDecoder, params: Params, x: Array, valid: Array | None) -> _Memory:
-    """The encoder's outputs as keys and values."""
-    if config.attention == "additive":
-        keys = x @ params["w_k"]
-    else:
-        keys = x @ params["weights"].T if config.attention == "bilinear" else x
-    return _Memory(keys, x, jnp.ones(x.shape[:2], bool) if valid is None else valid)
-
-
-def _ask(config: RecurrentEncoderDecoder, params: Params, memory: _Memory, query: Array) -> Retrieval:
-    """What each row's query [B, D] finds."""
-    similarity = dot_product  # query^T W key_s is the dot product with W key_s
-    if config.attention == "additive":
-        similarity = partial(_additive, params["w_q"], params["v"])
-    return jax.vmap(partial(attend, similarity=similarity))(query, memory.keys, memory.values, memory.valid)
-
-
-def _additive(w_q: Array, v: Array, query: Array, keys: Array) -> Array:
-    """`attn_jax.additive` of keys that were multiplied by w_k already."""
-    return jnp.tanh(query @ w_q + keys) @ v
 
 
 def _say(
@@ -270,7 +231,7 @@ def _decode(
 
 
 def _step(
-    config: RecurrentEncoderDecoder, params: Params, memory: _Memory | None, state: tuple[tuple, Array | None], x: Array
+    config: RecurrentEncoderDecoder, params: Params, memory: Memory | None, state: tuple[tuple, Array | None], x: Array
 ) -> tuple[tuple[tuple, Array | None], tuple[Array, Array | None]]:
     """One token x [B, D]: (cells, what is fed to the next step), (what is read out [B, D], weights [B, S])."""
     cells, fed = state
@@ -278,11 +239,11 @@ def _step(
         cells, hidden = _advance(config, params["decoder"], cells, x)
         return (cells, fed), (hidden, None)
     asks_before = config.attention == "additive"
-    found = _ask(config, params["attention"], memory, _hidden(cells[-1])) if asks_before else None
+    found = ask(config.attention, params["attention"], memory, _hidden(cells[-1])) if asks_before else None
     read = fed if found is None else found.value
     assert read is not None  # whoever asks after the step is fed what came of the last one
     cells, hidden = _advance(config, params["decoder"], cells, jnp.concatenate([x, read], -1))
-    found = _ask(config, params["attention"], memory, hidden) if found is None else found
+    found = ask(config.attention, params["attention"], memory, hidden) if found is None else found
     said = jnp.tanh(linear(params["combine"], jnp.concatenate([hidden, found.value], -1)))
     return (cells, None if asks_before else said), (said, found.weights)
 

@@ -3,33 +3,32 @@
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 
 from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold_in
-from attn_jax.layers.embedding import embedding, init_embedding
-from attn_jax.layers.linear import init_linear, linear
 from attn_jax.layers.mlp import Feedforward
 from attn_jax.layers.norm import Norm, init_norm, norm
 from attn_jax.layers.positions import Positions, add_positions, init_positions
 from attn_jax.mixers.attention import Attention
-from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
+from attn_jax.mixers.base import MixerConfig, zero_padding
 from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
 from attn_jax.models.block import (
     NormPlace,
-    apply_block,
     apply_layer,
-    enter,
-    extend_block,
+    count_layer,
+    extend_layer,
     init_block,
+    init_block_state,
     inspect_layer,
     spared_block,
 )
 from attn_jax.models.checked import checked
 from attn_jax.models.decoder_only import decoder_only
+from attn_jax.models.embed import embed, init_embed, without_padding
 from attn_jax.models.readout import init_readout, last_norm, read_out
 from attn_jax.models.stack import (
     Group,
@@ -192,18 +191,12 @@ def init(config: ModelConfig, groups: tuple[Group, ...], io: IO, max_tokens: int
     """Tables of `embedding`, `positions` and `readout` beside the `layers`."""
     keys = jax.random.split(key, config.num_layers + 3)
     params = {
-        "embedding": _init_embed(io, config.width, keys[0]),
+        "embedding": init_embed(io, config.width, keys[0]),
         "layers": init_groups(partial(init_block, config), groups, keys[3:]),
         "norm": init_norm(last_norm(config), config.width),
         "readout": init_readout(config.tied, keys[1], config.width, io.outputs),
     }
     return params | init_positions(config.positions, keys[2], max_tokens, config.width)
-
-
-def embed(params: Params, inputs: Array) -> Array:
-    """x[B, T, D] of tokens [B, T] or channels [B, T, C]."""
-    table = params["embedding"]
-    return embedding(table, inputs) if "table" in table else linear(table, inputs)
 
 
 def apply_embedded(
@@ -224,7 +217,7 @@ def apply_embedded(
 
 def apply(whole, params: Params, inputs: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """Logits [B, T, V] of a whole sequence."""
-    return whole(params, embed(params, _clean(inputs, valid)), valid, key=key)
+    return whole(params, embed(params, without_padding(inputs, valid)), valid, key=key)
 
 
 def through_layer(
@@ -246,7 +239,7 @@ def init_state(
     groups: tuple[Group, ...], params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32
 ) -> State:
     """The state before the first place: places read, int32 [B], and the layers' own states, one entry a group."""
-    fresh = partial(_init_layer_state, batch_size, max_length, dtype)
+    fresh = partial(init_block_state, batch_size, max_length, dtype)
     return {"position": jnp.zeros(batch_size, jnp.int32), "layers": each_layer(fresh, groups, params["layers"])}
 
 
@@ -261,8 +254,9 @@ def extend(
     """Goes on from a state by T places: logits [B, T, V] and the state after them."""
     batch, length = inputs.shape[:2]
     places = state["position"][:, None] + jnp.arange(length)
-    x = zero_padding(add_positions(config.positions, params, embed(params, _clean(inputs, valid)), places), valid)
-    x, layers = through_layers(partial(_extend_layer, config, valid), groups, x, params["layers"], state["layers"])
+    x = embed(params, without_padding(inputs, valid))
+    x = zero_padding(add_positions(config.positions, params, x, places), valid)
+    x, layers = through_layers(partial(extend_layer, config, valid), groups, x, params["layers"], state["layers"])
     read = jnp.full(batch, length, jnp.int32) if valid is None else valid.sum(1, dtype=jnp.int32)
     return _read_out(config, params, x), {"position": state["position"] + read, "layers": layers}
 
@@ -288,43 +282,14 @@ def trips(
 ) -> Array:
     """The most trips of any layer's `while` loops, int32 [B]."""
     x = _enter(config, params, inputs, valid)
-    _, seen = through_layers(partial(_count_layer, config, valid), groups, x, params["layers"])
+    _, seen = through_layers(partial(count_layer, config, valid), groups, x, params["layers"])
     return jnp.max(jnp.stack(by_layer(groups, seen)), 0)
-
-
-def _init_layer_state(batch_size: int, max_length: int, dtype: Any, mixer: Mixer, params: Params) -> State:
-    assert mixer.init_state is not None  # a model over a non-causal mixer has no init_state
-    return mixer.init_state(params["mixer"], batch_size, max_length, dtype=dtype)
-
-
-def _extend_layer(config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, State]:
-    _, params, state = layer
-    return extend_block(config, mixer, params, x, state, valid)
-
-
-def _count_layer(config: ModelConfig, valid: Array | None, mixer: Mixer, x: Array, layer: Any) -> tuple[Array, Array]:
-    _, params, _ = layer
-    after, entered = apply_block(config, mixer, params, x, valid), enter(config, params["mixer_norm"], x)
-    none = jnp.zeros(len(x), jnp.int32)
-    return after, none if mixer.trips is None else mixer.trips(params["mixer"], entered, valid)
 
 
 def _enter(config: ModelConfig, params: Params, inputs: Array, valid: Array | None) -> Array:
     """What the first layer is given, without dropout."""
-    x = embed(params, _clean(inputs, valid))
+    x = embed(params, without_padding(inputs, valid))
     return zero_padding(add_positions(config.positions, params, x, jnp.arange(inputs.shape[1])), valid)
-
-
-def _init_embed(io: IO, d_model: int, key: Key) -> Params:
-    if io.vocab_size is not None:
-        return init_embedding(key, io.vocab_size, d_model, scale=1.0)
-    assert io.channels is not None  # IO asks for one of the two
-    return init_linear(key, io.channels, d_model)
-
-
-def _clean(inputs: Array, valid: Array | None) -> Array:
-    """Channels with zeros at padding, whatever stood there; tokens are looked up, and harm nobody."""
-    return inputs if inputs.ndim == 2 else zero_padding(inputs, valid)
 
 
 def _read_out(config: ModelConfig, params: Params, x: Array) -> Array:
