@@ -43,15 +43,27 @@ def trained_sweep(
             points = plan_points(sweep, directory, executor)
         layouts = {point: layout_here(planned.plan, platform) for point, planned in points.items()}
         with opened_sweep(directory, sweep, points, layouts, confirmed=yes) as layouts:
-            _train(directory, points, layouts, executor, console, tracking)
-            while added := {point: said for point in points if (said := widen(points[point].directory))}:
-                for point, said in added.items():
-                    console.print(f"{point}: {said}", markup=False, highlight=False, soft_wrap=True)
-                _train(directory, points, layouts, executor, console, tracking)
+            train_points(directory, points, layouts, executor, console, tracking)
             executor.shutdown(wait=True)
             yield directory
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def train_points(
+    directory: Path,
+    points: Mapping[str, Point],
+    layouts: Mapping[str, Layout],
+    executor: Executor,
+    console: Console,
+    tracking: Tracking,
+) -> None:
+    """Trains studies that are held to the end in one queue, and the rates that their grids are widened by."""
+    _train(directory, points, layouts, executor, console, tracking)
+    while added := {point: said for point in points if (said := widen(points[point].directory))}:
+        for point, said in added.items():
+            console.print(f"{point}: {said}", markup=False, highlight=False, soft_wrap=True)
+        _train(directory, points, layouts, executor, console, tracking)
 
 
 def _train(

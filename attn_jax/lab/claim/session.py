@@ -17,13 +17,15 @@ from attn_jax.config.codec import checked
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.claim.record import claim_directory, declaration, declare, study_directory
-from attn_jax.lab.comparison import trained
 from attn_jax.lab.loading import results_in
 from attn_jax.lab.outcome.claim_verdict import Verdict, verdict_of
 from attn_jax.lab.outcome.claims import judge_claim, refuse_undecidable
 from attn_jax.lab.plan.numerics import pinned, planned, recorded
 from attn_jax.lab.record.directory import locked, write_json
+from attn_jax.lab.together import trained_together
 from attn_jax.platforms import Platform, environment, select_platform
+
+_TRAINING = "training"  # what the studies took, in the clock of all
 
 
 class Prepared(NamedTuple):
@@ -74,16 +76,17 @@ def run_claim(prepared: Prepared, *, platform: Platform, console: Console) -> Ve
     """
     claim, directory = prepared.claim, prepared.directory
     with locked(directory):
-        found = {}
-        for key, config in claim.studies.items():
+        backend = select_platform(platform)
+        at = {key: study_directory(prepared.root, config) for key, config in claim.studies.items()}
+        different = {at[key]: key for key in reversed(claim.studies)}  # two keys may mean the same study
+        configs = {key: (claim.studies[key], folder) for folder, key in reversed(different.items())}
+        found: dict[str, Any] = {}
+        if configs:
             with (
-                _timed(directory, key),
-                trained(
-                    config, workdir=study_directory(prepared.root, config), platform=platform, yes=True, console=console
-                ) as at,
+                _timed(directory, _TRAINING),
+                trained_together(configs, directory, platform=backend, console=console),
             ):
-                found[key] = results_in(at, config)
-        select_platform(platform)
+                found |= {key: results_in(at[key], config) for key, config in claim.studies.items()}
         for key, measurement in claim.measurements.items():
             found[key] = _measured(directory, key, measurement, console)
         with users_code():

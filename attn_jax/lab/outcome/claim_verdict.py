@@ -54,7 +54,7 @@ class Verdict(TypedDict):
     tests: list[DecidedRow]
     panels: list[dict[str, Any]]
     design: list[str]
-    timing: dict[str, Any]  # {"seconds": by study and measurement, "date", "environment"}
+    timing: dict[str, Any]  # {"seconds": of "training" and by measurement, "date", "environment"}
 
 
 def verdict_of(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attn_jax.blame import in_sentences
-from attn_jax.config import Sweep
+from attn_jax.config import Study, Sweep
 from attn_jax.config.codec import from_json, to_dict, to_json
 from attn_jax.config.sweep import axis_value, sweep_to_dict
 from attn_jax.errors import ConfigError
@@ -36,13 +36,23 @@ class Point(NamedTuple):
 
 
 def plan_points(sweep: Sweep, directory: Path, executor: Executor) -> dict[str, Point]:
-    """Plans every point, in the workers: sizing and counting its models takes a second or two; alike points once.
+    """Plans every point of a sweep, as `plan_studies`."""
+    at = {point: (study, point_directory(directory, point)) for point, study in sweep.points.items()}
+    return plan_studies(at, executor)
+
+
+def plan_studies(studies: Mapping[str, tuple[Study, Path]], executor: Executor) -> dict[str, Point]:
+    """Plans studies, in the workers: sizing and counting models takes a second or two; alike ones once.
+
+    Args:
+      studies: by name, each with where it lives.
+      executor: of the workers.
 
     Raises:
-      ConfigError: what is wrong with a point.
+      ConfigError: what is wrong with one.
     """
-    plans = {point: StudyPlan(study) for point, study in sweep.points.items()}
-    at = {point: point_directory(directory, point) for point in plans}
+    plans = {point: StudyPlan(study) for point, (study, _) in studies.items()}
+    at = {point: directory for point, (_, directory) in studies.items()}
     kinds: dict[str, str] = {point: alike(to_json(plan.study)) for point, plan in plans.items()}
     first = {kind: point for point, kind in reversed(kinds.items())}
     waiting: dict[str, set[str]] = {kind: set() for kind in first}
@@ -97,10 +107,10 @@ def opened_sweep(
         _refuse_other_points(directory, sweep)
         found = {}
         for point in begun:  # what would be refused is, before sweep.json says that it belongs here
-            found[point] = held.enter_context(_opened(points[point], layouts[point], confirmed=confirmed))
+            found[point] = held.enter_context(opened_point(points[point], layouts[point], confirmed=confirmed))
         _write(directory, sweep)
         for point in new:  # asked about, all together
-            found[point] = held.enter_context(_opened(points[point], layouts[point], confirmed=True))
+            found[point] = held.enter_context(opened_point(points[point], layouts[point], confirmed=True))
         yield {point: found[point] for point in points}
 
 
@@ -120,7 +130,8 @@ def sweep_jobs(directory: Path, points: Mapping[str, Point], layouts: Mapping[st
     return [job for _, job in sorted(zip(turns, jobs, strict=True), key=lambda pair: pair[0])]
 
 
-def _opened(point: Point, layout: Layout, *, confirmed: bool) -> contextlib.AbstractContextManager[Layout]:
+def opened_point(point: Point, layout: Layout, *, confirmed: bool) -> contextlib.AbstractContextManager[Layout]:
+    """Holds the directory of a study that is planned."""
     return opened(point.directory, point.plan, layout, facts=point.facts, confirmed=confirmed)
 
 

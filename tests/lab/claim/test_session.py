@@ -88,7 +88,7 @@ def of_a_study(root, name):
     """A claim of one study, whose results are made up."""
     tests = {"it": DeclaredTest("final", "gru", 0.0, expect="more")}
     quantities = {"final": Quantity(lambda found: found["s"], ("s",))}
-    claim = Claim("So.", "here", "Because.", tests, {"s": get_config()}, quantities=quantities)
+    claim = Claim("So.", "here", "Because.", tests, {"s": get_config(), "same": get_config()}, quantities=quantities)
     return Prepared(name, "quick", claim, root / f"{name}.py", root)
 
 
@@ -96,24 +96,25 @@ def test_a_study_of_two_claims_is_trained_once_and_an_interrupted_one_goes_on(tm
     begun = []
 
     @contextlib.contextmanager
-    def trained(study, *, workdir, **options):
-        begun.append(workdir)
+    def trained(configs, directory, **options):
+        begun.append([at for _, at in configs.values()])
         if len(begun) == 1:
             raise InterruptedStudyError("stopped")
-        workdir.mkdir(parents=True, exist_ok=True)
-        yield workdir
+        yield
 
-    monkeypatch.setattr(session, "trained", trained)
+    monkeypatch.setattr(session, "trained_together", trained)
     monkeypatch.setattr(session, "results_in", lambda directory, config: {"gru": [0.5, 0.25]})
     one, two = of_a_study(tmp_path, "01_one"), of_a_study(tmp_path, "02_two")
     for prepared in (one, two):
         prepared.directory.mkdir(parents=True)
     with pytest.raises(InterruptedStudyError):
         run_claim(one, platform="cpu", console=Terminal())
-    assert json.loads((one.directory / "timing.json").read_text())["s"]["done"] is False
+    assert json.loads((one.directory / "timing.json").read_text())["training"]["done"] is False
     verdicts = [run_claim(prepared, platform="cpu", console=Terminal()) for prepared in (one, two)]
-    assert begun == [tmp_path / "studies" / begun[0].name] * 3
+    (at,) = begun[0]  # the same study has two keys
+    assert at.parent == tmp_path / "studies"
+    assert begun == [[at]] * 3
     assert verdicts[0]["tests"] == verdicts[1]["tests"]
     assert verdicts[0]["outcome"] == "undecided"  # of two seeds
-    assert verdicts[0]["design"] == ["s: transformer and gru, 200 steps, learning rates 0.001, 0.003, seeds 0 to 1"]
-    assert json.loads((one.directory / "timing.json").read_text())["s"]["done"] is True
+    assert verdicts[0]["design"][0] == "s: transformer and gru, 200 steps, learning rates 0.001, 0.003, seeds 0 to 1"
+    assert json.loads((one.directory / "timing.json").read_text())["training"]["done"] is True

@@ -78,7 +78,7 @@ def test_a_folder_of_something_else_is_left_alone_before_anything_is_said(tmp_pa
 
 
 def test_sweep_json_is_there_before_any_point(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep_session, "_opened", lambda *given, **options: 1 / 0)
+    monkeypatch.setattr(sweep_session, "opened_point", lambda *given, **options: 1 / 0)
     _, opening = begin_sweep(tmp_path / "s", tiny_sweep(**{AXIS: (4,)}))
     with pytest.raises(ZeroDivisionError), opening:
         pass
