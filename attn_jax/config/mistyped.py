@@ -23,8 +23,8 @@ def told_by_type(error: BaseException) -> BaseException:
     frames = traceback.walk_tb(error.__traceback__) if isinstance(error, TypeError | AttributeError) else ()
     for frame, _ in frames:
         value = frame.f_locals.get("self")
-        checks = frame.f_code.co_name == "__post_init__" and is_dataclass(value)
-        if checks and type(value).__module__.startswith("attn_jax."):
+        ours = frame.f_code.co_name == "__post_init__" and type(value).__module__.startswith("attn_jax.")
+        if ours and is_dataclass(value):
             given = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
             try:
                 decode_fields(type(value), given, type(value).__name__)
