@@ -167,7 +167,7 @@ def start(config: Path, directory: Path) -> subprocess.Popen:
     }
     with (config.parent / "said.txt").open("ab") as said:
         return subprocess.Popen(
-            words, stdout=said, stderr=said, start_new_session=True, env=os.environ | cache | {"JAX_PLATFORMS": "cpu"}
+            words, stdout=said, stderr=said, start_new_session=True, env=cache | os.environ | {"JAX_PLATFORMS": "cpu"}
         )
 
 

@@ -4,8 +4,10 @@ from functools import partial
 from pathlib import Path
 
 from attn_jax.errors import UserError
+from attn_jax.lab.cleaning import freeable
 from attn_jax.lab.doctor import examine
 from attn_jax.names import counted
+from attn_jax.report import words
 from attn_jax.terminal import Terminal
 
 
@@ -24,6 +26,8 @@ def doctor(directory: Path) -> None:
         say(f"  {'damaged' if finding.damaged else 'note'}: {place}{finding.what}")
     if not found.damaged:
         say("  all files are whole")
+        if size := freeable(directory).size:
+            say(f"  attn-jax clean would free {words.size(size)}")
     if found.refused:
         say(f"the same command stops: {found.refused[0]}")
     else:

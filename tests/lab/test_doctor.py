@@ -87,7 +87,7 @@ def gone(name):
 ON = '{{"start": 0, "compile_seconds": 1.0, "device": "{}"}}\n'
 NOTHING = "has nothing to train"
 CASES = {  # what is hurt: (how, damaged things, a finding, what the command does next or why it stops)
-    "nothing": (lambda study: None, 0, "", NOTHING),
+    "nothing": (lambda study: None, 0, "all files are whole\n  attn-jax clean would free ", NOTHING),
     "a torn line": (lambda s: append(s, '{"step": 200, "lo'), 0, "has 1 torn line, which nobody reads", NOTHING),
     "two machines": (
         lambda s: append(s, ON.format("avx2") + ON.format("sve")),

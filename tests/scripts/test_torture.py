@@ -1,13 +1,13 @@
 """scripts/torture.py, with one kill: what it says, and that it compares what matters."""
 
 import importlib
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import environment
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "torture.py"
 
@@ -18,7 +18,7 @@ def test_a_killed_study_ends_with_the_same_bits(tmp_path, monkeypatch):
     outcome = importlib.import_module("torture").outcome
     words = ["--kills=1", "--steps=200", f"--folder={tmp_path}"]
     command = [sys.executable, str(SCRIPT), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^1 kills \(command \d, worker \d, both \d\): the same bits$", done.stdout, re.MULTILINE)
     unbroken = outcome(tmp_path / "unbroken")

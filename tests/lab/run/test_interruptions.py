@@ -1,7 +1,9 @@
 """kill -9, Ctrl-C, a killed worker: the same command goes on and ends with the same numbers, bit for bit."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from processes import CLOCK, CONFIG, alive, environment, finish, kill_group, mem
 
 from attn_jax.config.codec import to_json
 from attn_jax.config.file import load_study
+from attn_jax.lab.doctor import examine
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,25 @@ def test_one_study_dies_in_every_way(unbroken, tmp_path):
     assert code == 0, output
     assert "its worker process was killed" in output
     assert "trying again" in output
+    assert summary(directory) == summary(unbroken)
+
+
+@pytest.mark.exhaustive
+def test_a_block_whose_worker_is_killed_twice_ends_the_command_and_nothing_is_lost(unbroken, tmp_path):
+    directory = tmp_path / "study"
+    process = after_some_rows(directory)
+    while process.poll() is None:
+        for pid in workers(process):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        enough = rows(directory) + 2
+        wait_for(lambda: rows(directory) > enough or process.poll() is not None, what="the next chunks")  # noqa: B023
+    code, output = finish(process)
+    assert code == 4, output
+    assert re.search(r"block (gru|transformer)-0: its worker process was killed .* Twice", output)
+    assert not examine(directory).damaged
+    code, output = finish(start(directory))
+    assert code == 0, output
     assert summary(directory) == summary(unbroken)
 
 
