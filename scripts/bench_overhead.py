@@ -3,9 +3,9 @@
     taskset -c 1 python scripts/bench_overhead.py [--config NAME] [--steps N] [--model NAME ...]
 
 Trains every block, one after another, as a worker does, and takes this process's CPU time of each part where it is
-done. Validation lies within the compiled chunk: it is compiled and timed apart, and the test at the end is evaluation
-too. What is compiled for a probe is the probe's; evaluation is compiled with training. With fewer steps than the
-study's, chunks go on at the pace of those.
+done. Validation lies within the compiled chunk: it is compiled and timed apart. What is compiled for probes is shown
+apart from them; validation and test are compiled with training. With fewer steps than the study's, chunks go on at the
+pace of those.
 """
 
 import argparse
@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 from script_words import count
 
-PARTS = ("logging", "evaluation", "probes", "checkpoints")
+PARTS = ("validated", "tested", "probed", "compiled", "saved", "logged")
 MOST = 0.08  # of the whole, that they may take together
 
 
@@ -70,7 +71,7 @@ def hooked(parts: Parts) -> Iterator[None]:
 
     def compiled(*args: Any) -> Any:
         programs = compile_programs(*args)
-        return replace(programs, test=parts.timed("evaluation", programs.test))
+        return replace(programs, test=parts.timed("tested", programs.test))
 
     def chunks(*args: Any, after: Callable[..., bool], **options: Any) -> Any:
         def counted(chunk: Any) -> bool:
@@ -81,11 +82,12 @@ def hooked(parts: Parts) -> Iterator[None]:
 
     with ExitStack() as hooks:
         for owner, name, part in (
-            (block, "append_row", "logging"),
-            (probing, "append_row", "logging"),
-            (Checkpoints, "save", "checkpoints"),
-            (Checkpoints, "restore", "checkpoints"),
-            (probing.Probing, "measure", "probes"),
+            (block, "append_row", "logged"),
+            (probing, "append_row", "logged"),
+            (Checkpoints, "save", "saved"),
+            (Checkpoints, "restore", "saved"),
+            (probing.Probing, "measure", "probed"),
+            (probing, "compile_probe", "compiled"),
         ):
             hooks.enter_context(patch.object(owner, name, parts.timed(part, getattr(owner, name))))
         hooks.enter_context(patch.object(block, "compile_programs", compiled))
@@ -112,9 +114,9 @@ def measure(study: Any, directory: Path, model: str, steps: int) -> dict[str, fl
             validation = rehearse(jobs[0]).validation
     chunks = len(jobs) * (study.train.steps // study.evaluate.every)
     more = steps / study.train.steps  # as many chunks
-    found = {part: parts.seconds[part] * (more if part in ("logging", "checkpoints") else 1) for part in PARTS}
-    found["evaluation"] += chunks * more * validation
-    per_chunk = parts.seconds["chunks"] + parts.seconds["logging"] + parts.seconds["checkpoints"]
+    found = {part: parts.seconds[part] * (more if part in ("logged", "saved") else 1) for part in PARTS}
+    found["validated"] = chunks * more * validation
+    per_chunk = parts.seconds["chunks"] + parts.seconds["logged"] + parts.seconds["saved"]
     return found | {"whole": whole + (more - 1) * per_chunk}
 
 
@@ -131,8 +133,8 @@ def main(words: list[str] | None = None) -> None:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     study = load_study(options.config)
     short = replace(study, train=replace(study.train, steps=options.steps or study.train.steps))
-    table, all_of = Table(Column("model")), defaultdict[str, float](float)
-    for heading in (*PARTS, "together", "whole, s"):
+    table, all_of = Table(Column("model"), box=box.SIMPLE_HEAD, pad_edge=False), defaultdict[str, float](float)
+    for heading in (*PARTS, "sum", "whole"):
         table.add_column(heading, justify="right")
     with tempfile.TemporaryDirectory() as directory:
         for model in options.model or study.models:
@@ -149,7 +151,7 @@ def main(words: list[str] | None = None) -> None:
 def _shares(spent: Any) -> list[str]:
     """Of the whole."""
     shares = [spent[part] / spent["whole"] for part in PARTS]
-    return [*(f"{share:.1%}" for share in (*shares, sum(shares))), f"{spent['whole']:.1f}"]
+    return [*(f"{share:.1%}" for share in (*shares, sum(shares))), f"{spent['whole']:.0f} s"]
 
 
 if __name__ == "__main__":
