@@ -104,6 +104,8 @@ def _print_verdict(verdict: Mapping[str, Any], console: Console) -> None:
         more = row["seeds_to_decide"]
         needed = f"; about {counted(more, 'seed')} would decide" if more else ""
         _say(console, f"  {_MARKS[row['outcome']]} {row['about']}: {effect_in_words(row)}{needed}")
+    for caution in verdict["cautions"]:
+        _say(console, f"  ! {caution}")
 
 
 def _say(console: Console, text: str, style: str | None = None) -> None:

@@ -76,6 +76,7 @@ def _claim(name: str, runs: Runs) -> dict[str, Any]:
         "banded": any(_has_seeds(panel) for panel in verdict["panels"]),
         "rows": [_row(row) for row in verdict["tests"]],
         "published": verdict["published"],
+        "cautions": verdict["cautions"],
         "design": verdict["design"],
         "seeds": seeds_of(verdict),
         "minutes": f"{minutes_of(verdict):.1f}",

@@ -31,7 +31,7 @@ def verdict(*tests, outcome="holds", run="first", **changes):
     found |= {"source": "the article", "explain": "Because of this. And that.", "published": [], "panels": []}
     timing = {"seconds": {"start": 90.0}, "date": "2026-11-30", "environment": {"machine": "Linux, 2 cores"}}
     timing["environment"]["versions"] = {"attn_jax": "0.1.0", "jax": "0.10.2"}
-    return found | {"tests": list(tests), "design": ["start: measured"], "timing": timing} | changes
+    return found | {"tests": list(tests), "cautions": [], "design": ["start: measured"], "timing": timing} | changes
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,7 @@ def verdicts():
             panel("dots", {"tanh": lines["tanh"]}, log="xy"),
             panel("map", columns=[1, 2], rows=["5", "10"], cells=[[0.25, None], [1, 0]]),
         ],
+        cautions=["map: 3 runs diverged, of rnn"],
         published=[{"value": 28.4, "metric": "BLEU", "of": HOSTILE, "where": "table 2"}],
     )
     again = verdict(row("a tanh network", "fails"), row(HOSTILE, "fails"), row("depth", "undecided"), run="again")
@@ -80,6 +81,7 @@ def test_it_is_whole_and_needs_nothing(verdicts):
     assert "Unstable: with other seeds the outcome turns for a tanh network" in text
     assert "about 20 seeds would decide" in text
     assert "[-inf, -.80]" in text
+    assert "map: 3 runs diverged, of rnn" in text
     assert HOSTILE in text
     assert read.tags.count("svg") >= 3 + 2
 

@@ -18,6 +18,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.claim.record import claim_directory, declaration, declare, study_directory
 from attn_jax.lab.loading import results_in
+from attn_jax.lab.outcome.claim_cautions import cautions_of
 from attn_jax.lab.outcome.claim_verdict import Verdict, verdict_of
 from attn_jax.lab.outcome.claims import judge_claim, refuse_undecidable
 from attn_jax.lab.plan.numerics import pinned, planned, recorded
@@ -76,17 +77,7 @@ def run_claim(prepared: Prepared, *, platform: Platform, console: Console) -> Ve
     """
     claim, directory = prepared.claim, prepared.directory
     with locked(directory):
-        backend = select_platform(platform)
-        at = {key: study_directory(prepared.root, config) for key, config in claim.studies.items()}
-        different = {at[key]: key for key in reversed(claim.studies)}  # two keys may mean the same study
-        configs = {key: (claim.studies[key], folder) for folder, key in reversed(different.items())}
-        found: dict[str, Any] = {}
-        if configs:
-            with (
-                _timed(directory, _TRAINING),
-                trained_together(configs, directory, platform=backend, console=console),
-            ):
-                found |= {key: results_in(at[key], config) for key, config in claim.studies.items()}
+        found = _trained(prepared, select_platform(platform), console)
         for key, measurement in claim.measurements.items():
             found[key] = _measured(directory, key, measurement, console)
         with users_code():
@@ -97,9 +88,27 @@ def run_claim(prepared: Prepared, *, platform: Platform, console: Console) -> Ve
             "date": time.strftime("%Y-%m-%d"),
             "environment": {key: value for key, value in environment().items() if key != "argv"},
         }
-        verdict = verdict_of(prepared.name, prepared.run, claim, judgement, panels, timing)
+        cautions = cautions_of(found)
+        verdict = verdict_of(
+            prepared.name, prepared.run, claim, judgement, panels=panels, cautions=cautions, timing=timing
+        )
         write_json(directory / "verdict.json", verdict)
         return verdict
+
+
+def _trained(prepared: Prepared, platform: str, console: Console) -> dict[str, Any]:
+    """The results of a claim's studies and sweeps, by their keys; what is not trained yet is."""
+    studies = prepared.claim.studies
+    if not studies:
+        return {}
+    at = {key: study_directory(prepared.root, config) for key, config in studies.items()}
+    first = {folder: key for key, folder in reversed(at.items())}  # two keys may mean the same study
+    configs = {key: (config, at[key]) for key, config in studies.items() if first[at[key]] == key}
+    with (
+        _timed(prepared.directory, _TRAINING),
+        trained_together(configs, prepared.directory, platform=platform, console=console),
+    ):
+        return {key: results_in(at[key], config) for key, config in studies.items()}
 
 
 def _check_plans(claim: Claim) -> None:

@@ -10,10 +10,9 @@ from attn_jax.config import Claim, Panel, Sweep
 from attn_jax.config.claim_runs import ClaimRun
 from attn_jax.config.rules import Outcome
 from attn_jax.lab.outcome.claims import COUNTED, Answer, Judgement
-from attn_jax.lab.outcome.words import decimal, listing
+from attn_jax.lab.outcome.words import decimal, listing, some
 
 VERDICT_SCHEMA = 1
-_FEW = 6  # tests that a sentence can name
 
 
 class DecidedRow(TypedDict):
@@ -53,12 +52,20 @@ class Verdict(TypedDict):
     published: list[dict[str, Any]]
     tests: list[DecidedRow]
     panels: list[dict[str, Any]]
+    cautions: list[str]
     design: list[str]
     timing: dict[str, Any]  # {"seconds": of "training" and by measurement, "date", "environment"}
 
 
 def verdict_of(
-    name: str, run: ClaimRun, claim: Claim, judgement: Judgement, panels: Sequence[Panel], timing: dict[str, Any]
+    name: str,
+    run: ClaimRun,
+    claim: Claim,
+    judgement: Judgement,
+    *,
+    panels: Sequence[Panel],
+    cautions: Sequence[str],
+    timing: dict[str, Any],
 ) -> Verdict:
     """A judged claim as JSON types."""
     explain = claim.explain if isinstance(claim.explain, str) else claim.explain.get(judgement.outcome, "")
@@ -73,6 +80,7 @@ def verdict_of(
         "published": [asdict(one) for one in claim.published],
         "tests": [_row(about, answer) for about, answer in judgement.answers.items()],
         "panels": [_plain(vars(panel) | {"lines": _lines(panel)}) for panel in panels],
+        "cautions": list(cautions),
         "design": design_in_words(claim),
         "timing": timing,
     }
@@ -109,7 +117,7 @@ def verdict_in_words(verdict: Mapping[str, Any]) -> str:
     groups = by_outcome(verdict)
     if len(groups) == 1 and outcome in groups:
         return f"{outcome}{quick}"
-    return f"{outcome}{quick}: " + "; ".join(f"{how} for {_some(names)}" for how, names in groups.items())
+    return f"{outcome}{quick}: " + "; ".join(f"{how} for {some(names)}" for how, names in groups.items())
 
 
 def by_outcome(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -158,7 +166,7 @@ def agreement(first: Mapping[str, Any], again: Mapping[str, Any]) -> str:
     before, now = ({row["about"]: row["outcome"] for row in verdict["tests"]} for verdict in (first, again))
     turned = [about for about in before if {before[about], now.get(about)} == {"holds", "fails"}]
     if turned:
-        return f"unstable: with other seeds the outcome turns for {_some(turned)}"
+        return f"unstable: with other seeds the outcome turns for {some(turned)}"
     if first["outcome"] != again["outcome"]:
         return f"unstable: {first['outcome']} the first time, {again['outcome']} with other seeds"
     return ""
@@ -229,10 +237,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | range):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _some(names: Sequence[str]) -> str:
-    """Names in a row, the first few of many."""
-    if len(names) <= _FEW:
-        return listing(list(names))
-    return f"{', '.join(names[: _FEW - 1])} and {len(names) - _FEW + 1} more"

@@ -54,7 +54,7 @@ def flags(model: ModelResult, choice: ChosenRates, summary: Mapping[str, Any]) -
       summary: its entry in the summary, without the flags.
     """
     candidates = [
-        _above_best_flag(model, choice, summary),
+        above_best_flag(model, choice, summary["final"]["value"]),
         model.match_note,
         *_rate_flags(model, choice),
         _bound_flag(summary["solved_fraction"]),
@@ -134,8 +134,8 @@ def _seeds_to_decide(decided: Sequence[Decided]) -> list[str]:
     return [f"Undecided: about {span} seeds would decide{which} at the {effects} seen."]
 
 
-def _above_best_flag(model: ModelResult, choice: ChosenRates, summary: Mapping[str, Any]) -> str | None:
-    """Where a model scores better than the best possible by more than the noise of its data.
+def above_best_flag(model: ModelResult, choice: ChosenRates, final: float) -> str | None:
+    """Where a model scores better, `final`, than the best possible by more than the noise of its data.
 
     Every batch that a final score is the mean of is fresh data, of each seed its own, so no batch of a model that sees
     only what it may has a mean above 1. Their mean is held against 1 by a one-sided t-test at p = .001 over seeds x
@@ -155,7 +155,7 @@ def _above_best_flag(model: ModelResult, choice: ChosenRates, summary: Mapping[s
     if scores.mean() - noise <= 1 + _ROUNDING:
         return None
     return (
-        f"a final score of {summary['final']['value']:.4g} is above 1, the best possible, by more than its noise "
+        f"a final score of {final:.4g} is above 1, the best possible, by more than its noise "
         f"({noise:.2g}): the model sees what it is to foretell, or the task's best is wrong"
     )
 

@@ -64,6 +64,17 @@ def few(words: Sequence[str]) -> str:
     return ", ".join(words[:_FEW]) + more
 
 
+def some(words: Sequence[str], few: int = 6) -> str:
+    """Words in a row, the first few of many.
+
+    >>> some(["a", "b", "c", "d"], 3)
+    'a, b and 2 more'
+    """
+    if len(words) <= few:
+        return listing(words)
+    return f"{', '.join(words[: few - 1])} and {len(words) - few + 1} more"
+
+
 def outcome_in_words(row: Mapping[str, Any]) -> str:
     """What came of a test, of a row of the summary's comparisons.
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from attn_jax.lab.outcome.selection import ChosenRates
-from attn_jax.lab.outcome.verdict import _above_best_flag
+from attn_jax.lab.outcome.verdict import above_best_flag
 
 
 def flag(batches):
     """Of batch scores [S, N], one learning rate."""
     model = SimpleNamespace(final_batches=np.asarray(batches, float)[:, None])
     choice = ChosenRates(np.zeros(len(batches), int), True)
-    return _above_best_flag(model, choice, {"final": {"value": float(np.nan_to_num(batches).mean())}})
+    return above_best_flag(model, choice, float(np.nan_to_num(batches).mean()))
 
 
 @pytest.mark.parametrize("batches", [[[13.9, 13.8, 14.1, 13.7]], [[13.9]], [[1.01, 1.0101, 1.0099, 1.01]] * 8])
