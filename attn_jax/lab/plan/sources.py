@@ -22,6 +22,8 @@ from attn_jax.config.own_code import file_of, folder_of, found_from, is_own
 from attn_jax.errors import ConfigError
 from attn_jax.files import naming
 
+_MEASURING = "attn_jax.lab.measurements."  # modules
+
 
 def hashed_sources(study: Study, model: str | None, known: Collection[str] | None = None) -> dict[str, str]:
     """{file, by its path below the folder it is imported from: hash of its syntax tree} of one model, or of the task.
@@ -51,8 +53,17 @@ def source_files(study: Study, model: str | None, known: Collection[str] | None 
 
 
 def hashed_file(path: Path) -> dict[str, str]:
-    """{file: hash of its syntax tree} of a file of the user's and all that it imports, its `get_config` included."""
+    """{file: hash of its syntax tree} of a claim's file and all that it imports, its `get_config` included.
+
+    Of the package it is what measures for claims: all else decides no more than what `NUMBERS` stands for.
+    """
     found = _reached([(path.absolute(), path.absolute().parent)], seen=True) or {path.name: path}
+    root = Path(__file__).parents[3]
+    names = {
+        name for file in found.values() for _, name in _imported_names(_parsed(file)) if name.startswith(_MEASURING)
+    }
+    inside = {file for name in names for file in _module_files(root, name) if not file.name.startswith("__")}
+    found |= {file.relative_to(root).as_posix(): file for file in inside}
     return {name: _hash(file, whole=True) for name, file in sorted(found.items())}
 
 

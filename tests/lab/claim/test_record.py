@@ -11,6 +11,8 @@ from attn_jax.config.claim_file import load_claim
 from attn_jax.errors import ConfigError
 from attn_jax.lab.claim.record import declaration, declare, read_declared, read_verdicts, study_directory
 from attn_jax.lab.claim.session import prepare
+from attn_jax.lab.plan import sources
+from attn_jax.lab.plan.sources import hashed_file
 
 
 def begin(tmp_path, *changes, run="first"):
@@ -55,6 +57,12 @@ def test_a_file_that_it_imports_is_part_of_it(tmp_path):
     beside.write_text("OFFSET = 0.6\n")
     with pytest.raises(ConfigError, match=r"another claim \(code.offsets.py"):
         begin(tmp_path, change)
+
+
+def test_what_of_the_package_measures_for_it_is_part_of_it(tmp_path, monkeypatch):
+    path = write_claim(tmp_path)
+    monkeypatch.setattr(sources, "_MEASURING", "attn_jax.lab.outcome.by_seed.")
+    assert set(hashed_file(path)) == {"01_drop.py", "attn_jax/lab/outcome/by_seed.py"}
 
 
 def test_the_three_runs_have_folders_of_their_own(tmp_path):
