@@ -23,7 +23,7 @@ floor of .288, 1 is solved), so that no rival enters untuned:
 The classic form is stacked cells without MLP, norm and residual. Weight decay was not varied.
 """
 
-from attn_jax.config import AttentionMaps, EvaluateConfig, GradientFlow, Study, TrainConfig
+from attn_jax.config import AttentionMaps, EvaluateConfig, GradientFlow, Study, TrainConfig, WorkedExample
 from attn_jax.mixers import GRU, LSTM, Attention
 from attn_jax.models import ModelConfig
 from attn_jax.tasks import AssociativeRecall
@@ -40,5 +40,5 @@ def get_config() -> Study:
         },
         train=TrainConfig(steps=800, batch_size=32, seeds=8, learning_rates=(3e-3, 1e-2, 3e-2)),
         evaluate=EvaluateConfig(every=50, num_examples=128),
-        probes=(GradientFlow(), AttentionMaps()),
+        probes=(GradientFlow(), AttentionMaps(), WorkedExample()),
     )

@@ -50,7 +50,7 @@ ALLOWED = {
         *("errors", "blame", "config", "files", "names", "platforms", "terminal"),
         *("lab.record", "lab.plan", "lab.run", "lab.outcome", "lab.track"),
     },
-    "report": {"files", "names", "lab.outcome"},
+    "report": {"files", "names", "config.defaults", "lab.outcome"},
     "testing": {"types", "ops", "ops.attention", "layers", "mixers", "models", "tasks", "training"},
     "nn": {"types", "ops", "ops.attention", "layers", "mixers", "models"},
     "platforms": {"errors", "names", "version"},

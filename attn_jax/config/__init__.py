@@ -1,6 +1,7 @@
 """What a study is, and a claim, as a config file writes it."""
 
-from attn_jax.config.claim import Claim, DeclaredTest, Expect, Line, Measurement, Panel, Published, Quantity
+from attn_jax.config.claim import Claim, DeclaredTest, Expect, Line, Measurement, Panel, Quantity
+from attn_jax.config.published import Published
 from attn_jax.config.study import EvaluateConfig, Study, TrainConfig
 from attn_jax.config.sweep import Sweep
 from attn_jax.training.probes import (
@@ -13,6 +14,7 @@ from attn_jax.training.probes import (
     PathLength,
     Probe,
     ProbeConfig,
+    WorkedExample,
 )
 
 __all__ = [
@@ -37,4 +39,5 @@ __all__ = [
     "Study",
     "Sweep",
     "TrainConfig",
+    "WorkedExample",
 ]

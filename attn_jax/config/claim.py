@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
+from attn_jax.config.published import Published
 from attn_jax.config.rules import Outcome, Rule, all_hold
 from attn_jax.config.study import Study
 from attn_jax.config.sweep import Sweep
@@ -107,16 +108,6 @@ class Quantity:
     unit: str = ""
     share: bool = False
     limits: tuple[float, float] = (-math.inf, math.inf)
-
-
-@dataclass(frozen=True)
-class Published:
-    """One number that the source printed: "28.4", of what, in which metric, in which table or section."""
-
-    value: float | str
-    metric: str
-    of: str
-    where: str
 
 
 @dataclass(frozen=True)

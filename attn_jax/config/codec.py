@@ -19,6 +19,8 @@ from attn_jax.config.own_code import file_of, import_class
 from attn_jax.config.study import Study
 from attn_jax.errors import ConfigError
 
+_TOLD = ("probes", "published")  # what is measured and shown beside the scores
+
 
 def to_dict(value: Any) -> Any:
     """A configuration as JSON types; a choice of mixer, model, task or probe becomes {"name": ..., every field}.
@@ -79,11 +81,11 @@ def checked(study: Study) -> Study:
 
 
 def fingerprint(study: Study) -> str:
-    """A hash of every field that decides a number; probes decide none.
+    """A hash of every field that decides a number; probes and what others published decide none.
 
     The source of classes that are not the package's own is compared apart, model by model.
     """
-    fields = {name: value for name, value in to_dict(study).items() if name != "probes"}
+    fields = {name: value for name, value in to_dict(study).items() if name not in _TOLD}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from attn_jax.config.published import Published
 from attn_jax.errors import ConfigError
 from attn_jax.models import AnyModelConfig, EncoderDecoderConfig
 from attn_jax.names import nearest_names
@@ -137,6 +138,8 @@ class Study:
         is trained from each start, by one program. What is not named begins as it is.
       probes: what is measured beside the scores, each kind once. They change no number: a study that is done gains
         those of its start and its end by the same command with them.
+      published: what others printed of the same, for the page to show beside it. It changes no number, and may be
+        added to a study that is done.
     """
 
     name: str
@@ -149,6 +152,7 @@ class Study:
     strings: bool = False
     starts: dict[str, dict[str, Any]] = field(default_factory=dict)
     probes: tuple[ProbeConfig, ...] = ()
+    published: tuple[Published, ...] = ()
 
     def __post_init__(self):
         if not self.models:

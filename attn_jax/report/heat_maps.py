@@ -5,47 +5,78 @@ from collections.abc import Mapping
 import numpy as np
 from markupsafe import Markup, escape
 
+from attn_jax.report.drawing import Drawn, standalone, written
+from attn_jax.report.style import LIGHT
+
 _LEVELS = 12  # strengths of ink; the eye tells no more apart
-_SIDE, _GAP, _LETTERS = 100.0, 12.0, 11.0  # units of the picture: of a tile's longer side, between tiles, of its name
-_TITLE = 14.0
+_SIDE, _GAP, _LETTERS = 100.0, 12.0, 14.0  # units of the picture: of a tile's longer side, between tiles, of its name
+_TITLE, _SMALL = 16.0, 10.0
+_COLUMNS = {"wide": 4, "narrow": 2}  # tiles a row
 
 
-def heat_maps(tiles: Mapping[str, np.ndarray], *, title: str, label: str, columns: int = 4) -> Markup:
+def heat_maps(tiles: Mapping[str, np.ndarray], *, name: str, title: str, label: str) -> Drawn:
     """Matrices side by side, each with its name above it, the first row on top; ink is the root of value / largest.
 
     Args:
       tiles: [T, S] each, not negative; what is not finite is left blank.
+      name: of its files.
       title: stands above them.
-      label: what is shown, in words.
-      columns: tiles a row.
+      label: what is shown and what came out, in words.
 
     Returns:
-      An SVG that follows the page's colours: the same bytes for the same matrices.
+      SVGs that follow the page's colours: the same bytes for the same matrices.
     """
-    columns = min(columns, len(tiles))
-    rows = -(-len(tiles) // columns)
+    forms = {form: _picture(tiles, title, label, form) for form in _COLUMNS}
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"{forms["wide"].removeprefix("<svg")}'
+    for variable, colour in LIGHT.items():
+        head = head.replace(f"var(--{variable})", colour)
+    table = [
+        {"tile": tile, "row": place} | {f"column_{column}": f"{value:.2g}" for column, value in enumerate(row)}
+        for tile, matrix in tiles.items()
+        for place, row in enumerate(matrix.tolist())
+    ]
+    return Drawn(name, label, forms["wide"], forms["narrow"], standalone(head, label), written(table))
+
+
+def _picture(tiles: Mapping[str, np.ndarray], title: str, label: str, form: str) -> Markup:
+    columns = _COLUMNS[form]
+    rows, columns = -(-len(tiles) // columns), max(2, min(columns, len(tiles)))
     height = _LETTERS + _SIDE + _GAP
-    parts = [f'<text y="{_LETTERS - 2:g}" style="font-size: 9px; fill: var(--ink)">{escape(title)}</text>']
+    look = f"font-size: {_SMALL + 1:g}px; fill: var(--ink)"
+    parts = [f'<text y="{_LETTERS - 4:g}" style="{look}">{escape(title)}</text>']
     for index, (name, tile) in enumerate(tiles.items()):
         row, column = divmod(index, columns)
         parts.append(_tile(name, tile, column * (_SIDE + _GAP), _TITLE + row * height))
     box = f"0 0 {columns * (_SIDE + _GAP) - _GAP:g} {_TITLE + rows * height - _GAP:g}"
-    head = f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="{box}">'
+    head = f'<svg class="plot maps {form}" role="img" aria-label="{escape(label)}" viewBox="{box}">'
     return Markup(f"{head}{''.join(parts)}</svg>")
+
+
+def pixels(image: np.ndarray) -> str:
+    """A picture alone, dark where its values are large; what it shows is said beside it."""
+    rows, columns = image.shape
+    cells = f'<rect width="{columns}" height="{rows}" style="fill: var(--shade)"/>{_inked(image)}'
+    return f'<svg class="pixels" aria-hidden="true" viewBox="0 0 {columns} {rows}">{cells}</svg>'
+
+
+def _inked(tile: np.ndarray) -> str:
+    """One path for each strength of ink."""
+    return "".join(
+        f'<path fill-opacity="{level / _LEVELS:.2f}" d="{path}"/>'
+        for level in range(1, _LEVELS + 1)
+        if (path := _cells(_strength(tile) == level))
+    )
 
 
 def _tile(name: str, tile: np.ndarray, left: float, top: float) -> str:
     """A name, a frame, and the cells by their strength."""
     rows, columns = tile.shape
     unit = _SIDE / max(rows, columns, 1)
-    text = f'<text y="{_LETTERS - 3:g}" style="font-size: 7.5px; fill: var(--muted)">{escape(name)}</text>'
+    text = f'<text y="{_LETTERS - 4:g}" style="font-size: {_SMALL:g}px; fill: var(--muted)">{escape(name)}</text>'
     frame = f'<rect y="{_LETTERS:g}" width="{columns * unit:g}" height="{rows * unit:g}" style="fill: var(--shade)"/>'
-    cells = "".join(
-        f'<path fill-opacity="{level / _LEVELS:.2f}" d="{path}"/>'
-        for level in range(1, _LEVELS + 1)
-        if (path := _cells(_strength(tile) == level))
+    scaled = (
+        f'<g transform="translate(0 {_LETTERS:g}) scale({unit:.5g})" style="fill: var(--series-0)">{_inked(tile)}</g>'
     )
-    scaled = f'<g transform="translate(0 {_LETTERS:g}) scale({unit:.5g})" style="fill: var(--series-0)">{cells}</g>'
     return f'<g transform="translate({left:g} {top:g})">{text}{frame}{scaled}</g>'
 
 

@@ -1,22 +1,27 @@
 """One HTML file that tells a study: no network, no script, the same bytes for the same results."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from attn_jax.files import write_whole
 from attn_jax.lab.outcome.axes import flips_note
 from attn_jax.lab.outcome.intervals import interval_note
 from attn_jax.lab.outcome.results import Results
-from attn_jax.lab.outcome.words import decimal, listing, outcome_in_words, ranked
+from attn_jax.lab.outcome.words import decimal, listing, ranked
 from attn_jax.names import counted
 from attn_jax.report import figures, style, words
+from attn_jax.report.clock import load_note, machine_note
+from attn_jax.report.comparisons import comparison_row, log_rank_words, smallest_p_note
+from attn_jax.report.drawing import Drawn
+from attn_jax.report.notes import answers, notes
+from attn_jax.report.plots import draws_seeds
 from attn_jax.report.probe_sections import probe_sections
+from attn_jax.report.published import published_rows
+from attn_jax.report.rate_window import rate_curves, window
 from attn_jax.report.rendering import rendered
+from attn_jax.report.settings import settings
 
 _MATCHED = {
     "parameters": "parameters",
@@ -29,9 +34,6 @@ _UNITS = {
     "tokens": "tokens",
     "flops": "FLOPs",
 }
-_WAITED = 1.2  # times the CPU seconds, by the clock: more is not the study's own
-_OWN_LOAD = 0.5  # of the command beside its workers
-_MEASURES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
 
 
 def write_report(results: Results, summary: Mapping[str, Any], directory: str | PathLike[str]) -> Path:
@@ -79,23 +81,28 @@ def page_content(results: Results, summary: Mapping[str, Any]) -> dict[str, Any]
         "question": _question(results, names),
         "terms": _terms(results, summary),
         "flips_note": flips_note(summary),
-        "machine_note": _machine_note(summary),
+        "machine_note": machine_note(summary),
+        "load_note": load_note(summary),
         "timed": timed,
         "axes": _axes(summary, names) if timed else [],
         "rows": [_row(results, summary, name) for name in names],
         "plots": _plots(results, summary),
         "sections": probe_sections(results, summary),
         "rates": sorted({row["rate"] for model in summary["models"].values() for row in model["rates"]}),
-        "windows": {name: _window(summary["models"][name]) for name in names},
+        "windows": {name: window(summary["models"][name]) for name in names},
         "cross_fitted": all(model["cross_fitted"] for model in summary["models"].values()),
-        "notes": {name: "; ".join(flags) for name in names if (flags := summary["models"][name]["flags"])},
-        "comparisons": [_comparison(row) for row in summary["comparisons"]],
+        "notes": notes(summary["models"], names),
+        "answers": answers(results, summary),
+        "comparisons": [comparison_row(row) for row in summary["comparisons"]],
+        "smallest_p": smallest_p_note(results.look, seeds, len(summary["comparisons"])),
         "look": results.look,
-        "log_rank": [_log_rank(row) for row in summary["log_rank"]],
+        "log_rank": [log_rank_words(row) for row in summary["log_rank"]],
+        "settings": settings(results.config),
+        "published": published_rows(results),
         "floor_lengths": (lengths := sorted(results.floors)),
         "floor_rows": _floor_rows(results, lengths),
         "num_seeds": seeds,
-        "draws_seeds": figures.draws_seeds(len(names), seeds),
+        "draws_seeds": draws_seeds(len(names), seeds),
         "interval_note": interval_note(timed=timed),
         "all_solved_bound": decimal(0.025 ** (1 / seeds), 3),
     }
@@ -158,20 +165,7 @@ def _axes(summary: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, d
     return [*rows, (clock, {name: words.seconds(summary["timing"][name]["restricted_mean_seconds"]) for name in names})]
 
 
-def _machine_note(summary: Mapping[str, Any]) -> str | None:
-    """Whether the machine had other things to do while it trained: then seconds by the clock say little."""
-    said = []
-    for name, timing in summary["timing"].items():
-        if timing["cpu_seconds"] and (ratio := timing["seconds"] / timing["cpu_seconds"]) > _WAITED:
-            said.append(f"{name} took {ratio:.1f} times its CPU seconds by the clock")
-    loads = [timing["load"] for timing in summary["timing"].values() if timing["load"] is not None]
-    cores = max((timing["cores"] or 0 for timing in summary["timing"].values()), default=0)
-    if loads and cores and max(loads) > cores + _OWN_LOAD:
-        said.append(f"its load was {max(loads):.1f} on {counted(cores, 'core')}")
-    return f"The machine was busy: {'; '.join(said)}." if said else None
-
-
-def _plots(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Markup]]:
+def _plots(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Drawn]]:
     """The figures that this study has, in pairs that share a legend."""
     second = figures.loss_curves if results.threshold is None else figures.solved_curves
     plots = {"learning": [figures.learning_curves(results, summary), second(results, summary)]}
@@ -182,25 +176,10 @@ def _plots(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Marku
         plots["time"] = [figures.times_to_solve(results, summary, axis) for axis in ("steps", "seconds")]
     if len(results.curve_lengths) > 1:
         plots["length"] = [figures.length_curves(results, summary), figures.whole_curves(results, summary)]
+    if all(len(model["rates"]) > 1 for model in summary["models"].values()):
+        keys = ["final"] if results.threshold is None else ["solved", "final"]
+        plots["rates"] = [rate_curves(summary, key) for key in keys]
     return plots
-
-
-def _window(model: Mapping[str, Any]) -> dict[float, dict[str, str]]:
-    """What each learning rate came to: the share of seeds solved, or else the final score."""
-    return {row["rate"]: _window_cell(row) for row in model["rates"]}
-
-
-def _window_cell(row: Mapping[str, Any]) -> dict[str, str]:
-    """A cell of the strip: its text, a remark, and how strongly it is coloured."""
-    known = row["solved"] is not None
-    share = row["solved"] / row["runs"] if known else row["final"]
-    remarks = [f"chosen {row['chosen']}×"] if row["chosen"] else []
-    remarks += [f"{row[word]} {word}" for word in ("unconfirmed", "diverged") if row[word]]
-    return {
-        "share": f"{min(max(share, 0.0), 1.0):.3f}",
-        "text": f"{row['solved']}/{row['runs']}" if known else decimal(share, 3),
-        "remark": ", ".join(remarks),
-    }
 
 
 def _floor_rows(results: Results, lengths: Sequence[int]) -> list[dict[str, Any]]:
@@ -221,22 +200,3 @@ def _floor_cell(floor: Mapping[str, float | None] | None, unit: str) -> tuple[st
     if floor is None or floor["value"] is None:
         return ("–", "")
     return (decimal(floor["value"], 3), "no loss" if floor["loss"] is None else f"{floor['loss']:.3f} {unit}")
-
-
-def _comparison(row: Mapping[str, Any]) -> dict[str, str]:
-    """A paired test as strings: steps are whole, shares and scores have decimals."""
-    write = words.count if row["measure"] == "steps" else partial(decimal, digits=3)
-    return {
-        "models": f"{row['a']} − {row['b']}",
-        "measure": _MEASURES.get(row["measure"], row["measure"]),
-        "difference": write(row["difference"]).replace("-", "−"),
-        "interval": words.interval(row, write).replace("-", "−"),
-        "p": words.probability(row["p"]),
-        "outcome": outcome_in_words(row),
-    }
-
-
-def _log_rank(row: Mapping[str, Any]) -> str:
-    """A test of two curves in words."""
-    z, p = decimal(row["z"]).replace("-", "−"), words.probability(row["p"])
-    return f"{row['a']} against {row['b']}: z = {z}, p {p if p.startswith('<') else f'= {p}'}"

@@ -9,10 +9,11 @@ from markupsafe import Markup
 from attn_jax.lab.outcome.claim_verdict import number
 from attn_jax.lab.outcome.intervals import student
 from attn_jax.lab.outcome.words import listing
-from attn_jax.report.style import LIGHT, draw, series, swatch
+from attn_jax.report import drawing
+from attn_jax.report.style import LIGHT, series, swatch
 from attn_jax.report.ticks import count_ticks, power_tick, shorten
 
-_TILE = (3.9, 2.8)  # inches; smaller than a report's, so that its letters are read from afar
+_WIDTH, _HEIGHT = 3.9, 2.8  # inches; smaller than a report's, so that its letters are read from afar
 _NARROW = 7  # columns of a map, that half of the page has room for
 _POWERS = 6  # ticks of a logarithmic axis
 _MOST_DOTS = 4.5  # points, of a mark
@@ -23,7 +24,7 @@ class Drawn(NamedTuple):
     """A panel as the page shows it: a figure, or a map as rows of cells."""
 
     title: str
-    plot: Markup | None
+    plot: drawing.Drawn | None
     table: dict[str, Any] | None
 
     @property
@@ -44,10 +45,22 @@ def drawn_panels(claim: str, panels: Sequence[Mapping[str, Any]]) -> tuple[list[
     return drawn, [(swatch(place), name) for place, name in enumerate(names)]
 
 
-def _figure(panel: Mapping[str, Any], names: Sequence[str], name: str) -> Markup:
+def _figure(panel: Mapping[str, Any], names: Sequence[str], name: str) -> drawing.Drawn:
     ends = listing([shorten(line, 40) for line in panel["lines"]]) if panel["lines"] else "nothing"
     label = f"{panel['title']}: {panel['y']} against {panel['x']} of {ends}."
-    return draw(_plot, panel, names, name=name, label=label, size=_TILE)
+    look = {"height": _HEIGHT, "width": _WIDTH, "shorter": 0.8}
+    return drawing.draw(_plot, panel, names, name=name, label=label, table=_table(panel), **look)
+
+
+def _table(panel: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The points of its lines as rows, each seed's by itself."""
+    rows = []
+    for line, values in panel["lines"].items():
+        x, y = (np.atleast_2d(np.array(values[axis], float)) for axis in "xy")
+        for row, (places, heights) in enumerate(zip(*np.broadcast_arrays(x, y), strict=True)):
+            points = zip(places.tolist(), heights.tolist(), strict=True)
+            rows += [{"line": line, "row": row, "x": place, "y": height} for place, height in points]
+    return rows
 
 
 def _plot(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """What probes measured, as sections of the page: a probe that has a figure of its own brings it, the rest share one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,13 +8,14 @@ from markupsafe import Markup
 
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.words import listing, ranked
-from attn_jax.names import counted
 from attn_jax.report import reading
+from attn_jax.report.drawing import Drawn, draw
+from attn_jax.report.example_section import example_block, example_caption, example_of
 from attn_jax.report.heat_maps import heat_maps
-from attn_jax.report.style import draw, series
+from attn_jax.report.style import series
 from attn_jax.report.ticks import power_tick
 
-_TILE = (4.75, 3.2)
+_TILE = 3.2  # inches, the height of a figure
 _UNDERFLOW = 1e-30  # as the probe itself holds it: float32 has no digits left
 _MOST_TILES = 16
 
@@ -23,7 +24,7 @@ class Section(NamedTuple):
     """A part of the page."""
 
     title: str
-    plots: list[Markup]
+    plots: Sequence[Drawn | Markup]
     caption: str
     lines: bool = True  # one a model, for the legend; else a picture takes the width of the page
 
@@ -71,6 +72,15 @@ def _path_section(results: Results, summary: Mapping[str, Any], probe: str) -> S
     return Section("Path length", plots, caption)
 
 
+def _example_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
+    """What the best and the worst model say to one sequence."""
+    example = example_of(results, summary, probe)
+    if example is None:
+        return Section("", [], "")
+    caption = example_caption(results, example)
+    return Section("A worked example", [example_block(results, example)], caption, lines=False)
+
+
 def _any_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
     """Each vector over its places, before and after training, and each number that was measured at three steps."""
     shapes: dict[str, int] = {}
@@ -90,10 +100,11 @@ SECTIONS: dict[str, Callable[[Results, Mapping[str, Any], str], Section]] = {
     "gradient_flow": _flow_section,
     "attention_maps": _maps_section,
     "path_length": _path_section,
+    "worked_example": _example_section,
 }
 
 
-def _over_k(results: Results, summary: Mapping[str, Any], probe: str, name: str, ylabel: str, *, log: bool) -> Markup:
+def _over_k(results: Results, summary: Mapping[str, Any], probe: str, name: str, ylabel: str, *, log: bool) -> Drawn:
     """A probe's vectors over their places, before and after training."""
     curves = []
     for index, model in enumerate(ranked(summary["models"])):
@@ -102,12 +113,12 @@ def _over_k(results: Results, summary: Mapping[str, Any], probe: str, name: str,
             if name in values:
                 height = reading.at_chosen_rate(results, summary, model, values[name], np.nan)
                 places = values["k"][0, 0] if "k" in values else np.arange(height.shape[-1])
-                curves.append((places, height, {"color": series(index)["color"], "linestyle": dash}))
-    label = f"{ylabel.capitalize()} of {listing(ranked(summary['models']))}, before and after training."
-    return draw(_plot_curves, curves, "k", ylabel, log, name=f"{probe}-{name}", label=label, size=_TILE)
+                look = {"color": series(index)["color"], "linestyle": dash}
+                curves.append(_Curve({"model": model, "trained": step}, places, height, look))
+    return _drawn(curves, "k", ylabel, f"{probe}-{name}", log=log)
 
 
-def _over_steps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -> Markup:
+def _over_steps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -> Drawn:
     """A number over the steps at which it was measured."""
     curves = []
     for index, model in enumerate(ranked(summary["models"])):
@@ -117,9 +128,48 @@ def _over_steps(results: Results, summary: Mapping[str, Any], probe: str, name: 
             stacked = np.stack([steps[step][name] for step in measured], -1)
             height = reading.at_chosen_rate(results, summary, model, stacked, np.nan)
             look = {key: series(index)[key] for key in ("color", "linestyle")}
-            curves.append((np.array(measured), height, look))
-    label = f"{name} of {listing(ranked(summary['models']))} over {counted(results.budget, 'training step')}."
-    return draw(_plot_curves, curves, "step", name, False, name=f"{probe}-{name}", label=label, size=_TILE)
+            curves.append(_Curve({"model": model}, np.array(measured), height, look))
+    return _drawn(curves, "step", name, f"{probe}-{name}", log=False)
+
+
+class _Curve(NamedTuple):
+    """What is drawn of one model, [S, n] over n places."""
+
+    of: dict[str, Any]  # the model, and after how many steps
+    places: np.ndarray
+    height: np.ndarray
+    look: dict[str, Any]
+
+    def quartiles(self) -> Iterator[np.ndarray]:
+        """The middle half of the seeds, and the middle one in its middle; NaN where no seed has a value."""
+        known = np.isnan(self.height).all(0)
+        for q in (0.25, 0.5, 0.75):
+            yield np.where(known, np.nan, np.nanquantile(np.where(known, 0.0, self.height), q, axis=0))
+
+
+def _drawn(curves: Sequence[_Curve], xlabel: str, ylabel: str, name: str, *, log: bool) -> Drawn:
+    """The curves as a figure that says where each ends."""
+    table = [
+        curve.of | {xlabel: float(place), "low": float(low), "middle": float(middle), "high": float(high)}
+        for curve in curves
+        for place, low, middle, high in zip(curve.places, *curve.quartiles(), strict=True)
+    ]
+    ends = [f"{curve.of['model']}{_when(curve)} {_end(curve, xlabel)}" for curve in curves]
+    label = f"{ylabel.capitalize()}: {', '.join(ends)}."
+    return draw(_plot_curves, curves, xlabel, ylabel, log, name=name, label=label, height=_TILE, table=table)
+
+
+def _end(curve: _Curve, xlabel: str) -> str:
+    """Its last value, as far as it goes."""
+    _, middle, _ = curve.quartiles()
+    known = np.flatnonzero(np.isfinite(middle))
+    return f"{middle[known[-1]]:.2g} at {xlabel} {curve.places[known[-1]]:g}" if len(known) else "nothing"
+
+
+def _when(curve: _Curve) -> str:
+    if "trained" not in curve.of:
+        return ""
+    return " after training" if curve.of["trained"] else " before training"
 
 
 def _steps(results: Results, probe: str, name: str) -> list[int]:
@@ -128,33 +178,26 @@ def _steps(results: Results, probe: str, name: str) -> list[int]:
     return sorted({step for model in models for step, values in model.probes.get(probe, {}).items() if name in values})
 
 
-def _plot_curves(
-    axes: Any, curves: Sequence[tuple[np.ndarray, np.ndarray, dict]], xlabel: str, ylabel: str, log: bool
-) -> None:
-    """The median and the middle half of [S, n] each; on a logarithmic axis what has underflown is a gap."""
+def _plot_curves(axes: Any, curves: Sequence[_Curve], xlabel: str, ylabel: str, log: bool) -> None:
+    """The median and the middle half of each; on a logarithmic axis what has underflown is a gap."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.xaxis.get_major_locator().set_params(integer=True)
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(power_tick)
         axes.minorticks_off()
-    for places, height, look in curves:
-        height = np.where(height > _UNDERFLOW, height, 0.0 if log else height)
-        low, middle, high = (_sound(np.nanquantile(_all_known(height), q, axis=0), log) for q in (0.25, 0.5, 0.75))
-        axes.fill_between(places, low, high, color=look["color"], alpha=0.13, linewidth=0)
-        axes.plot(places, middle, linewidth=1.6, **look)
-
-
-def _all_known(height: np.ndarray) -> np.ndarray:
-    """[S, n] with 0 at places where no seed has a value: they are blanked again."""
-    return np.where(np.isnan(height).all(0), 0.0, height)
+    for curve in curves:
+        sound = curve._replace(height=np.where(curve.height > _UNDERFLOW, curve.height, 0.0)) if log else curve
+        low, middle, high = (_sound(line, log) for line in sound.quartiles())
+        axes.fill_between(curve.places, low, high, color=curve.look["color"], alpha=0.13, linewidth=0)
+        axes.plot(curve.places, middle, linewidth=1.6, **curve.look)
 
 
 def _sound(curve: np.ndarray, log: bool) -> np.ndarray:
     return np.where(curve > 0, curve, np.nan) if log else curve
 
 
-def _maps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -> Markup | None:
+def _maps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -> Drawn | None:
     """The maps of a model's best run at the end, None where its mixers have none."""
     model = results.models[name]
     values = model.probes.get(probe, {}).get(results.budget, {})
@@ -170,7 +213,17 @@ def _maps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -
     if not tiles:
         return None
     shown = dict(list(tiles.items())[:_MOST_TILES])
-    return heat_maps(shown, title=f"{name}, seed {seed}", label=f"{name}, seed {seed}: {listing(list(shown))}.")
+    title = f"{name}, seed {results.first_seed + seed}"
+    label = f"{title}: {listing([f'{tile}{_strongest(matrix)}' for tile, matrix in shown.items()])}."
+    return heat_maps(shown, name=f"{probe}-{name}", title=title, label=label)
+
+
+def _strongest(matrix: np.ndarray) -> str:
+    """Where the ink is: the largest weight of a picture, by its row and column from 0."""
+    if not np.isfinite(matrix).any():
+        return ""
+    row, column = np.unravel_index(np.nanargmax(matrix), matrix.shape)
+    return f" at most {matrix[row, column]:.2g}, at row {row}, column {column}"
 
 
 def _plain(place: str) -> str:

@@ -5,8 +5,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from attn_jax.files import write_whole
 from attn_jax.lab.outcome.intervals import interval_note
 from attn_jax.lab.outcome.sweep_summary import slope_words
@@ -14,6 +12,7 @@ from attn_jax.lab.outcome.trends import Cut, cuts
 from attn_jax.lab.outcome.words import listing
 from attn_jax.names import counted
 from attn_jax.report import style, trend_figures, words
+from attn_jax.report.drawing import Drawn
 from attn_jax.report.rendering import rendered
 
 
@@ -107,7 +106,7 @@ def _point(point: Mapping[str, Any]) -> dict[str, Any]:
 def _section(summary: Mapping[str, Any], cut: Cut, place: int, *, timed: bool) -> dict[str, Any]:
     """The figures of one cut and the slopes of its models."""
     timed = timed and all(_timed(summary["points"][point]) for point in cut.points)
-    plots: list[Markup] = [trend_figures.score_trend(summary, cut, f"score-{place}")]
+    plots: list[Drawn] = [trend_figures.score_trend(summary, cut, f"score-{place}")]
     plots += [trend_figures.steps_trend(summary, cut, f"steps-{place}")] if timed else []
     mine = [trend for trend in summary["trends"] if trend["axis"] == cut.axis and trend["points"] == cut.points]
     at = listing([f"{path} = {cell}" for path, cell in cut.at.items()]) if cut.at else ""

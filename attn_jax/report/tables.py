@@ -23,7 +23,7 @@ class _Column(NamedTuple):
 
 
 def print_table(summary: Mapping[str, Any], console: Console) -> None:
-    """Prints the models, best first, then the verdict and what to know before believing it.
+    """Prints the models, best first, the outcome in a sentence, the verdict and what to know before believing it.
 
     Names are printed as they are: `Text` reads neither rich's markup nor its emoji codes in them.
 
@@ -36,7 +36,8 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
     tables = [_table(summary, names, columns, console) for columns in _layouts(summary, names)]
     fitting = [table for table in tables if _columns_of(table, console) <= console.width]
     console.print((fitting or tables[-1:])[0])
-    console.print(Text(summary["verdict"], style="bold"))
+    console.print(Text(summary["headline"], style="bold"))
+    console.print(Text(summary["verdict"]))
     _print_remarks(summary, names, console)
 
 

@@ -1,32 +1,32 @@
-"""The figures of a sweep's page: a measure against an axis, a line a model, as inline SVG."""
+"""The figures of a sweep's page: a measure against an axis, a line a model, as figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from attn_jax.lab.outcome.trends import Cut
 from attn_jax.report import words
-from attn_jax.report.style import LIGHT, draw, series
+from attn_jax.report.drawing import Drawn, draw
+from attn_jax.report.style import LIGHT, series
 
-_TILE = (4.75, 3.2)  # inches; two stand side by side on the page
+_TILE = 3.2  # inches, the height of a figure
 _WIDE = 4  # an axis whose numbers span more than this factor is drawn in logarithms
 _ROOM = 0.09  # of the axis, that a tick's label takes
 _NAMES = {"final": "final score", "restricted_mean_steps": "steps to solve"}
 
 
-def score_trend(summary: Mapping[str, Any], cut: Cut, name: str) -> Markup:
+def score_trend(summary: Mapping[str, Any], cut: Cut, name: str) -> Drawn:
     """The final score of every model at the points of a cut, with intervals."""
     return _trend(summary, cut, "final", name)
 
 
-def steps_trend(summary: Mapping[str, Any], cut: Cut, name: str) -> Markup:
+def steps_trend(summary: Mapping[str, Any], cut: Cut, name: str) -> Drawn:
     """The restricted mean steps to solve of every model, the budget as a dashed line."""
     return _trend(summary, cut, "restricted_mean_steps", name)
 
 
-def _trend(summary: Mapping[str, Any], cut: Cut, key: str, name: str) -> Markup:
+def _trend(summary: Mapping[str, Any], cut: Cut, key: str, name: str) -> Drawn:
     points = [summary["points"][point] for point in cut.points]
     lines = {name: [_shown(point["models"][name], key) for point in points] for name in points[0]["models"]}
     write = words.score if key == "final" else words.steps
@@ -34,7 +34,12 @@ def _trend(summary: Mapping[str, Any], cut: Cut, key: str, name: str) -> Markup:
     label = f"{_NAMES[key].capitalize()} against {cut.axis}, {_values(cut, points)}: {', '.join(ends)}."
     budgets = None if key == "final" else [point["budget"] for point in points]
     cells = [str(point["axes"][cut.axis]) for point in points]
-    return draw(_plot, cut, cells, lines, budgets, _NAMES[key], name=name, label=label, size=_TILE)
+    table = [
+        {"model": model, cut.axis: cell} | {bound: point[bound] for bound in ("value", "low", "high")}
+        for model, line in lines.items()
+        for cell, point in zip(cells, line, strict=True)
+    ]
+    return draw(_plot, cut, cells, lines, budgets, _NAMES[key], name=name, label=label, height=_TILE, table=table)
 
 
 def _shown(model: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from attn_jax.lab.outcome.results import Measured, ModelResult, Results
+from attn_jax.report import drawing
 
 RATES = (1e-3, 3e-3, 1e-2)
 STEPS = np.arange(50, 801, 50)
@@ -81,8 +82,18 @@ def make_results(models: list[ModelResult], **changes) -> Results:
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Pages of empty figures: drawing takes most of a page's time."""
+    monkeypatch.setattr(drawing, "_svgs", lambda *args: ('<svg viewBox="0 0 342 230"></svg>',) * 2)
+
+
+@pytest.fixture
 def quickstart() -> Results:
     """The transformer solves it in 8 of 8; LSTM and GRU stay on the floor."""
+    return make_quickstart()
+
+
+def make_quickstart() -> Results:
     solved = [200, 250, 250, 300, 250, 350, 300, 400]
     rnn = {"state_bytes": 448, "depth": "linear", "parameters": 26_890, "parameters_matched": 25_102}
     lstm = make_model("lstm", [None] * 8, seed=1, train_flops_per_step=88.1e6, seconds=29.9, **rnn)

@@ -94,8 +94,8 @@ def test_a_map_is_a_table_and_one_name_looks_alike_in_all_panels(verdicts):
         "columns": ["1", "2"],
         "rows": [("5", [(".25", 0.25), ("–", 0)]), ("10", [("1", 1.0), ("0", 0.0)])],
     }
-    assert "var(--series-1)" in drawn[1].plot
-    assert "var(--series-0)" not in drawn[1].plot
+    assert "var(--series-1)" in drawn[1].plot.wide
+    assert "var(--series-0)" not in drawn[1].plot.wide
 
 
 @pytest.mark.parametrize(

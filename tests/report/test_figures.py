@@ -28,8 +28,8 @@ def test_every_figure_is_labelled_well_formed_and_without_script(study, request)
     plots = [draw(results, summary) for draw in DRAWN]
     plots += [figures.times_to_solve(results, summary, axis) for axis in ("steps", "seconds")]
     ids = []
-    for plot in plots:
-        text = str(plot).replace("xlink:href", "href")
+    for form in (form for plot in plots for form in (plot.wide, plot.narrow)):
+        text = str(form).replace("xlink:href", "href")
         root = ElementTree.fromstring(text)
         assert root.get("role") == "img"
         assert len(root.get("aria-label")) > 20
@@ -41,7 +41,7 @@ def test_every_figure_is_labelled_well_formed_and_without_script(study, request)
 
 def test_every_colour_follows_the_scheme_of_the_page(quickstart):
     for draw in DRAWN:
-        text = draw(quickstart, summarize(quickstart))
+        text = draw(quickstart, summarize(quickstart)).wide
         assert set(re.findall(r"(?:fill|stroke): (#\w+)", text)) <= {"#ffffff"}  # matplotlib's invisible patches
         assert "var(--series-2)" in text
 
@@ -51,10 +51,20 @@ def test_the_scheme_has_the_same_names_light_and_dark():
     assert len(set(style.LIGHT.values())) == len(style.LIGHT)
 
 
+def test_a_figure_says_what_came_out_and_its_file_has_the_numbers(quickstart):
+    plot = figures.learning_curves(quickstart, summarize(quickstart))
+    ends = re.findall(r"(\w+) (\d?\.\d+)", plot.label.partition("at the end: ")[2])
+    assert [name for name, _ in ends] == ["transformer", "gru", "lstm"]
+    rows = [line.split(",") for line in plot.csv.splitlines()]
+    assert rows[0] == ["model", "step", "center", "low", "high", *(f"seed_{seed}" for seed in range(8))]
+    last = {row[0]: row for row in rows if row[1] == "800"}
+    assert float(last["transformer"][2]) == pytest.approx(float(dict(ends)["transformer"]), abs=0.005)
+
+
 def test_a_model_keeps_its_colour_in_every_figure(quickstart):
     summary = summarize(quickstart)
     for axis in ("steps", "seconds"):
-        rows = figures.times_to_solve(quickstart, summary, axis)
+        rows = figures.times_to_solve(quickstart, summary, axis).wide
         assert re.findall(r">(transformer|lstm|gru)<", rows) == ["transformer", "gru", "lstm"]
         colours = list(dict.fromkeys(re.findall(r"var\(--(series-\d)\)", rows)))
         assert colours == ["series-0", "series-1", "series-2"]
@@ -105,13 +115,24 @@ def test_labels_of_close_lengths_do_not_touch():
 
 
 def test_an_unsolved_seed_is_counted_beside_the_budget(hostile):
-    assert "2 of 6 not solved" in figures.times_to_solve(hostile, summarize(hostile), "steps")
+    assert "2 of 6 not solved" in figures.times_to_solve(hostile, summarize(hostile), "steps").wide
+
+
+def test_what_was_not_solved_is_open_and_points_beyond(quickstart):
+    """Eight seeds and the mean of each of two models, in the colour of the card; none of the one that solved it."""
+    summary = summarize(quickstart)
+    for axis in ("steps", "seconds"):
+        plot = figures.times_to_solve(quickstart, summary, axis)
+        assert len(re.findall(r"<use [^>]*fill: var\(--card\)", plot.wide)) == 2 * (8 + 1)
+        assert plot.label.endswith("gru never, lstm never.")
+        assert plot.csv.splitlines()[0] == f"model,seed,{axis},solved"
+        assert plot.csv.count("False") == 16
 
 
 def test_floors_above_the_one_that_is_zero_are_drawn(quickstart):
     floors = {12: {"seen_value": {"value": 0.2, "loss": None}, "copy_last": {"value": 0.6, "loss": None}}}
     object.__setattr__(quickstart, "floors", quickstart.floors | floors)
-    plot = figures.learning_curves(quickstart, summarize(quickstart))
+    plot = figures.learning_curves(quickstart, summarize(quickstart)).wide
     assert "copy_last (accuracy .600)" in plot
     assert "floor: seen_value (accuracy .200)" in plot
     assert reading.floors_above_zero(quickstart) == [("copy_last", pytest.approx(0.5))]

@@ -45,7 +45,8 @@ def small():
     timing = {"seconds": 32.0, "compile_seconds": 4.0, "seconds_per_step": 0.00184, "restricted_mean_seconds": None}
     return {
         "study": "quickstart",
-        "verdict": "transformer solved it.",
+        "headline": "The transformer solved it.",
+        "verdict": "Of 8 seeds, 8.",
         "models": {"lstm": by_hand("lstm", **unsolved), "transformer": by_hand("transformer")},
         "timing": {"lstm": timing, "transformer": timing},
     }
@@ -59,7 +60,8 @@ quickstart
  transformer   8/8 [.63, 1]   288 [250, 331]      .999 [.997, 1]   27,104   9 KiB       93.4 M       1.8
  lstm          0/8 [0, .37]     800 (budget)   .037 [.029, .046]   27,104   448 B       93.4 M       1.8
 
-transformer solved it.
+The transformer solved it.
+Of 8 seeds, 8.
 lstm: the rate lies on the edge of the grid."""
 
 EIGHTY = """\
@@ -73,7 +75,8 @@ quickstart
  lstm               0/8          800           .037   27,104       93.4 M
                [0, .37]     (budget)   [.029, .046]    448 B          1.8
 
-transformer solved it.
+The transformer solved it.
+Of 8 seeds, 8.
 lstm: the rate lies on the edge of the grid."""
 
 

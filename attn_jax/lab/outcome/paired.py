@@ -172,4 +172,13 @@ def fewest_seeds(tests: float, level: float = 0.05) -> int:
     >>> fewest_seeds(1), fewest_seeds(6), fewest_seeds(9)
     (6, 8, 9)
     """
-    return next(n for n in range(1, 64) if tests * 2.0 ** (1 - n) < level)
+    return next(n for n in range(1, 64) if tests * smallest_p(n) < level)
+
+
+def smallest_p(pairs: int) -> float:
+    """What no test of so many pairs goes below: of all their signs two are as one-sided as can be.
+
+    >>> smallest_p(8), smallest_p(1)
+    (0.0078125, 1.0)
+    """
+    return 2.0 ** (1 - pairs)

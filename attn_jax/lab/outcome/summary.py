@@ -7,6 +7,7 @@ import numpy as np
 
 from attn_jax.lab.outcome.axes import to_solve
 from attn_jax.lab.outcome.decide import Decided, all_against_reference, decide
+from attn_jax.lab.outcome.headline import headline
 from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
 from attn_jax.lab.outcome.measures import final_limits
@@ -36,7 +37,7 @@ from attn_jax.lab.outcome.summary_types import (
 from attn_jax.lab.outcome.survival import greenwood, log_rank
 from attn_jax.lab.outcome.verdict import flags, verdict
 
-SUMMARY_SCHEMA = 4
+SUMMARY_SCHEMA = 5
 
 
 def summarize(results: Results) -> Summary:
@@ -63,15 +64,17 @@ def summarize(results: Results) -> Summary:
     runs = {name: judge(results, model) for name, model in results.models.items()}
     models = {name: _model_summary(results, judged) for name, judged in runs.items()}
     decided = decide(results, all_against_reference(results), look=results.look)
+    comparisons = [_comparison(one) for one in decided]
     return {
         "schema": SUMMARY_SCHEMA,
         "study": results.study,
         "reference": results.reference,
+        "headline": headline(models, comparisons),
         "verdict": verdict(results, models, decided),
         "floors": _floors(results),
         "looks": [*results.looks] or [len(next(iter(runs.values())).final)],
         "widened_rates": [*results.widened],
-        "comparisons": [_comparison(one) for one in decided],
+        "comparisons": comparisons,
         "log_rank": _log_ranks(results, runs),
         "models": models,
         "timing": {name: _timing(results, model, models[name]) for name, model in results.models.items()},

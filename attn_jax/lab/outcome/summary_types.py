@@ -147,6 +147,7 @@ class Summary(TypedDict):
     schema: int
     study: str
     reference: str
+    headline: str
     verdict: str
     floors: dict[str, FloorScore]
     looks: list[int]

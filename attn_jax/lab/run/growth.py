@@ -113,8 +113,8 @@ def _taken_back(begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
     if models.keys() >= old["models"].keys() and _reference(new) == _reference(old):
         models = {name: models[name] for name in old["models"]}
     starts = {name: new["starts"].get(name) for name in old["starts"]} or new["starts"]
-    kept = {"train": train, "models": models, "evaluate": evaluate, "starts": starts, "probes": old["probes"]}
-    return new | kept
+    kept = {"train": train, "models": models, "evaluate": evaluate, "starts": starts}
+    return new | kept | {"probes": old["probes"], "published": old.get("published", [])}
 
 
 def _reference(config: Mapping[str, Any]) -> str:

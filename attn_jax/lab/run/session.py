@@ -135,7 +135,7 @@ def _take_up(
     for name, file in anew.items():
         aside = set_aside(directory, begun, name)
         print(f"{said}: its source changed ({file}), models.{name} is trained anew; {aside} has the old", flush=True)
-    if grown or any(begun[key] != facts[key] for key in ("sources", "config")):  # the latter by its probes alone
+    if grown or any(begun[key] != facts[key] for key in ("sources", "config")):  # the latter by what decides no number
         _write(directory, plan, facts)
     if grown:
         print(f"{said} {grown}", flush=True)

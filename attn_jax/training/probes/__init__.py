@@ -7,6 +7,7 @@ from attn_jax.training.probes.gradient_flow import GradientFlow
 from attn_jax.training.probes.gradient_norms import GradientNorms
 from attn_jax.training.probes.jacobians import Jacobians
 from attn_jax.training.probes.path_length import PathLength
+from attn_jax.training.probes.worked_example import WorkedExample
 
 PROBES: dict[str, ProbeConfig] = {
     "gradient_flow": GradientFlow(),
@@ -15,6 +16,7 @@ PROBES: dict[str, ProbeConfig] = {
     "gates": Gates(),
     "jacobians": Jacobians(),
     "path_length": PathLength(),
+    "worked_example": WorkedExample(),
 }
 
 
@@ -39,5 +41,6 @@ __all__ = [
     "Probe",
     "ProbeConfig",
     "When",
+    "WorkedExample",
     "probe_name",
 ]

@@ -102,9 +102,9 @@ def agreed(value, low, high, n=8) -> dict:
 
 def test_the_keys_are_those_of_the_specification():
     summary = summarize(study(all_solved(), none_solved()))
-    keys = {"schema", "study", "reference", "verdict", "floors", "looks", "widened_rates"}
+    keys = {"schema", "study", "reference", "headline", "verdict", "floors", "looks", "widened_rates"}
     assert summary.keys() == keys | {"comparisons", "log_rank", "models", "timing"}
-    assert (summary["schema"], summary["study"], summary["reference"]) == (4, "quickstart", "transformer")
+    assert (summary["schema"], summary["study"], summary["reference"]) == (5, "quickstart", "transformer")
     assert list(summary["models"]) == ["transformer", "lstm"]
     m = summary["models"]["transformer"]
     wanted = "parameters parameters_matched state_bytes train_flops_per_step runs chosen_learning_rates solved_fraction"
