@@ -1,4 +1,4 @@
-"""The `attn-jax` command: compare, train, claims, report, export, diff, doctor, clean, list, show, check, devices.
+"""The `attn-jax` command: compare, train, claims, work, report, export, diff, doctor, clean, list, show, check ...
 
 Exit codes: 0 done (also when it was done already), 1 a mixer or task of the user's that raises or breaks its contract,
 or damage that doctor found, 2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the
@@ -26,6 +26,7 @@ from attn_jax.commands.export import export
 from attn_jax.commands.listing import print_list, show_task
 from attn_jax.commands.plan import print_plan
 from attn_jax.commands.studies import report
+from attn_jax.commands.work import work
 from attn_jax.config import Study, Sweep
 from attn_jax.config.file import load_config
 from attn_jax.config.help import print_axes, print_fields
@@ -96,6 +97,8 @@ def _run(options: Namespace) -> None:
             train(model=options.model, **_study(options))
         case "claims":
             claims(options.names, options.workdir, options.platform, options.run)
+        case "work":
+            work(options.path, options.first)
         case "report":
             report(options.directories, options.title, options.output)
         case "export":
@@ -123,7 +126,9 @@ def _run(options: Namespace) -> None:
 
 def _study(options: Namespace) -> dict[str, Any]:
     """What both commands that train are given."""
-    return {key: getattr(options, key) for key in ("config", "overrides", "workdir", "platform", "yes", "track")}
+    return {
+        key: getattr(options, key) for key in ("config", "overrides", "workdir", "platform", "place", "yes", "track")
+    }
 
 
 def _print_help(config: Study | Sweep) -> None:

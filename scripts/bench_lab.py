@@ -8,6 +8,8 @@ runs, then measures each of these in a process of its own: CPU seconds, without 
     read_results      metrics.jsonl of every block to arrays
     summarize         the results to summary.json's dictionary
     watch             one `Pace.update` of a study in which one block has written since the last
+    jobs              which blocks are not done, as a command asks that goes on with the study
+    job_files         a job file for every block, as --place=slurm:array writes them
     page              report.html of the study of 100 runs
 
 CPU seconds and peak MB on one core of a busy two-core machine, before and after these: the checks of a row's numbers go
@@ -144,6 +146,45 @@ def watch(directory: Path) -> Callable[[], Any]:
     return update
 
 
+def jobs(directory: Path) -> Callable[[], Any]:
+    """Plans the study."""
+    from attn_jax.config.codec import from_dict
+    from attn_jax.lab.plan.numerics import recorded
+    from attn_jax.lab.plan.study_plan import StudyPlan
+    from attn_jax.lab.record.schema import read_study
+    from attn_jax.lab.run.session import Layout, jobs_of
+
+    facts = read_study(directory)
+    plan = StudyPlan(from_dict(facts["config"], {}))
+    layout = Layout(facts["width"], facts["workers"], "cpu", 1)
+    recorded()
+    return lambda: jobs_of(plan, directory, layout, list(plan.study.models))
+
+
+def job_files(directory: Path) -> Callable[[], Any]:
+    """Makes up a job for every block."""
+    from attn_jax.config.codec import from_dict, to_json
+    from attn_jax.lab.record.schema import read_study
+    from attn_jax.lab.run.block import Job
+    from attn_jax.lab.run.job_file import write_job
+    from attn_jax.lab.run.places.base import terms_here
+
+    facts = read_study(directory)
+    study, terms, folder = to_json(from_dict(facts["config"], {})), terms_here("cpu", "0" * 32), directory / "jobs"
+    folder.mkdir(exist_ok=True)
+    made = [
+        Job(study, "{}", str(directory), name, k, tuple(map(tuple, runs)), facts["width"])
+        for name, blocks in facts["runs"].items()
+        for k, runs in enumerate(blocks)
+    ]
+
+    def write() -> None:
+        for k, job in enumerate(made):
+            write_job(folder / f"{k}.json", job, terms)
+
+    return write
+
+
 def page(directory: Path) -> Callable[[], Any]:
     """Reads and summarises, and prepares the page."""
     import matplotlib.backends.backend_svg
@@ -158,7 +199,8 @@ def page(directory: Path) -> Callable[[], Any]:
     return lambda: render_page(results, summary)
 
 
-MEASURES = {"read_results": read_results, "summarize": summarize, "watch": watch, "page": page}
+MEASURES = {"read_results": read_results, "summarize": summarize, "watch": watch}
+MEASURES |= {"jobs": jobs, "job_files": job_files, "page": page}
 
 
 def measure(name: str, directory: Path) -> dict[str, float]:

@@ -25,7 +25,9 @@ from script_words import count, to_write
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.lab.plan.study_plan import StudyPlan
-from attn_jax.lab.run.executor import PinnedProcesses
+from attn_jax.lab.run.places.base import Terms
+from attn_jax.lab.run.places.prepare import prepare
+from attn_jax.lab.run.places.processes import PinnedProcesses
 from attn_jax.mixers import LSTM, Attention
 from attn_jax.models import ModelConfig
 from attn_jax.platforms import cpu_cores
@@ -90,6 +92,7 @@ def smoke(task: str, model: str, seconds: float) -> dict[str, Any]:
 
     from attn_jax.training.loop import compile_programs, run_chunks, start_runs
 
+    prepare(Terms("cpu"))
     began = time.process_time()
     plan = StudyPlan(study_of(task, model))
     block_plan, chosen = plan.block_plan(model), plan.task

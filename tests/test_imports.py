@@ -39,7 +39,7 @@ ALLOWED = {
         *("types", "errors", "blame", "files", "names", "version", "config", "lab.cost", "lab.record"),
         *("training", "models", "tasks", "mixers.base", "testing.check_quickly"),
     },
-    "lab.run": {"errors", "blame", "files", "names", "config", "training", "lab.record", "lab.plan"},
+    "lab.run": {"errors", "blame", "files", "names", "platforms", "config", "training", "lab.record", "lab.plan"},
     "lab.outcome": {"errors", "files", "names", "config", "lab.record"},
     "lab.track": {"errors", "blame", "files", "names", "lab.record", "lab.run", "lab.outcome"},
     "lab.claim": {
@@ -56,7 +56,7 @@ ALLOWED = {
     "platforms": {"errors", "names", "version"},
     "commands": {
         *("blame", "errors", "files", "names", "platforms", "terminal", "version"),
-        *("config", "lab", "lab.record", "lab.cost", "lab.outcome", "lab.claim"),
+        *("config", "lab", "lab.record", "lab.run", "lab.cost", "lab.outcome", "lab.claim"),
         *("mixers", "report", "tasks", "testing"),
     },
     "cli": {"blame", "commands", "config", "errors", "platforms", "terminal"},

@@ -39,6 +39,7 @@ _COMMANDS = {
     "compare": "train every model of a study, compare them, and write report.html",
     "train": "train one model of a study in the study's directory; compare goes on from it",
     "claims": "run claims of the article, or your own, and write claims.html: whatever the verdicts, it ends with 0",
+    "work": "train blocks by hand, from job files that compare --place=slurm:array wrote",
     "report": "write summary.json and report.html again from a study's directory; of several one page of all, too",
     "export": "write a finished study's runs, curves or lengths as a table for other programs",
     "diff": "say where two studies differ: their configs, then their results, model by model",
@@ -52,6 +53,10 @@ _COMMANDS = {
 _CONFIG = (
     "a python file with get_config(), the study.json of a study, or a shipped config's name (attn-jax list configs); "
     "--config.train.steps=500 changes a field, and --config.help shows them all"
+)
+_PLACE = (
+    "where blocks are trained: processes (default on a CPU), thread (default beside an accelerator), "
+    "dask:tcp://HOST:PORT, dask:local:4, slurm:array, or package.module:function, which returns an executor"
 )
 
 _TRACK = "tell tensorboard, or package.module:function, what is measured (docs/lab.md); may be given several times"
@@ -129,6 +134,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--track", action="append", default=[], metavar="NAME", help=_TRACK)
     parser.add_argument("-h", "--help", action="store_true", help="show this, and with --config its fields")
     _add_platform(parser)
+    parser.add_argument("--place", default="auto", metavar="PLACE", help=_PLACE)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +161,11 @@ def _add_claims(parser: argparse.ArgumentParser) -> None:
     )
     parser.set_defaults(run="first")
     _add_platform(parser)
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=_path, metavar="JOB", help="a job file; or a folder of them, for all that is left")
+    parser.add_argument("--first", type=int, metavar="N", default=0, help="which of a folder to begin with")
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -228,6 +239,7 @@ _ARGUMENTS = {
     "compare": _add_compare,
     "train": _add_train,
     "claims": _add_claims,
+    "work": _add_work,
     "report": _add_report,
     "export": _add_export,
     "diff": _add_diff,

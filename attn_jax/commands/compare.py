@@ -31,12 +31,14 @@ def compare(
     overrides: Sequence[str],
     workdir: Path | None,
     platform: Platform,
+    place: str,
     yes: bool,
     track: Sequence[str] = (),
 ) -> None:
     """Trains what is not trained yet, then writes summary.json and report.html and prints the table; of a sweep too."""
     console = Terminal()
-    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "track": track}
+    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "place": place}
+    options |= {"yes": yes, "track": track}
     with trained(config, console=console, **options) as directory:
         _conclude(directory, console)
 
@@ -47,12 +49,14 @@ def train(
     model: str,
     workdir: Path | None,
     platform: Platform,
+    place: str,
     yes: bool,
     track: Sequence[str] = (),
 ) -> None:
     """Trains one model of a study, in the study's directory, and prints its row."""
     console = Terminal()
-    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "yes": yes, "track": track}
+    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "place": place}
+    options |= {"yes": yes, "track": track}
     with trained(config, model=model, console=console, **options) as directory:
         results = replace(read_results(directory, [model]), reference=model)
         print_table(summarize(results), console)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.record.directory import block_directory, holder_of, in_use, locked, read_rows
+from attn_jax.lab.record.holding import holder_elsewhere
 from attn_jax.lab.record.runs import is_tested
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.record.sweep_record import studies_in
@@ -73,7 +74,7 @@ def clean(directory: Path, *, last: bool = False) -> Freeable:
         for folder in dict.fromkeys((directory, *studies)):
             held.enter_context(locked(folder))
         for folder in blocks:  # a worker outlives its command for a chunk
-            if holder := holder_of(folder):
+            if holder := holder_of(folder) or holder_elsewhere(folder):
                 raise MachineError(in_use(folder, holder))
         found = freeable(directory, last=last)
         for path in found.files:

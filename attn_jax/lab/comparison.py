@@ -17,6 +17,7 @@ from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.numerics import pinned, planned, recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.run.environment import record_environment
+from attn_jax.lab.run.places.base import Place, terms_here
 from attn_jax.lab.run.progress import Watch
 from attn_jax.lab.run.session import Layout, jobs_of, opened, run_jobs, unfinished
 from attn_jax.lab.summaries import write_summary
@@ -24,9 +25,9 @@ from attn_jax.lab.sweeping import trained_sweep
 from attn_jax.lab.track.protocol import MakeTracker
 from attn_jax.lab.track.tracking import Tracking, tracked
 from attn_jax.lab.widening import widen
-from attn_jax.lab.workers import executor_here, extent_of, layout_here
+from attn_jax.lab.workers import extent_of, layout_at, opened_place, platform_at
 from attn_jax.names import nearest_names
-from attn_jax.platforms import Platform, environment, select_platform, where_studies_run
+from attn_jax.platforms import Platform, environment
 from attn_jax.terminal import Terminal
 
 
@@ -36,6 +37,7 @@ def compare(
     workdir: str | Path | None = None,
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
+    place: str = "auto",
     yes: bool = False,
     track: Sequence[str | MakeTracker] = (),
 ) -> Any:
@@ -52,6 +54,7 @@ def compare(
       workdir: where the study lives; default results/<study name>.
       overrides: of a config file's fields, as the command takes them: ["--config.train.steps=500"].
       platform: what to run on: "auto", "cpu", "cuda" or "tpu".
+      place: where, as `--place` takes it: "auto" is this machine.
       yes: begins a study even if it takes more than an hour or 10 GB.
       track: who is told what is measured: "tensorboard", "package.module:function", functions that make a `Tracker`.
 
@@ -67,7 +70,7 @@ def compare(
     attn_jax.errors.ConfigError: nowhere.py: no such config file
     """
     options = {"workdir": workdir, "overrides": overrides, "platform": platform, "yes": yes, "track": track}
-    with in_sentences(), trained(study, **options) as directory:
+    with in_sentences(), trained(study, place=place, **options) as directory:
         results = results_in(directory, study)
         write_summary(results)
         return results
@@ -81,6 +84,7 @@ def trained(
     workdir: str | Path | None = None,
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
+    place: str = "auto",
     yes: bool = False,
     track: Sequence[str | MakeTracker] = (),
     console: Console | None = None,
@@ -92,8 +96,8 @@ def trained(
     if isinstance(config, Sweep):
         if model is not None:
             raise ConfigError(f"--model: got {model!r} for a sweep, which attn-jax compare trains; wanted a study")
-        backend, console = select_platform(platform), console or Terminal()
-        options = {"platform": backend, "yes": yes, "console": console}
+        backend, console = platform_at(place, platform), console or Terminal()
+        options = {"platform": backend, "place": place, "yes": yes, "console": console}
         with (
             tracked(track, console) as tracking,
             trained_sweep(config, directory, tracking=tracking, **options) as directory,
@@ -105,19 +109,20 @@ def trained(
         if model not in (None, *models):
             raise ConfigError(f"--model: got {model!r}, {nearest_names(str(model), models)}")
         models = models if model is None else [model]
-        backend = select_platform(platform)
+        backend = platform_at(place, platform)
         check_contracts(plan, unfinished(directory, plan, models))
-        layout = layout_here(plan, backend)
         console = console or Terminal()
-        opening = opened(directory, plan, layout, models=models, confirmed=yes)
-        with opening as layout, tracked(track, console, concluded=model is None) as tracking:
-            title = f"study {plan.study.name} in {directory}, on {where_studies_run()}"
-            console.print(title, markup=False, highlight=False, soft_wrap=True)
-            _train(plan, directory, layout, models, console, tracking)
-            while model is None and (added := widen(directory)):
-                console.print(added, markup=False, highlight=False, soft_wrap=True)
-                _train(plan, directory, layout, models, console, tracking)
-            yield directory
+        with opened_place(place, backend, directory) as where:
+            opening = opened(directory, plan, layout_at(where, plan, backend), models=models, confirmed=yes)
+            with opening as layout, tracked(track, console, concluded=model is None) as tracking:
+                title = f"study {plan.study.name} in {directory}, on {where.words}"
+                console.print(title, markup=False, highlight=False, soft_wrap=True)
+                _train(plan, directory, layout, models, where, console, tracking)
+                while model is None and (added := widen(directory)):
+                    console.print(added, markup=False, highlight=False, soft_wrap=True)
+                    _train(plan, directory, layout, models, where, console, tracking)
+                where.executor.shutdown(wait=True)
+                yield directory
 
 
 def loaded(study: Study | Sweep | str | Path, overrides: Sequence[str]) -> Study | Sweep:
@@ -141,17 +146,19 @@ def loaded(study: Study | Sweep | str | Path, overrides: Sequence[str]) -> Study
 
 
 def _train(
-    plan: StudyPlan, directory: Path, layout: Layout, models: list[str], console: Console, tracking: Tracking
+    plan: StudyPlan,
+    directory: Path,
+    layout: Layout,
+    models: list[str],
+    place: Place,
+    console: Console,
+    tracking: Tracking,
 ) -> None:
-    jobs, extent = jobs_of(plan, directory, layout, models), extent_of(plan, directory, layout, models)
+    jobs, extent = jobs_of(plan, directory, layout, models), extent_of(plan, directory, models, place.workers)
     if not jobs:
         tracking.catch_up(directory, extent)
         console.print("already trained; nothing to do but the report", highlight=False)
         return
     record_environment(directory, environment() | {"numbers": recorded()})
-    executor = executor_here(layout.platform)
-    try:
-        with Watch(console, directory, extent, tracking.heard(directory)) as watch:
-            run_jobs(jobs, executor, directory, watch)
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    with Watch(console, directory, extent, tracking.heard(directory)) as watch:
+        run_jobs(jobs, place, terms_here(layout.platform), directory, watch)

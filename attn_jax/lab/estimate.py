@@ -21,9 +21,10 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.runs import grid_of, in_blocks, seeds_of
 from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.left import Left, what_is_left
+from attn_jax.lab.run.places.base import Place, terms_here
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
 from attn_jax.lab.run.session import at_first, unfinished
-from attn_jax.lab.workers import executor_here, layout_here, workers_here
+from attn_jax.lab.workers import layout_at, opened_place
 from attn_jax.platforms import Platform, select_platform
 
 # What is not tried out is guessed; scripts/bench_plan.py holds it against whole studies. The command and the page
@@ -122,13 +123,14 @@ def plan_of(
     began = time.process_time()
     with in_sentences(), planned(partial(_study, study, overrides)) as plan:
         directory = Path("results") / plan.study.name if workdir is None else Path(workdir).expanduser()
-        layout = layout_here(plan, select_platform(platform))
-        check_contracts(plan, unfinished(directory, plan, list(plan.study.models)))
-        wanted = at_first(plan, study_facts(plan), layout)
-        facts, left = what_is_left(directory, plan, wanted)
-        planning = time.process_time() - began
-        rehearsed, started = _rehearsed(plan.study, facts, left)
-        return _estimate(plan, facts, left, rehearsed, started, planning)
+        backend = select_platform(platform)
+        with opened_place("auto", backend, directory) as place:
+            check_contracts(plan, unfinished(directory, plan, list(plan.study.models)))
+            wanted = at_first(plan, study_facts(plan), layout_at(place, plan, backend))
+            facts, left = what_is_left(directory, plan, wanted)
+            planning = time.process_time() - began
+            rehearsed, started = _rehearsed(plan.study, facts, left, place)
+        return _estimate(plan, facts, left, rehearsed, started, planning, place.workers)
 
 
 def _study(study: Study | str | Path, overrides: Sequence[str]) -> Study:
@@ -138,18 +140,16 @@ def _study(study: Study | str | Path, overrides: Sequence[str]) -> Study:
     return config
 
 
-def _rehearsed(study: Study, facts: Mapping[str, Any], left: Sequence[Left]) -> tuple[dict[str, Rehearsed], float]:
+def _rehearsed(
+    study: Study, facts: Mapping[str, Any], left: Sequence[Left], place: Place
+) -> tuple[dict[str, Rehearsed], float]:
     """A block of each model that has one left, tried out, and how long a worker takes to start."""
     first = {block.model: block for block in reversed(left)}
     like = partial(Job, to_json(study), json.dumps({}), "", width=facts["width"], num_devices=facts["num_devices"])
     jobs = [like(model=name, block=0, runs=first[name].runs) for name in study.models if name in first]
-    executor = executor_here(facts["platform"])
-    try:
-        asked = time.time()
-        futures = {job.model: executor.submit(rehearse, job) for job in jobs}
-        found = {name: future.result() for name, future in futures.items()}
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    asked, terms = time.time(), terms_here(facts["platform"])
+    futures = {job.model: place.executor.submit(rehearse, job, terms) for job in jobs}
+    found = {name: future.result() for name, future in futures.items()}
     return found, min((one.began for one in found.values()), default=asked) - asked
 
 
@@ -160,9 +160,10 @@ def _estimate(
     rehearsed: Mapping[str, Rehearsed],
     started: float,
     planning: float,
+    workers: int,
 ) -> StudyEstimate:
     study, tried, blocks = plan.study, rehearsed.values(), {name: len(runs) for name, runs in facts["runs"].items()}
-    chunks, workers = study.train.steps // study.evaluate.every, workers_here(facts["platform"])
+    chunks = study.train.steps // study.evaluate.every
     trained = partial(_trained, rehearsed, workers=workers, started=started, every=study.evaluate.every)
     runs = sum(len(block) for model in facts["runs"].values() for block in model)
     waited = planning + started * (_COMMAND_STARTS + _PAGE_STARTS) + runs * _RUN_SECONDS

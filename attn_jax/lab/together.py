@@ -9,13 +9,13 @@ from rich.console import Console
 from attn_jax.config import Study, Sweep
 from attn_jax.lab.plan.numerics import pinned
 from attn_jax.lab.record.sweep_record import point_directory
+from attn_jax.lab.run.places.base import terms_here
 from attn_jax.lab.run.session import Layout
 from attn_jax.lab.run.sweep_session import Point, opened_point, opened_sweep, plan_studies
 from attn_jax.lab.sweeping import train_points
 from attn_jax.lab.track.tracking import tracked
-from attn_jax.lab.workers import executor_here, layout_here
+from attn_jax.lab.workers import layout_at, opened_place
 from attn_jax.names import counted
-from attn_jax.platforms import where_studies_run
 
 
 @contextmanager
@@ -31,23 +31,20 @@ def trained_together(
       console: shows how far it is.
     """
     studies = {name: at for key, config in configs.items() for name, at in _studies(key, *config).items()}
-    said = f"{counted(len(studies), 'study', 'studies')} in {directory}, on {where_studies_run()}"
-    console.print(said, markup=False, highlight=False, soft_wrap=True)
-    executor = executor_here(platform)
-    try:
+    with opened_place("auto", platform, directory) as place:
+        said = f"{counted(len(studies), 'study', 'studies')} in {directory}, on {place.words}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
         with pinned():
-            points = plan_studies(studies, executor)
-        begun = {name: layout_here(planned.plan, platform) for name, planned in points.items()}
+            points = plan_studies(studies, place.executor, terms_here(platform))
+        begun = {name: layout_at(place, planned.plan, platform) for name, planned in points.items()}
         with ExitStack() as held, tracked((), console) as tracking:
             layouts: dict[str, Layout] = {}
             for key, config in configs.items():
                 mine = list(_studies(key, *config))
                 layouts |= _open(held, key, *config, {name: points[name] for name in mine}, begun)
-            train_points(directory, points, layouts, executor, console, tracking)
-            executor.shutdown(wait=True)
+            train_points(directory, points, layouts, place, console, tracking)
+            place.executor.shutdown(wait=True)
             yield
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _studies(key: str, config: Study | Sweep, directory: Path) -> dict[str, tuple[Study, Path]]:

@@ -16,6 +16,7 @@ from attn_jax.lab import estimate
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.left import Left
+from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
 
 TINY = str(Path(__file__).parent / "tiny_study.py")
@@ -73,7 +74,7 @@ def test_blocks_go_to_the_first_free_worker(monkeypatch):
 
 def test_the_command_says_it_and_writes_nothing(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimate, "_rehearsed", lambda study, facts, left: ({"transformer": SLOW, "gru": FAST}, 6.0))
+    monkeypatch.setattr(estimate, "_rehearsed", lambda *args: ({"transformer": SLOW, "gru": FAST}, 6.0))
     assert main(["compare", f"--config={TINY}", "--plan", "--platform=cpu", "--config.train.widen=2"]) == 0
     said = capsys.readouterr().out
     assert "8 runs in " in said
@@ -101,7 +102,7 @@ def test_what_is_there_is_not_counted(monkeypatch, tmp_path):
     write_study(folder)
     said = []
 
-    def rehearsed(study, facts, left):
+    def rehearsed(study, facts, left, place):
         said[:] = left
         return {"transformer": SLOW, "gru": FAST}, 6.0
 
@@ -135,7 +136,7 @@ def test_what_is_there_is_not_counted(monkeypatch, tmp_path):
 def test_a_model_is_tried_out():
     study = load_study(TINY)
     study = replace(study, probes=(GradientFlow(when=("start", "end")), GradientNorms(when=("chunk",))))
-    tried = rehearse(Job(to_json(study), "{}", "", "gru", 0, ((0, 1e-3), (0, 3e-3)), 2))
+    tried = rehearse(Job(to_json(study), "{}", "", "gru", 0, ((0, 1e-3), (0, 3e-3)), 2), Terms())
     assert min(tried) > 0
     assert tried.measures == 3
     assert tried.state > 2 * 3 * 868 * 4  # parameters and two moments of two runs

@@ -9,8 +9,9 @@ from written_study import fill, layout_of
 from written_sweep import AtOnce
 
 from attn_jax.config import Sweep
-from attn_jax.lab import sweeping, together
+from attn_jax.lab import sweeping, together, workers
 from attn_jax.lab.loading import load
+from attn_jax.lab.run.places.base import Place, Terms
 from attn_jax.lab.together import trained_together
 from attn_jax.terminal import Terminal
 
@@ -19,7 +20,7 @@ from attn_jax.terminal import Terminal
 def test_each_ends_in_its_own_directory(tmp_path, monkeypatch):
     executor, queues = AtOnce(), []
 
-    def run_jobs(jobs, executor, directory, watch):
+    def run_jobs(jobs, place, terms, directory, watch):
         queues.append([(Path(job.directory), job.model, job.command) for job in jobs])
         for folder in {Path(job.directory) for job in jobs}:
             fill(folder, plans[folder], lost=None)
@@ -27,13 +28,13 @@ def test_each_ends_in_its_own_directory(tmp_path, monkeypatch):
     plans = {}
     planned = together.plan_studies
 
-    def plan_studies(studies, executor):
-        points = planned(studies, executor)
+    def plan_studies(studies, executor, terms):
+        points = planned(studies, executor, Terms())
         plans.update({point.directory: point.plan for point in points.values()})
         return points
 
-    monkeypatch.setattr(together, "executor_here", lambda platform: executor)
-    monkeypatch.setattr(together, "layout_here", lambda plan, platform: layout_of(plan))
+    monkeypatch.setattr(workers, "open_place", lambda *args: Place(executor, 2))
+    monkeypatch.setattr(together, "layout_at", lambda place, plan, platform: layout_of(plan))
     monkeypatch.setattr(together, "plan_studies", plan_studies)
     monkeypatch.setattr(sweeping, "run_jobs", run_jobs)
     study = get_config()

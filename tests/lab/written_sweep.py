@@ -7,6 +7,7 @@ from tiny_study import get_config
 from written_study import fill, layout_of
 
 from attn_jax.config import Sweep
+from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.sweep_session import opened_sweep, plan_points
 
 AXIS = "models.transformer.d_model"
@@ -35,7 +36,7 @@ def tiny_sweep(**axes):
 
 def begin_sweep(directory, sweep, executor=None):
     """The sweep's directory held and begun, as `attn-jax compare` does it: (points, a context of layouts)."""
-    points = plan_points(sweep, directory, executor or AtOnce())
+    points = plan_points(sweep, directory, executor or AtOnce(), Terms())
     layouts = {point: layout_of(planned.plan) for point, planned in points.items()}
     return points, opened_sweep(directory, sweep, points, layouts, confirmed=True)
 

@@ -4,14 +4,16 @@ study.json        what the study is: config, fingerprint, matched models, task; 
 environment.json  on what it ran
 confirmed.json    the models that were asked for, be it with --yes: a resumption does not ask again
 sources/          the user's own code that decides the numbers, as it was when the study began; the parent
-blocks/<model>-<k>/metrics.jsonl, checkpoints/      one worker writes them
+blocks/<model>-<k>/metrics.jsonl, checkpoints/, holder-<n>      one worker writes them
 summary.json, report.html                           the parent, at the end
 compiled/         jax's cache of compiled programs; can be deleted
 lock              held by the running command; gone with it, however it ends
+owner             the token of the command that trained last; its workers stop where it is another's
 stop              asks the workers to save and stop
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -137,4 +139,6 @@ def _try_lock(file: Any, kind: int = fcntl.LOCK_EX) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # a network's file system may know no locks: then `record/holding.py` alone keeps order
+        return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
     return True

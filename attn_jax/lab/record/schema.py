@@ -77,7 +77,15 @@ _ROWS = {
     "test": {"test": _SCORES, "after": int, "lengths": [int]},
     "probe": {"probe": str, "at": int, "config": {}, "values": {...: [(*_NUMBER, list, type(None))]}},
 }
-_OF_THE_MACHINE = {"cpu_seconds": _NUMBER, "load": _NUMBER, "cores": int}  # where it is known
+_OF_THE_MACHINE = {
+    "cpu_seconds": _NUMBER,
+    "load": _NUMBER,
+    "cores": int,
+    "host": str,
+    "jaxlib": str,
+    "device": str,
+    "threads": int,
+}  # where it is known
 
 
 def read_study(directory: Path) -> dict[str, Any]:

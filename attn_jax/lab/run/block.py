@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
 
 from attn_jax.config.codec import from_json
 from attn_jax.errors import MachineError
@@ -19,8 +20,10 @@ from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.sources import hashed_sources, refuse_changed
 from attn_jax.lab.plan.starts import started
 from attn_jax.lab.plan.study_plan import StudyPlan
-from attn_jax.lab.record.directory import TRAIN_ANEW, append_row, block_directory, locked, read_rows
+from attn_jax.lab.record.directory import TRAIN_ANEW, append_row, block_directory, read_rows
+from attn_jax.lab.record.holding import held
 from attn_jax.lab.record.runs import Run, is_tested, padded, start_of
+from attn_jax.lab.run.host import compiled_folder, host
 from attn_jax.lab.run.lost import say_what_is_lost
 from attn_jax.lab.run.probing import Probing, lacks_probes
 from attn_jax.lab.run.programs import Kept, keep, kept, program_key
@@ -29,7 +32,7 @@ from attn_jax.training.loop import Chunk, compile_programs, compile_start, run_c
 from attn_jax.training.objective import Evaluation
 from attn_jax.training.state import RunState
 
-HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
+_given: set[str] = set()  # folders of compiled programs that this process was told to use
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,21 @@ def is_done(folder: Path, plan: StudyPlan) -> bool:
     return is_trained(folder, plan) and not lacks_probes(folder / "metrics.jsonl", plan.study)
 
 
-def run_block(job: Job, should_stop: Any) -> bool:
-    """Trains a block to the end, or until `should_stop()` at the end of a chunk; True when it is done."""
+def run_block(job: Job, should_stop: Any, wait_seconds: float = float("inf")) -> bool:
+    """Trains a block to the end, or until `should_stop()` at the end of a chunk; True when it is done.
+
+    Raises:
+      MachineError: another process has it for longer than `wait_seconds`.
+    """
     folder = block_directory(Path(job.directory), job.model, job.block)
     folder.mkdir(parents=True, exist_ok=True)
     _keep_compiled(job.command)
-    with locked(folder, wait_seconds=HANDOVER_SECONDS), planned(partial(from_json, job.study)) as plan:
-        return is_done(folder, plan) or (not should_stop() and _train(job, plan, should_stop))
+    with held(folder, give_up=should_stop, wait_seconds=wait_seconds) as lost:
+        if lost is None:
+            return False
+        with planned(partial(from_json, job.study)) as plan:
+            stops = lambda: should_stop() or lost()  # noqa: E731
+            return is_done(folder, plan) or (not stops() and _train(job, plan, stops))
 
 
 def _keep_compiled(directory: Path) -> None:
@@ -81,8 +92,11 @@ def _keep_compiled(directory: Path) -> None:
     One that cannot be written costs time alone: what is wrong with the disk, the study's own files say in a sentence.
     """
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str(directory / "compiled"))
+    current, folder = jax.config.jax_compilation_cache_dir, str(compiled_folder(directory))  # pyright: ignore[reportAttributeAccessIssue]
+    if current is None or (current in _given and current != folder):  # a worker may outlive a study
+        compilation_cache.reset_cache()
+        _given.add(folder)
+        jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
@@ -106,7 +120,7 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     refuse_changed(job.model, before, hashed_sources(plan.study, job.model, known=before))  # all is traced
     keep(key, Kept(begin, programs))
     began = {"start": start, "compile_seconds": programs.compile_seconds, "cores": os.cpu_count() or 1}
-    append_row(_metrics(job), began)
+    append_row(_metrics(job), began | host())
     after = partial(_after_chunk, job, checkpoints, probing, should_stop)
     steps, every = plan.study.train.steps, plan.study.evaluate.every
     state = run_chunks(programs, state, start=start, steps=steps, every=every, after=after)

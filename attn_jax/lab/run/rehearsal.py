@@ -22,6 +22,8 @@ from attn_jax.lab.plan.numerics import planned
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.runs import padded
 from attn_jax.lab.run.block import Job
+from attn_jax.lab.run.places.base import Terms
+from attn_jax.lab.run.places.prepare import prepare
 from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.loop import from_lowered, lower_probe, probe_level, start_runs
 from attn_jax.training.probes import Probe, When, probe_name
@@ -52,15 +54,17 @@ class Rehearsed(NamedTuple):
     measures: int  # tables of an evaluation
 
 
-def rehearse(job: Job) -> Rehearsed:
+def rehearse(job: Job, terms: Terms) -> Rehearsed:
     """Tries a job out in its worker."""
+    with in_sentences():
+        prepare(terms)
     began, clock = time.time(), _Clock()
     with in_sentences(), planned(partial(from_json, job.study)) as plan:
         block = replace(plan.block_plan(job.model), every=_STEPS)
         seeds, rates = zip(*(run[:2] for run in padded(job.runs, job.width)), strict=True)
         state = start_runs(block, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
         jax.block_until_ready(state)
-        prepare = clock.lap()
+        preparing = clock.lap()
         split = partial(over_devices, num_devices=job.num_devices)
         traced = [
             jax.jit(split(partial(train_runs, block), num_shared=1)).lower(state, jnp.int32(0)),
@@ -80,7 +84,7 @@ def rehearse(job: Job) -> Rehearsed:
             at |= {when: at[when] + taken for when in probe.when}
         return Rehearsed(
             began=began,
-            prepare=prepare,
+            prepare=preparing,
             trace=trace,
             compile=compile_,
             trace_probes=trace_probes,

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from attn_jax.lab.plan.sources import changed_file, refuse_changed
-from attn_jax.lab.record.directory import block_directory, locked, read_rows
-from attn_jax.lab.run.block import HANDOVER_SECONDS
+from attn_jax.lab.record.directory import block_directory, read_rows
+from attn_jax.lab.record.holding import held
+
+_HANDOVER_SECONDS = 60.0  # how long a worker whose command died may take to finish its chunk
 
 
 def renewed(directory: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
@@ -54,7 +56,7 @@ def set_aside(directory: Path, begun: dict[str, Any], name: str) -> Path:
         shutil.copyfile(directory / "sources" / file, copy)
     for folder in _folders(directory, begun, name):
         if folder.is_dir():
-            with locked(folder, wait_seconds=HANDOVER_SECONDS):
+            with held(folder, wait_seconds=_HANDOVER_SECONDS):
                 folder.rename(aside / folder.name)
     return aside
 

@@ -7,9 +7,10 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,20 +18,23 @@ from typing import Any
 
 from attn_jax.blame import in_sentences
 from attn_jax.config.codec import to_json
-from attn_jax.errors import ConfigError, InterruptedStudyError
+from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
 from attn_jax.lab.plan.alike import alone
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.sources import changed_file, hashed_sources, keep_sources
 from attn_jax.lab.plan.study_plan import StudyPlan, block_width
 from attn_jax.lab.record.directory import block_directory, locked, write_json
+from attn_jax.lab.record.holding import is_owner, take_over
 from attn_jax.lab.record.runs import in_blocks, lanes_of
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import Job, is_done, is_trained, run_block
 from attn_jax.lab.run.confirmed import ask, keep_confirmed
 from attn_jax.lab.run.environment import refuse_other_numbers
-from attn_jax.lab.run.executor import WorkerDiedError, stop_requested
 from attn_jax.lab.run.growth import growth, taken_up
+from attn_jax.lab.run.places.base import Place, Terms, WorkerDiedError
+from attn_jax.lab.run.places.prepare import prepare
+from attn_jax.lab.run.places.processes import stop_requested
 from attn_jax.lab.run.renewal import renewed, set_aside
 
 _ATTEMPTS = 2  # a job whose worker was killed is tried once more
@@ -196,46 +200,73 @@ def unfinished(directory: Path, plan: StudyPlan, models: Sequence[str]) -> list[
     ]
 
 
-def run_jobs(jobs: Sequence[Job], executor: Executor, directory: Path, watch: Callable[[], None]) -> None:
+def run_jobs(jobs: Sequence[Job], place: Place, terms: Terms, directory: Path, watch: Callable[[], None]) -> None:
     """Runs the jobs to the end, calling `watch` several times a second.
 
+    Args:
+      jobs: what is not done.
+      place: where they run.
+      terms: on what terms, but for the token, which is this command's.
+      directory: of the command.
+      watch: shows how far they are.
+
     Raises:
-      InterruptedStudyError: Ctrl-C or SIGTERM; everything is saved.
+      InterruptedStudyError: Ctrl-C or SIGTERM, everything is saved; or the place is a batch system.
       WorkerDiedError: a job's worker was killed twice; the other jobs have saved.
+      MachineError: the place gave a job up, or another command has taken the study over.
       Exception: whatever a job raised; the other jobs have saved.
     """
+    if place.hand_over is not None:
+        place.hand_over(jobs, terms, directory)
     with _signals_ask_to_stop(directory) as interrupted, _stopping_if_this_fails(directory):
-        attempts = dict.fromkeys(jobs, 1)
-        running: dict[Future, Job] = {executor.submit(work, job): job for job in jobs}
+        attempts, stopped = dict.fromkeys(jobs, 1), False
+        submit = partial(place.executor.submit, work)
+        terms = terms._replace(token=take_over(directory))
+        running: dict[Future, Job] = {submit(job, terms): job for job in jobs}
         failure: Exception | None = None
         while running:
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             watch()
             for future in done:
                 job = running.pop(future)
-                error = None if future.cancelled() else future.exception()
-                died = isinstance(error, WorkerDiedError)
-                if died and interrupted.is_set():
+                error = CancelledError() if future.cancelled() else future.exception()
+                stopped = stopped or (error is None and not future.result())
+                died = error is not None and place.died(error)
+                if (died or future.cancelled()) and interrupted.is_set():
                     continue  # whoever stopped the command may have killed its workers too
                 if died and attempts[job] < _ATTEMPTS and failure is None:
-                    print(f"block {job}: {error}; trying again from its last checkpoint", flush=True)
+                    print(f"block {job}: {_lost(error)}; trying again from its last checkpoint", flush=True)
                     attempts[job] += 1
-                    running[executor.submit(work, job)] = job
+                    running[submit(job, terms)] = job
                 elif error is not None and failure is None:
-                    failure = _named(job, error)
+                    failure = _named(job, WorkerDiedError(f"{_lost(error)}.") if died else error)
                     (directory / "stop").touch()
     (directory / "stop").unlink(missing_ok=True)
     if failure is not None:
         raise failure
     if interrupted.is_set():
         raise InterruptedStudyError(f"stopped; all is saved in {directory}, and the same command goes on from there")
+    if stopped and not is_owner(directory, terms.token):
+        raise MachineError(f"{directory}: another command has taken this study over, and goes on with it")
+    if stopped:  # by hand
+        raise InterruptedStudyError(f"{directory}: its stop file was written; the same command goes on from there")
 
 
-def work(job: Job) -> bool:
-    """A job in its worker: stops at the end of a chunk when asked to, or when the command is gone."""
-    stop = job.command / "stop"
+def work(
+    job: Job, terms: Terms, *, wait_seconds: float = float("inf"), asked: Callable[[], bool] = lambda: False
+) -> bool:
+    """A job in its worker: stops at the end of a chunk when asked to, or when the command is gone or another one's."""
+    stop = partial(_should_stop, job.command, terms.token)
     with in_sentences():  # in its worker: an exception loses its traceback on the way, and some cannot travel at all
-        return run_block(job, lambda: stop.exists() or stop_requested())
+        if not job.command.is_dir():
+            raise MachineError(f"the worker on {socket.gethostname()} does not see {job.command}")
+        prepare(terms)
+        return run_block(job, lambda: asked() or stop(), wait_seconds)
+
+
+def _should_stop(command: Path, token: str) -> bool:
+    """In a worker: whether it is to save and stop."""
+    return (command / "stop").exists() or stop_requested() or not is_owner(command, token)
 
 
 @contextlib.contextmanager
@@ -248,11 +279,19 @@ def _stopping_if_this_fails(directory: Path) -> Iterator[None]:
         raise
 
 
+def _lost(error: BaseException) -> str:
+    """What to say of a worker that was lost; an engine has a page for it."""
+    ours = isinstance(error, WorkerDiedError)
+    return str(error).rstrip(".") if ours else f"its worker was lost ({type(error).__name__})"
+
+
 def _named(job: Job, error: BaseException) -> Exception:
     if isinstance(error, WorkerDiedError):
         return WorkerDiedError(
             f"block {job}: {error} Twice. What was finished is kept; the same command tries again from there."
         )
+    if isinstance(error, CancelledError):
+        return MachineError(f"block {job}: its place gave it up. What was finished is kept; the same command goes on.")
     if isinstance(error, Exception):
         error.add_note(f"in block {job}")
         return error

@@ -23,6 +23,8 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import locked
 from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep, write_sweep
 from attn_jax.lab.run.block import Job
+from attn_jax.lab.run.places.base import Terms
+from attn_jax.lab.run.places.prepare import prepare
 from attn_jax.lab.run.session import Layout, at_first, at_most, jobs_in, opened, unfinished
 
 
@@ -35,18 +37,19 @@ class Point(NamedTuple):
     studies: dict[str, str]  # of each model alone, JSON
 
 
-def plan_points(sweep: Sweep, directory: Path, executor: Executor) -> dict[str, Point]:
+def plan_points(sweep: Sweep, directory: Path, executor: Executor, terms: Terms) -> dict[str, Point]:
     """Plans every point of a sweep, as `plan_studies`."""
     at = {point: (study, point_directory(directory, point)) for point, study in sweep.points.items()}
-    return plan_studies(at, executor)
+    return plan_studies(at, executor, terms)
 
 
-def plan_studies(studies: Mapping[str, tuple[Study, Path]], executor: Executor) -> dict[str, Point]:
+def plan_studies(studies: Mapping[str, tuple[Study, Path]], executor: Executor, terms: Terms) -> dict[str, Point]:
     """Plans studies, in the workers: sizing and counting models takes a second or two; alike ones once.
 
     Args:
       studies: by name, each with where it lives.
       executor: of the workers.
+      terms: on which they work.
 
     Raises:
       ConfigError: what is wrong with one.
@@ -59,7 +62,7 @@ def plan_studies(studies: Mapping[str, tuple[Study, Path]], executor: Executor) 
     for point, kind in kinds.items():
         waiting[kind].update(unfinished(at[point], plans[point], list(plans[point].study.models)))
     found = {
-        kind: executor.submit(plan_study, to_json(plans[point].study), sorted(waiting[kind]))
+        kind: executor.submit(plan_study, to_json(plans[point].study), sorted(waiting[kind]), terms)
         for kind, point in sorted(first.items(), key=lambda item: list(plans).index(item[1]))
     }
     points = {}
@@ -70,8 +73,10 @@ def plan_studies(studies: Mapping[str, tuple[Study, Path]], executor: Executor) 
     return points
 
 
-def plan_study(study: str, models: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+def plan_study(study: str, models: Sequence[str], terms: Terms) -> tuple[dict[str, Any], dict[str, str]]:
     """In a worker: a study's facts and its models alone; checks first what of these models is the user's own."""
+    with in_sentences():
+        prepare(terms)
     with in_sentences(), planned(partial(from_json, study)) as plan:
         check_contracts(plan, models)
         return study_facts(plan), {name: to_json(alone(plan, name)) for name in plan.study.models}

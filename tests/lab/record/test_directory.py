@@ -22,7 +22,7 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
 from attn_jax.lab.record.schema import read_study, row_complaint
 from attn_jax.lab.run.environment import record_environment
-from attn_jax.lab.run.executor import WorkerDiedError
+from attn_jax.lab.run.places.base import Place, Terms, WorkerDiedError
 from attn_jax.lab.run.session import jobs_of, opened, run_jobs
 
 
@@ -128,7 +128,7 @@ def test_no_worker_trains_on_for_a_command_that_cannot_go_on(tmp_path):
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        run_jobs(jobs, Fails([True] * len(jobs)), tmp_path / "s", watch)
+        run_at(Fails([True] * len(jobs)), jobs, tmp_path / "s", watch)
     assert (tmp_path / "s" / "stop").exists()
 
 
@@ -175,7 +175,7 @@ class Fails:
     def __init__(self, outcomes):
         self.outcomes, self.submitted = list(outcomes), []
 
-    def submit(self, fn, job):
+    def submit(self, fn, job, terms):
         from concurrent.futures import Future
 
         self.submitted.append(job)
@@ -183,6 +183,10 @@ class Fails:
         outcome = self.outcomes.pop(0)
         future.set_exception(outcome) if isinstance(outcome, Exception) else future.set_result(outcome)
         return future
+
+
+def run_at(executor, jobs, directory, watch=lambda: None):
+    run_jobs(jobs, Place(executor, 2), Terms(), directory, watch)
 
 
 def some_jobs(directory):
@@ -196,20 +200,20 @@ def test_a_worker_that_dies_twice_ends_the_study_and_is_named(tmp_path):
     died = WorkerDiedError("killed.")
     executor = Fails([died, True] + [True] * (len(jobs) - 2) + [died])
     with pytest.raises(WorkerDiedError, match=f"block {jobs[0]}: killed. Twice."):
-        run_jobs(jobs, executor, tmp_path / "s", lambda: None)
+        run_at(executor, jobs, tmp_path / "s")
     assert executor.submitted.count(jobs[0]) == 2
     assert not (tmp_path / "s" / "stop").exists()
 
 
 def test_a_worker_that_dies_once_is_forgiven(tmp_path):
     jobs = some_jobs(tmp_path / "s")
-    run_jobs(jobs, Fails([WorkerDiedError("killed.")] + [True] * len(jobs)), tmp_path / "s", lambda: None)
+    run_at(Fails([WorkerDiedError("killed.")] + [True] * len(jobs)), jobs, tmp_path / "s")
 
 
 def test_an_error_in_a_job_is_raised_as_it_is(tmp_path):
     jobs = some_jobs(tmp_path / "s")
     with pytest.raises(ZeroDivisionError) as caught:
-        run_jobs(jobs, Fails([ZeroDivisionError()] + [True] * (len(jobs) - 1)), tmp_path / "s", lambda: None)
+        run_at(Fails([ZeroDivisionError()] + [True] * (len(jobs) - 1)), jobs, tmp_path / "s")
     assert caught.value.__notes__ == [f"in block {jobs[0]}"]
 
 

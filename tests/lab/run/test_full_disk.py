@@ -17,6 +17,7 @@ from attn_jax.cli import main
 from attn_jax.errors import ConfigError
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.run import block, session
+from attn_jax.lab.run.places.base import Place
 from attn_jax.lab.run.session import opened
 
 CONFIG = """
@@ -96,7 +97,8 @@ def run(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(session, "study_facts", facts_once)
     monkeypatch.setattr("attn_jax.report.page.render_page", lambda *arguments: "a page")
     monkeypatch.setattr("attn_jax.lab.comparison.check_contracts", lambda *args: None)
-    monkeypatch.setattr("attn_jax.lab.comparison.executor_here", lambda platform: ThreadPoolExecutor(1))
+    monkeypatch.setattr("attn_jax.lab.workers.open_place", lambda *args: Place(ThreadPoolExecutor(1), 1))
+    monkeypatch.setenv("NPROC", "1")  # what a worker has; this process is none
     monkeypatch.setattr("attn_jax.lab.plan.facts.depth_growth", lambda *args, **options: "linear")
     (tmp_path / "my.py").write_text(CONFIG, encoding="utf-8")
 

@@ -576,7 +576,7 @@ def test_two_studies_that_cannot_be_compared(name, attempt, tmp_path, finished):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_training_ends_as_ctrl_c_does(number, attempt, tmp_path, monkeypatch):
     write_config(tmp_path)
-    monkeypatch.setattr("attn_jax.lab.comparison.layout_here", lambda *args: os.kill(os.getpid(), number))
+    monkeypatch.setattr("attn_jax.lab.comparison.layout_at", lambda *args: os.kill(os.getpid(), number))
     attempt(COMPARE, 75, "stopped; the same command goes on from there")
 
 

@@ -14,6 +14,7 @@ from attn_jax.lab.plan.alike import alike
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.record.sweep_record import read_sweep
 from attn_jax.lab.run import sweep_session
+from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.sweep_session import plan_points, sweep_jobs
 from attn_jax.lab.sweeping import trained_sweep
 
@@ -112,7 +113,7 @@ def test_the_facts_of_a_point_are_those_of_its_study_alone(finished, tmp_path):
 
 def test_a_point_that_cannot_be_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match=r"models\.transformer: .*num_heads"):
-        plan_points(tiny_sweep(**{AXIS: (4, 5)}), tmp_path, AtOnce())
+        plan_points(tiny_sweep(**{AXIS: (4, 5)}), tmp_path, AtOnce(), Terms())
     assert not list(tmp_path.iterdir())
 
 

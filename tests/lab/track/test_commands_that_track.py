@@ -12,8 +12,9 @@ from written_sweep import AtOnce, tiny_sweep, write_sweep
 from attn_jax.cli import main
 from attn_jax.commands.arguments import parse
 from attn_jax.files import read_json
-from attn_jax.lab import sweeping
+from attn_jax.lab import workers
 from attn_jax.lab.comparison import compare
+from attn_jax.lab.run.places.base import Place
 from attn_jax.lab.track.protocol import TrackedRun
 
 
@@ -42,7 +43,8 @@ def test_a_study_is_told_whole_by_each_command(tmp_path):
 @pytest.mark.exhaustive
 def test_a_sweep_tells_each_point_as_a_study(tmp_path, monkeypatch):
     write_sweep(tmp_path / "s")
-    monkeypatch.setattr(sweeping, "executor_here", lambda platform: AtOnce())
+    monkeypatch.setattr(workers, "open_place", lambda *args: Place(AtOnce(), 1))
+    monkeypatch.setenv("NPROC", "1")  # what a worker has; this process is none
     recorders = []
 
     def make():

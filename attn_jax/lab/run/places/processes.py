@@ -1,7 +1,4 @@
-"""Where jobs run: pinned single-threaded worker processes on a CPU, a thread of this process beside an accelerator.
-
-Both are `concurrent.futures.Executor`s; a study takes any other that carries a job's strings and numbers.
-"""
+"""The place of a CPU: spawned processes of this machine, one a core and pinned to it."""
 
 import multiprocessing
 import os
@@ -16,7 +13,9 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from types import ModuleType
 from typing import Any
 
-from attn_jax.errors import MachineError
+from attn_jax.errors import ConfigError
+from attn_jax.lab.run.places.base import Place, WorkerDiedError
+from attn_jax.platforms import cpu_cores, where_studies_run
 
 _BLOCKED = (signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 _parent_died = threading.Event()  # in a worker
@@ -24,12 +23,20 @@ _starting = threading.Lock()
 _working = threading.Lock()  # in a worker, held while it runs a job
 
 
-class WorkerDiedError(MachineError):
-    """A worker process ended without an answer: killed, or out of memory."""
+def processes(platform: str) -> Place:
+    """A process a core that this one may use.
+
+    Raises:
+      ConfigError: the platform is an accelerator, which one process owns.
+    """
+    if platform != "cpu":
+        raise ConfigError(f"--place=processes: got a {platform}, wanted a CPU; beside an accelerator it is thread")
+    cores = cpu_cores()
+    return Place(PinnedProcesses(cores), len(cores), words=where_studies_run())
 
 
 class PinnedProcesses(Executor):
-    """One spawned process a core, each pinned to it and single-threaded.
+    """One spawned process a core, each pinned to it.
 
     Several single-process pools instead of one pool: when a worker is killed, its own job fails and no other.
     """
@@ -93,15 +100,10 @@ class _Spawn(SpawnContext):
 
 
 def _start_worker(core: int) -> None:
-    """Pins the process before XLA counts its cores."""
+    """Keeps the process on its core; that moves no bit, which `prepare` sees to."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
-    os.environ["NPROC"] = "1"  # XLA's thread pool
     threading.Thread(target=_watch_parent, daemon=True).start()
-
-    import jax
-
-    jax.config.update("jax_platforms", "cpu")
 
 
 def _watch_parent() -> None:

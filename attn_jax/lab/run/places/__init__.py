@@ -1,0 +1,1 @@
+"""Places for jobs: what `--place` takes, an executor each."""

@@ -1,0 +1,60 @@
+"""A place of the user's own: a function, by its module, that returns an executor, of Ray or Parsl or MPI, say."""
+
+import importlib
+import sys
+from concurrent.futures import Executor
+from pathlib import Path
+
+from attn_jax.errors import ConfigError
+from attn_jax.lab.run.places.base import Place
+from attn_jax.lab.run.places.there import marked, refuse_unfit, report
+from attn_jax.platforms import cpu_cores
+
+
+def own(name: str, platform: str, directory: Path) -> Place:
+    """What `package.module:function` returns, a `Place` or a `concurrent.futures.Executor`, tried with a first job.
+
+    Raises:
+      ConfigError: there is no such function, or it returns something else.
+      MachineError: its worker would not do.
+    """
+    del platform  # the engine's
+    place = _made(name)
+    try:
+        with marked(directory) as marker:
+            refuse_unfit(name, [_answer(place.executor, marker)], directory)
+    except BaseException:
+        place.executor.shutdown(wait=False)
+        raise
+    return place
+
+
+def _made(name: str) -> Place:
+    module, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # as python -m does
+    try:
+        made = getattr(importlib.import_module(module), function)()
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError(f"--place: got {name!r}, and python finds no module {error.name} here") from error
+    except AttributeError as error:
+        if getattr(error, "name", None) != function:
+            raise
+        raise ConfigError(f"--place: got {name!r}, and {module} has no {function}") from error
+    if isinstance(made, Place):
+        return made
+    if not isinstance(made, Executor):
+        kind = type(made).__name__
+        raise ConfigError(f"--place: {name}() gives a {kind}, wanted a concurrent.futures.Executor or a Place")
+    workers = getattr(made, "_max_workers", None)
+    return Place(made, workers if isinstance(workers, int) else len(cpu_cores()), words=name)
+
+
+def _answer(executor: Executor, marker: str) -> object:
+    """A worker's report, or what came instead."""
+    try:
+        return executor.submit(report, marker).result()
+    except Exception as error:
+        return error
