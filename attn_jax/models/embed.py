@@ -6,10 +6,10 @@ from attn_jax.mixers.base import zero_padding
 from attn_jax.types import IO, Array, Key, Params
 
 
-def init_embed(io: IO, d_model: int, key: Key) -> Params:
-    """A table of tokens, or weights of channels."""
+def init_embed(io: IO, d_model: int, key: Key, *, scale: float = 1.0) -> Params:
+    """A table of tokens, of this standard deviation, or weights of channels."""
     if io.vocab_size is not None:
-        return init_embedding(key, io.vocab_size, d_model, scale=1.0)
+        return init_embedding(key, io.vocab_size, d_model, scale=scale)
     assert io.channels is not None  # IO asks for one of the two
     return init_linear(key, io.channels, d_model)
 

@@ -62,6 +62,8 @@ class ModelConfig(AnyModelConfig):
       mlp: "gelu", "relu", or gated: "swiglu", "geglu".
       tied: the readout's weights are the embedding's table; needs the same tokens in and out.
       dropout: the share dropped in training of the embedded inputs and of what each mixer and MLP gives.
+      embedding_scale: the standard deviation of the embedding's table at the start: how far inputs push a recurrence
+        into saturation. What is embedded by a matrix, channels, has none.
     """
 
     mixers: tuple[MixerConfig, ...] = (Attention(),)
@@ -73,6 +75,7 @@ class ModelConfig(AnyModelConfig):
     mlp: Feedforward = "gelu"
     tied: bool = False
     dropout: float = 0.0
+    embedding_scale: float = 1.0
 
     def __post_init__(self):
         super().__post_init__()
@@ -84,6 +87,8 @@ class ModelConfig(AnyModelConfig):
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {', '.join(get_args(choice))}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: got {self.dropout!r}, wanted a share of at least 0 and below 1")
+        if not 0 < self.embedding_scale < math.inf:
+            raise ValueError(f"embedding_scale: got {self.embedding_scale}, wanted a number > 0")
         if not self.mixers:
             raise ValueError("mixers: got none, wanted one, or one a layer")
         for mixer in self.mixers:
@@ -156,6 +161,8 @@ class ModelConfig(AnyModelConfig):
         """Binds this configuration to the functions below; `max_tokens` bounds learned positions."""
         if self.tied and (io.vocab_size is None or io.vocab_size != io.num_classes):
             raise ValueError(f"tied: got True for {io}, wanted vocab_size = num_classes")
+        if io.vocab_size is None and self.embedding_scale != 1:
+            raise ValueError(f"embedding_scale: got {self.embedding_scale} for {io}, wanted 1: channels have no table")
         groups = make_groups(self.layer_mixers())
         causal = all(group.mixer.causal for group in groups)
         whole = partial(apply_embedded, self, groups)
@@ -191,7 +198,7 @@ def init(config: ModelConfig, groups: tuple[Group, ...], io: IO, max_tokens: int
     """Tables of `embedding`, `positions` and `readout` beside the `layers`."""
     keys = jax.random.split(key, config.num_layers + 3)
     params = {
-        "embedding": init_embed(io, config.width, keys[0]),
+        "embedding": init_embed(io, config.width, keys[0], scale=config.embedding_scale),
         "layers": init_groups(partial(init_block, config), groups, keys[3:]),
         "norm": init_norm(last_norm(config), config.width),
         "readout": init_readout(config.tied, keys[1], config.width, io.outputs),

@@ -294,3 +294,17 @@ def test_dropout_drops_in_training_and_never_elsewhere():
     np.testing.assert_array_equal(jax.jit(model.apply)(params, tokens, None), still)
     np.testing.assert_array_equal(apply(1), apply(1))
     assert not np.allclose(apply(1), apply(2))
+
+
+def test_the_scale_of_the_embedding_moves_nothing_but_its_table():
+    models = [replace(MODELS["classic"], embedding_scale=scale).make(TOKENS, 9) for scale in (1.0, 0.25)]
+    plain, small = (jax.jit(model.init)(jax.random.key(0)) for model in models)
+    np.testing.assert_array_equal(small["embedding"]["table"], 0.25 * plain["embedding"]["table"])
+    chex.assert_trees_all_equal(*({name: x[name] for name in x if name != "embedding"} for x in (plain, small)))
+
+
+def test_a_scale_of_the_embedding_is_refused_where_it_means_nothing():
+    with pytest.raises(ValueError, match="embedding_scale: got -1"):
+        ModelConfig(8, embedding_scale=-1)
+    with pytest.raises(ValueError, match=r"embedding_scale: got 0\.5 for .*wanted 1: channels have no table"):
+        ModelConfig(8, embedding_scale=0.5).make(CHANNELS, 4)

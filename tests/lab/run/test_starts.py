@@ -114,6 +114,10 @@ def test_what_is_more_than_a_start_is_refused(starts, said):
         check_starts(StudyPlan(with_starts(starts)))
 
 
+def test_how_far_inputs_push_is_a_start():
+    check_starts(StudyPlan(with_starts({"faint": {"models.gru.embedding_scale": 0.1}})))
+
+
 def test_a_start_names_a_folder_no_more_than_a_model_does():
     with pytest.raises(ConfigError, match="starts: got 'a/b', wanted letters"):
         with_starts({"a/b": {}})
