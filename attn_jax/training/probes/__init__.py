@@ -6,6 +6,7 @@ from attn_jax.training.probes.gates import Gates
 from attn_jax.training.probes.gradient_flow import GradientFlow
 from attn_jax.training.probes.gradient_norms import GradientNorms
 from attn_jax.training.probes.jacobians import Jacobians
+from attn_jax.training.probes.look_ahead import LookAhead
 from attn_jax.training.probes.path_length import PathLength
 from attn_jax.training.probes.worked_example import WorkedExample
 
@@ -17,6 +18,7 @@ PROBES: dict[str, ProbeConfig] = {
     "jacobians": Jacobians(),
     "path_length": PathLength(),
     "worked_example": WorkedExample(),
+    "look_ahead": LookAhead(),
 }
 
 
@@ -37,6 +39,7 @@ __all__ = [
     "GradientFlow",
     "GradientNorms",
     "Jacobians",
+    "LookAhead",
     "PathLength",
     "Probe",
     "ProbeConfig",
