@@ -46,6 +46,10 @@ ALLOWED = {
         *("errors", "blame", "files", "config", "platforms"),
         *("lab", "lab.record", "lab.plan", "lab.outcome"),
     },
+    "lab.measurements": {
+        *("types", "ops", "ops.attention", "mixers", "models", "config", "training"),
+        *("lab.cost", "lab.plan"),
+    },
     "lab": {
         *("errors", "blame", "config", "files", "names", "platforms", "terminal"),
         *("lab.record", "lab.plan", "lab.run", "lab.outcome", "lab.track"),

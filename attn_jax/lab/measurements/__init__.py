@@ -1,0 +1,1 @@
+"""What claims measure that needs no study: costs counted, gradients of networks that have just begun, sharpness."""
