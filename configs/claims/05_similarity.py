@@ -92,6 +92,11 @@ def panels(found):
     ]
 
 
+def score(form):
+    """That a form's final score is lower than the scaled product's, by more than .2."""
+    return DeclaredTest("final", form, "scaled_dot", study="trained", expect="less", margin=0.2)
+
+
 def get_config() -> Claim:
     solved = partial(DeclaredTest, "solved", study="trained")
     return Claim(
@@ -133,15 +138,9 @@ def get_config() -> Claim:
             "the dot product solves it less often": solved("dot", "scaled_dot", expect="less"),
             "the bilinear form solves it less often": solved("bilinear", "scaled_dot", expect="less"),
             "a cosine that cannot sharpen solves it less often": solved("cosine_1", "scaled_dot", expect="less"),
-            "the dot product solves it less often at the scaled one's scale": solved(
-                "dot_small", "scaled_dot", expect="less", margin=0.4
-            ),
-            "the bilinear form solves it less often at the scaled one's scale": solved(
-                "bilinear_small", "scaled_dot", expect="less", margin=0.4
-            ),
-            "a cosine of learned scale solves it less often": solved(
-                "cosine_learned", "scaled_dot", expect="less", margin=0.4
-            ),
+            "the dot product scores lower at the scaled one's scale": score("dot_small"),
+            "the bilinear form scores lower at the scaled one's scale": score("bilinear_small"),
+            "a cosine of learned scale scores lower": score("cosine_learned"),
             "the additive form needs more steps": DeclaredTest(
                 "steps", "additive", "scaled_dot", study="trained", expect="more"
             ),
