@@ -2,14 +2,16 @@
 
     attn-jax claims 9
 
-About 8 minutes on 2 cores.
+About 10 minutes on 2 cores.
 
-Associative recall of 3 pairs; counted is how many of five rates, 3e-4 to 3e-2, solve it within the budget, of each
+Associative recall of 3 pairs; counted is how many of four rates, 1e-3 to 3e-2, solve it within the budget, of each
 seed. In the pilots a network without any norm trained at as many rates as one with, at depths 2 and 4; at depth 8 at
 none, with the norm after each part (post, as first published) at few and slowly, before each part (pre) at most. The
 upper end of the window is what the norm sets, the lower end is the budget's, so that two budgets are told, read from
 one run. Warm-up moves pre norm's upper end. All without residual scaling: another start would let "none" train.
 """
+
+import numpy as np
 
 from attn_jax.config import Claim, DeclaredTest, EvaluateConfig, Line, Panel, Quantity, Study, TrainConfig
 from attn_jax.config.rules import holds_for
@@ -18,11 +20,16 @@ from attn_jax.mixers import Attention
 from attn_jax.models import ModelConfig
 from attn_jax.tasks import AssociativeRecall
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 NORMS = {"none": ("none", "pre"), "post": ("layer", "post"), "pre": ("layer", "pre"), "rms": ("rms", "pre")}
 BUDGETS = {2: 400, 4: 400, 8: 600}
 EARLY = 200
-STUDIES = {"depth 2": (2, 0), "depth 4": (4, 100), "depth 8": (8, 100), "depth 8, no warm-up": (8, 0)}
+STUDIES = {  # depth, warm-up, norms: what no test asks for is left out where a step is dear
+    "depth 2": (2, 0, ("none", "post", "pre", "rms")),
+    "depth 4": (4, 100, ("none", "post", "pre")),
+    "depth 8": (8, 100, ("none", "post", "pre")),
+    "depth 8, no warm-up": (8, 0, ("pre",)),
+}
 
 
 def model(depth, norm, place):
@@ -30,11 +37,11 @@ def model(depth, norm, place):
     return ModelConfig(32, depth, mixers, positions="sinusoidal", norm=norm, norm_place=place)
 
 
-def study(depth, warmup):
+def study(depth, warmup, norms):
     return Study(
         name=f"claim9_{depth}_{warmup}",
         task=AssociativeRecall(num_keys=8, num_values=8),
-        models={name: model(depth, *norm) for name, norm in NORMS.items()},
+        models={name: model(depth, *NORMS[name]) for name in norms},
         train=TrainConfig(
             steps=BUDGETS[depth], seeds=8, first_seed=100, learning_rates=RATES, lengths=(3, 3), warmup_steps=warmup
         ),
@@ -63,7 +70,8 @@ def panels(found):
         shares = {norm: Line(rates, solved.mean(0)) for norm, solved in solved_at_each_rate(of).items()}
         parts.append(Panel(title, shares, "learning rate", "share solved", log="x", limits=(0, 1)))
     both = {"whole budget": windows(found), f"{EARLY} steps": early(found)}
-    cells = [[at[f"{norm}, {key}"].mean() for key in found] for norm in NORMS for at in both.values()]
+    mean = lambda values: np.nan if values is None else values.mean()  # noqa: E731
+    cells = [[mean(at.get(f"{norm}, {key}")) for key in found] for norm in NORMS for at in both.values()]
     rows = [f"{norm}, {budget}" for norm in NORMS for budget in both]
     return [*parts, Panel("Rates that solve it", form="map", columns=[*found], rows=rows, cells=cells)]
 
@@ -81,7 +89,7 @@ def get_config() -> Claim:
         sentence="Layer normalisation makes deep networks train, and more learning rates usable.",
         source="the teaching article; Ba et al. 2016, arXiv 1607.06450; Xiong et al. 2020, arXiv 2002.04745",
         studies={key: study(*of) for key, of in STUDIES.items()},
-        quantities={"rates": Quantity(windows, tuple(STUDIES), unit="rates of five", limits=(0, len(RATES)))},
+        quantities={"rates": Quantity(windows, tuple(STUDIES), unit="rates of four", limits=(0, len(RATES)))},
         tests={about: DeclaredTest("rates", a, b, expect="more") for about, (a, b) in more.items()},
         rule=holds_for,
         explain={
