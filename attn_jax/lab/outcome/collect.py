@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from attn_jax.lab.outcome.probed import Values, block_values, joined
 from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, read_rows
 from attn_jax.lab.record.runs import grid_of, is_test_of, is_tested, lanes_of, rates_of, seeds_of
-from attn_jax.lab.record.schema import MODEL, damaged, read_study, row_complaint
+from attn_jax.lab.record.schema import MODEL, damaged, read_study, rows_complaint
 from attn_jax.lab.record.scores import normalised
 
 _Rows = list[dict[str, Any]]
@@ -136,7 +137,7 @@ def _read_block(directory: Path, facts: dict[str, Any], name: str, k: int) -> _B
     test = next(row["test"] for row in reversed(rows) if is_test_of(row, *_end(facts)))
     measures = [name for name in test if all(name in row["validation"] for row in chunks)]
     return _Block(
-        validation={name: _runs_first([row["validation"][name] for row in chunks], float) for name in measures},
+        validation={name: _tables([row["validation"][name] for row in chunks]) for name in measures},
         test={name: np.array(test[name], float) for name in measures},
         diverged=_runs_first([row["diverged"] for row in chunks], bool),
         train_loss=_runs_first([row["train_loss"] for row in chunks], float),
@@ -181,7 +182,7 @@ def block_rows(directory: Path, facts: dict[str, Any], name: str, block: int) ->
     path = block_directory(directory, name, block) / "metrics.jsonl"
     rows = read_rows(path)
     every, steps = facts["config"]["evaluate"]["every"], facts["config"]["train"]["steps"]
-    wrong = next((complaint for row in rows if (complaint := row_complaint(row, facts))), None)
+    wrong = rows_complaint(rows, facts)
     seen, wanted = {row["step"] for row in rows if "step" in row}, set(range(every, steps + 1, every))
     if wrong is None and seen - wanted:
         wrong = f"step {min(seen - wanted)} is none of the study's"
@@ -213,6 +214,12 @@ def _last_of_each_step(rows: _Rows) -> _Rows:
     """After a resumption a step may stand twice; the last row counts."""
     steps = {row["step"]: row for row in rows if "step" in row}
     return [steps[step] for step in sorted(steps)]
+
+
+def _tables(rows: list[list[list[float | None]]]) -> np.ndarray:
+    """[E][R][M], of equal lengths, as [R, E, M]: out of one list, which is faster than out of many."""
+    numbers = np.array([*chain.from_iterable(chain.from_iterable(rows))], float)
+    return np.swapaxes(numbers.reshape(len(rows), len(rows[0]), -1), 0, 1)
 
 
 def _runs_first(rows: list[Any], of: type) -> np.ndarray:

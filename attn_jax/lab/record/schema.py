@@ -1,6 +1,6 @@
 """What must stand in the files that are read back: their fields and types, held against what is there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -117,14 +117,32 @@ def is_row(row: Any) -> bool:
     return any(_is(row.get(key), int) for key in ("start", "step", "at")) or "test" in row
 
 
+def rows_complaint(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str | None:
+    """What is wrong with the first row that is, None where none is; those of a file's evaluations are seen together."""
+    steps = [row for row in rows if "step" in row]
+    alike = _are_steps(steps)
+    found = (_size_complaint(row, facts) if alike and "step" in row else row_complaint(row, facts) for row in rows)
+    return _first(found)
+
+
+def _are_steps(rows: list[dict[str, Any]]) -> bool:
+    """Whether `row_complaint` has nothing to say of the types of an evaluation's rows, in less time than one by one."""
+    keys = rows[0].keys() if rows else set()
+    machine = {key: of for key, of in _OF_THE_MACHINE.items() if key in keys}
+    return keys & _ROWS.keys() == {"step"} and _fit_together(rows, _ROWS["step"] | machine)
+
+
 def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> str | None:
     """What is wrong with a row of metrics.jsonl, None where nothing is; of its sizes only study.json's facts tell."""
     wanted = [wanted for kind, wanted in _ROWS.items() if kind in row]
     wanted += [{key: of} for key, of in _OF_THE_MACHINE.items() if key in row]
     if not all(_fits(row, fields) for fields in wanted):  # nearly always: words are sought where they are needed
         return _first(_complaint(row, fields, "") for fields in wanted)
-    if facts is None:
-        return None
+    return None if facts is None else _size_complaint(row, facts)
+
+
+def _size_complaint(row: dict[str, Any], facts: dict[str, Any]) -> str | None:
+    """What is wrong with the sizes of a row whose types are right."""
     runs, validated = facts["width"], len(facts["task"]["validation_lengths"])
     if "step" in row and not (_has(row["validation"], runs, validated) and len(row["diverged"]) == runs):
         return f"step {row['step']} has not {runs} runs of {validated} scores"
@@ -186,6 +204,19 @@ def _fits(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return isinstance(value, list) and _all_are(value, wanted[0])
     return _is(value, wanted)
+
+
+def _fit_together(values: list[Any], wanted: Any) -> bool:
+    """Whether all fit, tables field by field; False, too, where their fields differ."""
+    if not isinstance(wanted, dict):
+        return _all_are(values, wanted)
+    if {*map(type, values)} != {dict}:
+        return False
+    keys = values[0].keys()
+    if any(value.keys() != keys for value in values) or not wanted.keys() - {...} <= keys:
+        return False
+    fields = {key: wanted.get(key, wanted.get(...)) for key in keys if key in wanted or ... in wanted}
+    return all(_fit_together([value[key] for value in values], of) for key, of in fields.items())
 
 
 def _complaint(value: Any, wanted: Any, path: str) -> str | None:

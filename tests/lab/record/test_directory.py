@@ -20,7 +20,7 @@ from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory, locked, read_rows, write_json
-from attn_jax.lab.record.schema import read_study, row_complaint
+from attn_jax.lab.record.schema import read_study, row_complaint, rows_complaint
 from attn_jax.lab.run.environment import record_environment
 from attn_jax.lab.run.places.base import Place, Terms, WorkerDiedError
 from attn_jax.lab.run.session import jobs_of, opened, run_jobs
@@ -343,3 +343,11 @@ def test_a_row_is_judged_as_slowly_as_it_was():
         "load is 'None'": step | {"load": None},
     }
     assert {row_complaint(row) for row in wrong.values()} == set(wrong)
+    facts = {"width": 1, "task": {"validation_lengths": [4, 4]}}
+    assert rows_complaint([], facts) is rows_complaint([step, step, rows[1], rows[2]], facts) is None
+    for complaint, row in wrong.items():
+        assert rows_complaint([step, row, step | {"seconds": "y"}], facts) == complaint
+    short = step | {"validation": scores | {"loss": [[1.0]]}}
+    assert rows_complaint([step, short], facts) == "step 5 has not 1 runs of 2 scores"
+    both = step | {"test": 1, "after": 5, "lengths": [4]}  # of two kinds
+    assert rows_complaint([step, both], facts) == rows_complaint([both, both], facts) == "test is no table"
