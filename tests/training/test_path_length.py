@@ -75,7 +75,7 @@ def test_an_associative_scan_takes_a_step_a_level():
     """Two, four, eight ... places are joined in one, two, three ... levels."""
     model = classic(MinGRU(form="associative"), d_model=4, num_layers=1).make(IO(num_classes=5, vocab_size=5), T)
     params = jax.eval_shape(model.init, jax.random.key(0))
-    steps = layer_steps(model.through["layer_0"], params, (T, 4))
+    steps = layer_steps(model.through["layer_0"], params, T, 4)
     np.testing.assert_array_equal(steps[[0, 1, 2, 4, 8, 16]], [0, 1, 1, 2, 3, 4])
 
 

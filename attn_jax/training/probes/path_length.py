@@ -70,7 +70,7 @@ def measure(config: PathLength, model: Model, params: Params, batch: Batch, key:
     so_far = jnp.where(places == 0, 0.0, jnp.inf)  # [T] steps from the last place back
     for index, layer in enumerate(model.through.values()):
         x, seen = _seen(partial(layer, params), x, jax.random.fold_in(key, index))
-        own = jnp.where(seen, layer_steps(layer, params, x.shape[1:]), jnp.inf)
+        own = jnp.where(seen, layer_steps(layer, params, x.shape[1], x.shape[2]), jnp.inf)
         ways = jnp.where(places[:, None] >= places, so_far[places[:, None] - places] + own, jnp.inf)
         so_far = jnp.min(ways, 1)  # over how many of the k places this layer takes
     k, arrives = spaced(len(places), config.num_places), ~jnp.isinf(so_far)
@@ -82,9 +82,8 @@ def measure(config: PathLength, model: Model, params: Params, batch: Batch, key:
     }
 
 
-def layer_steps(layer: ApplyFn, params: Params, shape: tuple[int, int]) -> np.ndarray:
-    """s(k) [T] of a layer over x [T, D], wherever it may look; NaN where its program does not let itself be counted."""
-    length, width = shape
+def layer_steps(layer: ApplyFn, params: Params, length: int, width: int) -> np.ndarray:
+    """s(k) [T] of a layer over so many places, wherever it may look; NaN where its program does not let itself be counted."""
     powers = 2 ** np.arange(max(length - 1, 1).bit_length())
     counted = np.unique([0, *powers[powers < length], length - 1])
     like = partial(jax.tree.map, lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
