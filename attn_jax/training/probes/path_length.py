@@ -83,7 +83,7 @@ def measure(config: PathLength, model: Model, params: Params, batch: Batch, key:
 
 
 def layer_steps(layer: ApplyFn, params: Params, length: int, width: int) -> np.ndarray:
-    """s(k) [T] of a layer over so many places, wherever it may look; NaN where its program does not let itself be counted."""
+    """s(k) [T] of a layer over T places, wherever it may look; NaN where its program does not let itself be counted."""
     powers = 2 ** np.arange(max(length - 1, 1).bit_length())
     counted = np.unique([0, *powers[powers < length], length - 1])
     like = partial(jax.tree.map, lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))

@@ -17,6 +17,7 @@ from attn_jax.lab.run import sweep_session
 from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.sweep_session import plan_points, sweep_jobs
 from attn_jax.lab.sweeping import trained_sweep
+from attn_jax.lab.track.tracking import Tracking
 
 RATES = "train.learning_rates"
 
@@ -71,7 +72,9 @@ def test_a_second_command_stops(finished):
 @pytest.mark.parametrize("name", ["study.json", "notes.txt"])
 def test_a_folder_of_something_else_is_left_alone_before_anything_is_said(tmp_path, name, capsys):
     (tmp_path / name).write_text("{}")
-    training = trained_sweep(tiny_sweep(), tmp_path, platform="cpu", yes=True, console=Console())
+    console = Console()
+    options = {"platform": "cpu", "place": "processes", "yes": True, "console": console}
+    training = trained_sweep(tiny_sweep(), tmp_path, **options, tracking=Tracking((), console))
     with pytest.raises(ConfigError, match=rf"holds {name} and no sweep"), training:
         pass
     assert not capsys.readouterr().out
