@@ -19,7 +19,7 @@ What was tried before, 2 seeds a row, 600 steps, score at the better rate of {3e
     tanh RNN classic form .01
 """
 
-from attn_jax.config import AttentionMaps, EvaluateConfig, GradientFlow, Study, TrainConfig
+from attn_jax.config import AttentionMaps, EvaluateConfig, GradientFlow, Study, TrainConfig, WorkedExample
 from attn_jax.mixers import GRU, LSTM, Attention
 from attn_jax.models import ModelConfig, classic
 from attn_jax.tasks import CopyMemory
@@ -36,5 +36,5 @@ def get_config() -> Study:
         },
         train=TrainConfig(steps=500, batch_size=32, seeds=8, learning_rates=(3e-3, 1e-2, 3e-2)),
         evaluate=EvaluateConfig(every=50, num_examples=128, lengths=(10, 20, 30, 40, 50)),
-        probes=(GradientFlow(), AttentionMaps()),
+        probes=(GradientFlow(), AttentionMaps(), WorkedExample()),
     )

@@ -19,7 +19,7 @@ What was tried before, 2 seeds a row, 600 steps, score at the better rate of {3e
     GRU: classic form .91 (entered), block form .83
 """
 
-from attn_jax.config import EvaluateConfig, Study, TrainConfig
+from attn_jax.config import EvaluateConfig, Study, TrainConfig, WorkedExample
 from attn_jax.mixers import GRU, LSTM, Attention
 from attn_jax.models import ModelConfig, classic
 from attn_jax.tasks import Digits
@@ -36,4 +36,5 @@ def get_config() -> Study:
         },
         train=TrainConfig(steps=600, batch_size=32, seeds=8, learning_rates=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2)),
         evaluate=EvaluateConfig(every=50, num_examples=320),
+        probes=(WorkedExample(),),
     )

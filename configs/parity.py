@@ -22,7 +22,7 @@ best rate, so that the transformer enters with the LSTM's care:
         (2 of 3 seeds at 1e-3), RNN in the block form 1.00
 """
 
-from attn_jax.config import EvaluateConfig, Study, TrainConfig
+from attn_jax.config import EvaluateConfig, Study, TrainConfig, WorkedExample
 from attn_jax.mixers import LSTM, RNN, Attention
 from attn_jax.models import ModelConfig, classic
 from attn_jax.tasks import Parity
@@ -39,4 +39,5 @@ def get_config() -> Study:
         },
         train=TrainConfig(steps=400, batch_size=32, lengths=(2, 20), seeds=8, learning_rates=(1e-3, 3e-3, 1e-2)),
         evaluate=EvaluateConfig(every=50, num_examples=128, lengths=(2, 5, 10, 15, 20, 25, 30, 40, 60, 100)),
+        probes=(WorkedExample(),),
     )

@@ -26,7 +26,7 @@ every model of attention alone and gave the encoder-decoder LSTMs nothing:
         after 800: LSTM additive 1.00, GRU additive .98, decoder-only LSTM .97 (at 1e-2)
 """
 
-from attn_jax.config import EvaluateConfig, Study, TrainConfig
+from attn_jax.config import EvaluateConfig, Study, TrainConfig, WorkedExample
 from attn_jax.mixers import Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer
 from attn_jax.tasks import Copy
@@ -44,5 +44,6 @@ def get_config() -> Study:
         },
         train=TrainConfig(steps=2000, batch_size=32, lengths=(2, 12), seeds=8, learning_rates=(1e-3, 3e-3)),
         evaluate=EvaluateConfig(every=100, num_examples=128, lengths=(2, 4, 6, 8, 10, 12, 14, 16)),
+        probes=(WorkedExample(),),
         strings=True,
     )

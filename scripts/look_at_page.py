@@ -7,8 +7,8 @@ page.pdf. Ends with 1 where something is wrong: a console message, a request, a 
 below 9 pixels in a figure, something that scrolls and cannot be reached by the keyboard, more than 5 sheets of paper.
 
 Outcome, 2026-11-30, Chromium 150, of quickstart's page (three models, 8 seeds, three probes): nothing is wrong; letters
-of 9.4 pixels at 1280 and 10.7 at 390, 5 sheets, 0 console messages, 0 requests. The same of digits (4 sheets), reversal
-(5), fourteen made-up models (5), names that are HTML (4) and a sweep (2). As a check of the check: a page of the version
+of 9.4 pixels at 1280 and 10.7 at 390, 5 sheets, no message, no request. The same of digits (4 sheets), reversal (5),
+fourteen made-up models (5), names that are HTML (4) and a sweep (2). As a check of the check: a page of the version
 before had letters of 8.2 pixels at 390 and 6 sheets, and was refused.
 """
 
