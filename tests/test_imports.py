@@ -41,7 +41,7 @@ ALLOWED = {
     },
     "lab.run": {"errors", "blame", "files", "names", "platforms", "config", "training", "lab.record", "lab.plan"},
     "lab.outcome": {"errors", "files", "names", "config", "lab.record"},
-    "lab.track": {"errors", "blame", "files", "names", "lab.record", "lab.run", "lab.outcome"},
+    "lab.track": {"errors", "blame", "config", "files", "names", "lab.record", "lab.run", "lab.outcome"},
     "lab.claim": {
         *("errors", "blame", "files", "config", "platforms"),
         *("lab", "lab.record", "lab.plan", "lab.outcome"),

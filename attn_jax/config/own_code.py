@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from attn_jax.errors import ConfigError
+
 _PACKAGE = Path(__file__).parents[1]
 _PYTHON = Path(sysconfig.get_paths()["stdlib"])
 _folders: dict[str, None] = {}  # of the user's files, in order of their coming
@@ -47,6 +49,27 @@ def import_class(file: str, module: str, qualname: str) -> type:
         found = getattr(found, name)
     assert isinstance(found, type)
     return found
+
+
+def import_function(name: str) -> Any:
+    """What `package.module:function` names on a command line; the module may lie in the folder where python runs.
+
+    Raises:
+      ConfigError: there is no such module, or it has no such function.
+      Exception: whatever the module raises.
+    """
+    module, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # as python -m does
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError(f"got {name!r}, and python finds no module {error.name} here") from error
+    if not hasattr(found, function):
+        raise ConfigError(f"got {name!r}, and {module} has no {function}")
+    return getattr(found, function)
 
 
 def file_of(owner: type) -> str | None:

@@ -5,9 +5,7 @@ tracker, in a thread of the tracker's own. Workers know nothing of it, so that n
 """
 
 import contextlib
-import importlib
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -17,6 +15,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 
 from attn_jax.blame import brief, in_a_sentence, raised
+from attn_jax.config.own_code import import_function
 from attn_jax.errors import ConfigError, DefectError
 from attn_jax.files import read_json
 from attn_jax.lab.record.schema import read_study
@@ -166,18 +165,10 @@ class _Post:
 
 
 def _maker(which: Which) -> Callable[[], Any]:
-    """The function that a name stands for; a module may lie in the folder where the command runs."""
+    """The function that a name stands for."""
     if not isinstance(which, str):
         return which
-    module, colon, name = TRACKERS.get(which, which).partition(":")
-    if not (module and colon and name):
+    name = TRACKERS.get(which, which)
+    if not all(name.partition(":")):
         raise ConfigError(f"no such tracker, {nearest_names(which, TRACKERS)} or package.module:function")
-    here = str(Path.cwd())
-    sys.path.append(here)
-    try:
-        found = importlib.import_module(module)
-    finally:
-        sys.path.remove(here)
-    if not callable(made := getattr(found, name, None)):
-        raise ConfigError(f"{module} has no function {name}")
-    return made
+    return import_function(name)

@@ -174,8 +174,8 @@ def test_a_tracker_that_fails_ends_itself_with_one_sentence(how, finished, monke
     ("name", "said"),
     [
         ("tensorbord", "no such tracker, did you mean tensorboard?"),
-        ("nowhere.at_all:f", "No module named 'nowhere'"),
-        ("my_trackers:g", "my_trackers has no function g"),
+        ("nowhere.at_all:f", "got 'nowhere.at_all:f', and python finds no module nowhere here"),
+        ("my_trackers:g", "got 'my_trackers:g', and my_trackers has no g"),
         ("my_trackers:", "no such tracker"),
     ],
 )

@@ -1,10 +1,9 @@
 """A place of the user's own: a function, by its module, that returns an executor, of Ray or Parsl or MPI, say."""
 
-import importlib
-import sys
 from concurrent.futures import Executor
 from pathlib import Path
 
+from attn_jax.config.own_code import import_function
 from attn_jax.errors import ConfigError
 from attn_jax.lab.run.places.base import Place
 from attn_jax.lab.run.places.there import marked, refuse_unfit, report
@@ -30,19 +29,11 @@ def own(name: str, platform: str, directory: Path) -> Place:
 
 
 def _made(name: str) -> Place:
-    module, _, function = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # as python -m does
     try:
-        made = getattr(importlib.import_module(module), function)()
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise ConfigError(f"--place: got {name!r}, and python finds no module {error.name} here") from error
-    except AttributeError as error:
-        if getattr(error, "name", None) != function:
-            raise
-        raise ConfigError(f"--place: got {name!r}, and {module} has no {function}") from error
+        make = import_function(name)
+    except ConfigError as error:
+        raise ConfigError(f"--place: {error}") from error
+    made = make()
     if isinstance(made, Place):
         return made
     if not isinstance(made, Executor):
