@@ -8,7 +8,9 @@ from attn_jax.errors import ConfigError
 from attn_jax.lab.outcome.collect import block_rows
 from attn_jax.lab.outcome.probed import name_of
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, holder_of
+from attn_jax.lab.record.holding import holder_elsewhere
 from attn_jax.lab.record.runs import is_tested
+from attn_jax.lab.run.host import instruction_set
 from attn_jax.lab.run.saved import Saved, saved_in
 from attn_jax.names import counted
 
@@ -82,6 +84,7 @@ def _begun(
     if saved.damaged and not saved.whole:
         said = f"{folder}: no checkpoint can be read, their files were changed; {TRAIN_ANEW.format(folder)}"
         return ExaminedBlock(findings, "goes on", refused=said)
+    findings = [*findings, *_on_another(facts, rows, place)]
     start, every = max(saved.whole, default=0), facts["config"]["evaluate"]["every"]
     seen = {row["step"] for row in rows if "step" in row}
     if start == 0 and seen:
@@ -97,7 +100,7 @@ def _begun(
 
 def _held(folder: Path, place: str) -> Iterator[Finding]:
     """A worker lives for a chunk longer than its command."""
-    if holder := holder_of(folder):
+    if holder := holder_of(folder) or holder_elsewhere(folder):
         yield Finding(place, f"is held by {holder}, a worker", damaged=False)
 
 
@@ -106,6 +109,13 @@ def _of_machines(rows: Rows, place: str) -> Iterator[Finding]:
     for key in ("device", "jaxlib"):
         if len(on := [*dict.fromkeys(str(row[key]) for row in rows if key in row)]) > 1:
             yield Finding(place, f"was trained on one {key} after another, bits may differ: {', '.join(on)}", False)
+
+
+def _on_another(facts: dict[str, Any], rows: Rows, place: str) -> Iterator[Finding]:
+    """Where it would go on here on another instruction set than it was trained on last; another jaxlib is refused."""
+    on = [row["device"] for row in rows if "device" in row][-1:]
+    if facts["platform"] == "cpu" and on and on != [instruction_set()]:
+        yield Finding(place, f"was trained on {on[0]}, here is {instruction_set()}: bits may differ", False)
 
 
 def _of_checkpoints(saved: Saved, place: str) -> Iterator[Finding]:

@@ -95,6 +95,12 @@ CASES = {  # what is hurt: (how, damaged things, a finding, what the command doe
         "was trained on one device after another, bits may differ: avx2, sve",
         NOTHING,
     ),
+    "another's instructions": (
+        several(cut, lambda s: append(s, ON.format("sve"))),
+        0,
+        "was trained on sve, here is ",
+        "goes on with gru-0 from step 100",
+    ),
     "a row of other sizes": (lambda s: append(s, '{"step": 7}'), 1, "metrics.jsonl: is damaged: ", "stops: "),
     "half a checkpoint": (lambda s: (s / GRU / "checkpoints/9.npz.part").touch(), 0, "9.npz.part was cut off", NOTHING),
     "a set aside one": (lambda s: (s / GRU / "checkpoints/unreadable-9.npz").touch(), 0, "and set aside", NOTHING),
@@ -173,6 +179,8 @@ def test_who_holds_it_is_named(whole, tmp_path):
     with locked(study / GRU):
         assert examine(study).findings[0].what.startswith("is held by process ")
     assert not examine(study).refused
+    (study / GRU / "holder-3").write_text(json.dumps({"machine": "another", "holder": "process 7 on node-2"}))
+    assert examine(study).findings[0].what == "is held by process 7 on node-2, a worker"
 
 
 WITHOUT = {  # a folder without a study: (what is arranged, what a command does there)
