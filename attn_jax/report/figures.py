@@ -116,7 +116,7 @@ def times_to_solve(results: Results, summary: Mapping[str, Any], axis: str) -> D
         }
         for name in names
         for unit in [reading.unit(summary, name, axis)]
-        for seed, step in enumerate(reading.steps_to_solve(summary, name), results.first_seed)
+        for seed, step in enumerate(reading.steps_to_solve(summary, name))
     ]
     height = 0.75 + 0.58 * len(names)
     shown = {"name": axis, "label": label, "height": height, "table": table, "shorter": 0.85}

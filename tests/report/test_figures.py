@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import re
 import xml.etree.ElementTree as ElementTree
@@ -127,6 +128,12 @@ def test_what_was_not_solved_is_open_and_points_beyond(quickstart):
         assert plot.label.endswith("gru never, lstm never.")
         assert plot.csv.splitlines()[0] == f"model,seed,{axis},solved"
         assert plot.csv.count("False") == 16
+
+
+def test_the_file_of_times_names_the_seeds_that_ran(quickstart):
+    later = dataclasses.replace(quickstart, first_seed=100)
+    rows = figures.times_to_solve(later, summarize(later), "steps").csv.splitlines()[1:]
+    assert sorted({int(row.split(",")[1]) for row in rows}) == [*range(100, 108)]
 
 
 def test_floors_above_the_one_that_is_zero_are_drawn(quickstart):
