@@ -112,8 +112,8 @@ class Scalars:
         del self._scores[several, step]
         if np.isfinite(scores).all():
             mean = mean_interval(scores, self._limits)
-            found = {"mean": mean.value, "low": mean.low, "high": mean.high}
-            yield Logged(several, step, {f"eval/score/{name}": value for name, value in found.items()})
+            found = {"mean": mean.value, "low": mean.low, "high": mean.high}  # of one seed a bound may be infinite
+            yield Logged(several, step, {f"eval/score/{name}": at for name, at in found.items() if _is_finite(at)})
 
 
 def rate_factor(train: Mapping[str, Any], step: int) -> float:

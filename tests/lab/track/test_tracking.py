@@ -108,6 +108,17 @@ def test_numbers_are_those_of_the_rows(finished):
     assert recorder.of(TrackedRun("gru", 1e-3, None), "eval/score/mean") == pytest.approx(dict.fromkeys(steps, 0.0))
 
 
+def test_of_one_seed_a_bound_that_is_infinite_is_not_told(finished):
+    facts = read_study(finished)
+    facts["config"]["train"]["seeds"] = 1
+    facts["task"]["metric"] = "mse"  # an error has no largest value
+    row = next(row for row in read_rows(finished / "blocks" / "gru-0" / "metrics.jsonl") if "step" in row)
+    told = [numbers for run, _, numbers in Scalars(facts).of("gru", 0, row) if run.seed is None]
+    assert told
+    assert all(math.isfinite(value) for numbers in told for value in numbers.values())
+    assert min(map(len, told)) < 3
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_the_rate_is_that_of_training(schedule):
     wanted = learning_rate_schedule(schedule, warmup_steps=3, steps=20)
