@@ -99,7 +99,7 @@ def test_a_place_of_ones_own(tmp_path, monkeypatch):
     for name, workers in {"mine:three": 3, "mine:eight": 8}.items():
         place = open_place(name, "cpu", tmp_path / "study")
         place.executor.shutdown()
-        assert place.workers == workers
+        assert (place.workers, place.words) == (workers, name)
     monkeypatch.setattr(there.os.path, "exists", lambda path: False)
     with pytest.raises(MachineError, match=f"does not see {tmp_path}/study; give a --workdir on a file system"):
         open_place("mine:three", "cpu", tmp_path / "study")

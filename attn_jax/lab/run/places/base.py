@@ -27,7 +27,7 @@ class Place(NamedTuple):
       workers: jobs side by side; a study that begins has blocks for all of them.
       num_devices: over which the runs of one job are split.
       died: whether this error says that a job's worker was lost: the job is tried once more.
-      words: what the title line calls it.
+      words: what the title line calls it; of a function of the user's, where there are none, the function's name.
       hand_over: of a batch system, which takes jobs instead of the executor, ends this command by an exception, and is
         asked again by the next one.
     """

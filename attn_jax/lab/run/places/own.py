@@ -35,7 +35,7 @@ def _made(name: str) -> Place:
         raise ConfigError(f"--place: {error}") from error
     made = make()
     if isinstance(made, Place):
-        return made
+        return made if made.words else made._replace(words=name)
     if not isinstance(made, Executor):
         kind = type(made).__name__
         raise ConfigError(f"--place: {name}() gives a {kind}, wanted a concurrent.futures.Executor or a Place")
