@@ -135,10 +135,12 @@ def read_verdict(directory: Path) -> Verdict | None:
 def read_verdicts(root: Path) -> dict[str, dict[str, Verdict]]:
     """All verdicts in a folder of claims, by claim and run, claims in the order of their numbers."""
     found: dict[str, dict[str, Verdict]] = {}
-    names = sorted({path.parent.parent.name for path in root.glob("*/*/verdict.json")})
-    names = sorted({*names, *(path.parent.name for path in root.glob("*/verdict.json"))}, key=_order)
-    for name in names:
-        runs = {run: verdict for run in _RUNS if (verdict := read_verdict(claim_directory(root, name, run)))}
+    names = {path.parent.parent.name for path in root.glob("*/*/verdict.json")}
+    names |= {path.parent.name for path in root.glob("*/verdict.json")}
+    for name in sorted(names, key=_order):
+        runs: dict[str, Verdict] = {
+            run: verdict for run in _RUNS if (verdict := read_verdict(claim_directory(root, name, run)))
+        }
         if runs:
             found[name] = runs
     return found

@@ -67,9 +67,9 @@ def plan_studies(studies: Mapping[str, tuple[Study, Path]], executor: Executor, 
     }
     points = {}
     for point, plan in plans.items():
-        facts, studies = found[kinds[point]].result()
-        studies = {name: named_as(plan.study, study) for name, study in studies.items()}
-        points[point] = Point(at[point], plan, facts_of(plan.study, facts), studies)
+        facts, each = found[kinds[point]].result()
+        each = {name: named_as(plan.study, model) for name, model in each.items()}
+        points[point] = Point(at[point], plan, facts_of(plan.study, facts), each)
     return points
 
 
