@@ -75,5 +75,6 @@ def _row(study: Told, names: Sequence[str]) -> dict[str, Any]:
         "link": study.link,
         "terms": terms,
         "cells": cells,
+        "headline": study.summary["headline"],
         "verdict": study.summary["verdict"],
     }

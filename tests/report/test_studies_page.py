@@ -35,7 +35,8 @@ def told(label, scores, *, verdict="It is so.", widths=(), link=None):
         "models": {name: {"config": {"d_model": dict(widths).get(name, 8), "deep": {"a": 1}}} for name in scores},
         "sources": {name: {} for name in scores},
     }
-    return Told(label, link or f"{label}/report.html", facts, {"models": models, "verdict": verdict})
+    summary = {"models": models, "headline": "One was first.", "verdict": verdict}
+    return Told(label, link or f"{label}/report.html", facts, summary)
 
 
 STUDIES = [
@@ -105,7 +106,7 @@ def test_everything_is_on_the_page_and_the_same_bytes():
     for word in (
         "transformer .600 [.542, .658] 3 of 3 2",
         "some task, 8 seeds, 1,200 steps",
-        "It is so.",
+        "One was first. It is so.",
         ".900 [.800, 1]",
     ):
         assert word in text
