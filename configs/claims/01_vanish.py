@@ -44,10 +44,9 @@ GONE = 0.01  # log10 a step: a factor of ten in a hundred steps
 RADII = (0.5, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 DELAYS = (10, 20, 40)
 FAINT = (0.5, 0.2, 0.1)  # of the embeddings, at radius 1.25
-RELU = {"activation": "relu", "recurrent_init": "identity"}
 CELLS = (
     {f"tanh {radius}": RNN(spectral_radius=radius) for radius in (0.5, 1.0, 1.5, 2.0)}
-    | {f"relu {radius}": RNN(spectral_radius=radius, **RELU) for radius in (0.9, 1.0, 1.1)}
+    | {f"relu {r}": RNN(activation="relu", recurrent_init="identity", spectral_radius=r) for r in (0.9, 1.0, 1.1)}
     | {f"LSTM forget {bias:g}": LSTM(forget_bias=bias) for bias in (0.0, 1.0, 3.0)}
     | {"LSTM chrono": LSTM(chrono=100), "GRU": GRU(), "GRU update 1": GRU(update_bias=1.0), "min_gru": MinGRU()}
     | {name: MIXERS[name] for name in ("lru", "s4d", "mamba", "linear_attention", "delta_net", "slstm", "mlstm")}

@@ -90,7 +90,7 @@ def together(found):
 def rank_correlation(a, b):
     """Spearman's, ties sharing their mean rank."""
     ranks = [np.array([(np.sum(x < value) + np.sum(x <= value)) / 2 for value in x]) for x in (a, b)]
-    return np.corrcoef(*ranks)[0, 1]
+    return np.corrcoef(np.stack(ranks))[0, 1]
 
 
 def panels(found):

@@ -11,13 +11,15 @@ and a tanh network slow but for parity. Each run is read at half of its budget t
 operations and seconds are shown beside, where the order may change.
 """
 
+from typing import Any
+
 import numpy as np
 
 from attn_jax.config import Claim, DeclaredTest, EvaluateConfig, Line, Panel, Study, TrainConfig
 from attn_jax.config.rules import holds_for
 from attn_jax.lab.outcome.by_seed import measured, read_at
 from attn_jax.mixers import LSTM, RNN, Attention
-from attn_jax.models import ModelConfig, classic
+from attn_jax.models import AnyModelConfig, ModelConfig, classic
 from attn_jax.tasks import (
     AssociativeRecall,
     CopyMemory,
@@ -33,7 +35,7 @@ RATES = (3e-3, 1e-2)
 SEEDS = 10  # for sixteen tests
 
 
-def models(positions="sinusoidal", lstm=None):
+def models(positions: Any = "sinusoidal", lstm: ModelConfig | None = None) -> dict[str, AnyModelConfig]:
     return {
         "transformer": ModelConfig(d_model=32, mixers=(Attention(num_heads=2),), positions=positions),
         "lstm": lstm or ModelConfig(mixers=(LSTM(),), norm="none"),

@@ -16,7 +16,7 @@ from attn_jax.config import Claim, DeclaredTest, EvaluateConfig, Line, Panel, St
 from attn_jax.config.rules import all_hold, controlled
 from attn_jax.lab.outcome.by_seed import measured
 from attn_jax.mixers import Attention
-from attn_jax.models import ModelConfig
+from attn_jax.models import AnyModelConfig, ModelConfig
 from attn_jax.tasks import Offsets
 
 HEADS = (1, 2, 4)
@@ -26,7 +26,7 @@ CONTROL = "one look-up: heads do not matter"
 
 
 def study(look_ups):
-    models = {
+    models: dict[str, AnyModelConfig] = {
         f"heads_{heads}": ModelConfig(
             d_model=32, num_layers=1, mixers=(Attention(num_heads=heads),), positions="sinusoidal"
         )

@@ -13,6 +13,7 @@ times the steps.
 """
 
 from functools import partial
+from typing import Any
 
 from attn_jax.config import Claim, DeclaredTest, EvaluateConfig, Line, Panel, Quantity, Study, TrainConfig
 from attn_jax.lab.outcome.by_seed import at_chosen_rate
@@ -23,7 +24,7 @@ from attn_jax.tasks import Copy, Majority, StringCopy
 FAR = 100  # symbols, five times those trained on
 
 
-def model(positions="none", **options):
+def model(positions: Any = "none", **options: Any) -> ModelConfig:
     return ModelConfig(d_model=32, num_layers=2, mixers=(Attention(num_heads=2, **options),), positions=positions)
 
 

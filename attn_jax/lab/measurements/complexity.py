@@ -114,7 +114,11 @@ def recurrence(n: int, d: int) -> float:
     """Operations of n steps h <- tanh(x W + h U), each a map of what is read and one of the state."""
 
     def core(x: Array, w: Array, u: Array) -> Array:
-        return jax.lax.scan(lambda h, x: (jnp.tanh(x @ w + h @ u),) * 2, jnp.zeros(d), x)[1]
+        def step(h: Array, x: Array) -> tuple[Array, Array]:
+            h = jnp.tanh(x @ w + h @ u)
+            return h, h
+
+        return jax.lax.scan(step, jnp.zeros(d), x)[1]
 
     return count_flops(core, *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((n, d), (d, d), (d, d))))
 
