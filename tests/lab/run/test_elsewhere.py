@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 from processes import environment, finish, kill_group, rows, start, summary, wait_for
 
-pytest.importorskip("distributed")
-pytestmark = pytest.mark.exhaustive
+missing = find_spec("distributed") is None  # importing it takes a second, which the first tier need not wait for
+pytestmark = [pytest.mark.exhaustive, pytest.mark.skipif(missing, reason="needs the extra dask")]
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,10 @@ def cluster(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def running(*words, env=None, cwd=None):
+def running(*words):
     process = subprocess.Popen(
         [sys.executable, "-m", "dask", *words],
-        env=environment() | (env or {}),
-        cwd=cwd,
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -161,18 +161,12 @@ def test_what_is_wrong_with_a_cluster_is_said_first(tmp_path):
     said = ask(place)
     assert said.stdout == f"MachineError: --place={place}: no scheduler answers there; dask scheduler starts one\n"
     assert not said.stderr
-    (tmp_path / "other" / "attn_jax").mkdir(parents=True)
-    (tmp_path / "other" / "attn_jax" / "__init__.py").touch()
     several = ("--nthreads=2", "--nworkers=1")
     with running("scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard"):
         wait_for(lambda: answers(port), what="the scheduler")
         assert f"--place={place}: has no workers; start some: dask worker tcp://" in ask(place).stdout
         with running("worker", place[5:], *several, "--no-dashboard", f"--local-directory={tmp_path}/w"):
-            wait_for(lambda: "no workers" not in ask(place).stdout, what="the worker")
-            assert "has 2 threads, wanted one each: dask worker tcp://" in ask(place).stdout
-        env = {"PYTHONPATH": str(tmp_path / "other")}
-        words = ("--nthreads=1", "--no-dashboard", f"--local-directory={tmp_path}/v")
-        with running("worker", place[5:], *words, env=env, cwd=tmp_path):  # or python -m finds this checkout
-            wait_for(lambda: "attn_jax as" in ask(place).stdout, what="the worker")
-            assert "a worker has no attn_jax as it is here (No module named 'attn_jax.lab')" in ask(place).stdout
+            wait_for(
+                lambda: "has 2 threads, wanted one each: dask worker tcp://" in ask(place).stdout, 60, "the worker"
+            )
     assert not (tmp_path / "study").exists()

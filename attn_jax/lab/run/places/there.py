@@ -1,6 +1,7 @@
 """What workers elsewhere say of themselves before anything is written: versions, and whether they see the directory."""
 
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from typing import Any
 from attn_jax.config.differences import differences
 from attn_jax.errors import MachineError
 from attn_jax.lab.plan.numerics import recorded
+
+_LACKS = re.compile("ModuleNotFoundError|ImportError|AttributeError")  # an engine may give the words alone
 
 
 def report(marker: str) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def refuse_unfit(place: str, reports: Iterable[Any], directory: Path) -> None:
       MachineError: one of them has no attn_jax, another version of a package, or does not see the directory.
     """
     for said in reports:
-        if isinstance(said, ImportError):
+        if isinstance(said, ImportError) or (isinstance(said, Exception) and _LACKS.match(str(said))):
             raise MachineError(f"--place={place}: a worker has no attn_jax as it is here ({said}); install it there")
         if isinstance(said, BaseException):
             raise MachineError(f"--place={place}: a worker cannot say what it is ({type(said).__name__}: {said})")
