@@ -99,6 +99,7 @@ def measure(study: Any, directory: Path, model: str, steps: int) -> dict[str, fl
     """CPU seconds of all blocks of a model: each part, and the "whole", as of a study of so many steps."""
     from attn_jax.lab.plan.numerics import planned
     from attn_jax.lab.run.block import run_block
+    from attn_jax.lab.run.places.base import Terms
     from attn_jax.lab.run.rehearsal import rehearse
     from attn_jax.lab.run.session import choose_layout, jobs_of, opened
 
@@ -111,7 +112,7 @@ def measure(study: Any, directory: Path, model: str, steps: int) -> dict[str, fl
                 for job in jobs:
                     assert run_block(job, lambda: False)
             whole = time.process_time() - began
-            validation = rehearse(jobs[0]).validation
+            validation = rehearse(jobs[0], Terms()).validation
     chunks = len(jobs) * (study.train.steps // study.evaluate.every)
     more = steps / study.train.steps  # as many chunks
     found = {part: parts.seconds[part] * (more if part in ("logged", "saved") else 1) for part in PARTS}

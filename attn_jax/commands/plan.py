@@ -34,9 +34,10 @@ def print_plan(config: Path, overrides: Sequence[str], workdir: Path | None, pla
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     loaded = load_config(config, overrides)
     directory = Path("results") / loaded.name if workdir is None else workdir
-    studies = {directory: loaded}
     if isinstance(loaded, Sweep):
         studies = {point_directory(directory, point): study for point, study in loaded.points.items()}
+    else:
+        studies = {directory: loaded}
     seconds = 0.0
     for at, study in studies.items():
         estimate = plan_of(study, workdir=at, platform=platform)

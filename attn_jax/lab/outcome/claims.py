@@ -90,7 +90,10 @@ def refuse_undecidable(claim: Claim, level: float = LEVEL) -> None:
     if not smallest or max(smallest.values()) < level:
         return
     about = max(smallest, key=lambda about: (smallest[about], -seeds[about]))
-    enough = lambda n: max(_adjusted(claim, tests, dict.fromkeys(tests, n)).values()) < level  # noqa: E731
+
+    def enough(number: int) -> bool:
+        return max(_adjusted(claim, tests, dict.fromkeys(tests, number)).values()) < level
+
     fewest = bisect_left(range(_MOST), True, lo=2, key=enough)
     advice = (
         f"{_MOST} could not either: wanted another margin, or fewer tests" if fewest == _MOST else f"{fewest} could"

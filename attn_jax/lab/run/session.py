@@ -231,15 +231,15 @@ def run_jobs(jobs: Sequence[Job], place: Place, terms: Terms, directory: Path, w
                 job = running.pop(future)
                 error = CancelledError() if future.cancelled() else future.exception()
                 stopped = stopped or (error is None and not future.result())
-                died = error is not None and place.died(error)
-                if (died or future.cancelled()) and interrupted.is_set():
+                lost = _lost(error) if error is not None and place.died(error) else None
+                if (lost or future.cancelled()) and interrupted.is_set():
                     continue  # whoever stopped the command may have killed its workers too
-                if died and attempts[job] < _ATTEMPTS and failure is None:
-                    print(f"block {job}: {_lost(error)}; trying again from its last checkpoint", flush=True)
+                if lost and attempts[job] < _ATTEMPTS and failure is None:
+                    print(f"block {job}: {lost}; trying again from its last checkpoint", flush=True)
                     attempts[job] += 1
                     running[submit(job, terms)] = job
                 elif error is not None and failure is None:
-                    failure = _named(job, WorkerDiedError(f"{_lost(error)}.") if died else error)
+                    failure = _named(job, WorkerDiedError(f"{lost}.") if lost else error)
                     (directory / "stop").touch()
     (directory / "stop").unlink(missing_ok=True)
     if failure is not None:
