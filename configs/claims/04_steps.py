@@ -128,5 +128,8 @@ def get_config() -> Claim:
             "undecided": "Neither side is faster on any task by more than these seeds differ. More of them are needed.",
         },
         panels=panels,
-        quick={name: {"train.steps": steps // 50 * 25} for name, (_, steps, _, _) in TASKS.items()},
+        quick={
+            name: {"train.steps": steps // 50 * 25, "train.learning_rates": (1e-2,)}
+            for name, (_, steps, _, _) in TASKS.items()
+        },
     )

@@ -104,5 +104,12 @@ def get_config() -> Claim:
             "them would be needed.",
         },
         panels=panels,
-        quick={key: {"train.steps": 200, "train.learning_rates": (1e-3, 3e-3, 1e-2)} for key in STUDIES},
+        quick={
+            key: {
+                "train.steps": 200,
+                "train.learning_rates": (1e-3, 3e-3),
+                "models": {name: model(depth, *NORMS[name]) for name in names if name != "rms"},
+            }
+            for key, (depth, _, names) in STUDIES.items()
+        },
     )

@@ -204,6 +204,14 @@ FOUND = {
 
 
 @pytest.mark.parametrize("number", FOUND)
+def test_in_small_it_is_judged_and_drawn_too(number):
+    claim = claim_run(load_claim(PATHS[number]), "quick")
+    found = FOUND[number][0](claim)
+    assert judge_claim(claim, found).answers.keys() == claim.tests.keys()
+    assert claim.panels(found)
+
+
+@pytest.mark.parametrize("number", FOUND)
 def test_what_the_pilots_found_gives_their_verdict_and_a_picture(number):
     claim = load_claim(PATHS[number])
     find, outcome = FOUND[number]
