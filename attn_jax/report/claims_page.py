@@ -1,6 +1,6 @@
 """claims.html: every claim with its verdict, picture, explanation and numbers; no network, no script."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,26 @@ from attn_jax.report.rendering import rendered
 
 Runs = Mapping[str, Mapping[str, Any]]  # run -> verdict
 _BADGES = {"holds": "holds", "in part": "holds in part", "fails": "fails", "undecided": "undecided"}
+_OPTIONS = {"first": "", "again": " --again", "quick": " --quick"}
 _EXPECTED = {"less": "<", "more": ">", "different": "≠", "equal": "="}
 
 
-def write_claims_page(verdicts: Mapping[str, Runs], directory: Path) -> Path:
+def write_claims_page(verdicts: Mapping[str, Runs], shipped: Collection[str], directory: Path) -> Path:
     """Writes claims.html, whole or not at all; its path.
 
     Args:
       verdicts: by claim and run, in the order of the page.
+      shipped: the names of the claims that the command takes by their numbers.
       directory: of the claims; it exists.
     """
     path = directory / "claims.html"
-    write_whole(path, render_claims(verdicts))
+    write_whole(path, render_claims(verdicts, shipped))
     return path
 
 
-def render_claims(verdicts: Mapping[str, Runs]) -> str:
+def render_claims(verdicts: Mapping[str, Runs], shipped: Collection[str]) -> str:
     """The page as one HTML document: the same bytes for the same verdicts."""
-    claims = [_claim(name, runs) for name, runs in verdicts.items()]
+    claims = [_claim(name, runs, by_number=name in shipped) for name, runs in verdicts.items()]
     content = {"claims": claims, "light": style.LIGHT, "dark": style.DARK, "tally": _tally(claims)}
     return rendered("claims.html.j2", content)
 
@@ -56,7 +58,7 @@ def stability(runs: Runs) -> str:
     return agreement(runs["first"], runs["again"]) or "With other seeds the verdict is the same."
 
 
-def _claim(name: str, runs: Runs) -> dict[str, Any]:
+def _claim(name: str, runs: Runs, *, by_number: bool) -> dict[str, Any]:
     """What the template shows of one."""
     verdict = main_run(runs)
     panels, legend = drawn_panels(name, verdict["panels"])
@@ -82,7 +84,7 @@ def _claim(name: str, runs: Runs) -> dict[str, Any]:
         "minutes": f"{minutes_of(verdict):.1f}",
         "unstable": said.startswith("unstable"),
         "stability": said[:1].upper() + said[1:],
-        "command": f"attn-jax claims {claim_number(name)}{' --quick' if verdict['run'] == 'quick' else ''}",
+        "command": f"attn-jax claims {claim_number(name) if by_number else f'{name}.py'}{_OPTIONS[verdict['run']]}",
         "machine": _machine(verdict),
     }
 
