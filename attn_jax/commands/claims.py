@@ -38,16 +38,17 @@ def claims(names: Sequence[str], workdir: Path | None, platform: Platform, run: 
     All of them are declared before the first of them runs.
     """
     root, console = workdir or ROOT, Terminal()
-    paths = [claim_path(name) for name in names] or list(shipped_claims().values())
+    paths = list(dict.fromkeys(map(claim_path, names))) or list(shipped_claims().values())
     if not paths:
         raise ConfigError("claims: none are shipped, wanted the path of a claim's file")
     prepared = [prepare(path, root, run) for path in paths]
+    read_verdicts(root)  # one that cannot be read is refused now, not after hours
     for one in prepared:
         _say(console, f"claim {claim_number(one.name)}: {one.claim.sentence}")
         verdict = run_claim(one, platform=platform, console=console)
         _print_verdict(verdict, console)
         verdicts = read_verdicts(root)
-        write_claims_page(verdicts, root)
+        write_claims_page(verdicts, [path.stem for path in shipped_claims().values()], root)
         write_results_file(verdicts, root)
         if {"first", "again"} <= verdicts[one.name].keys():
             said = agreement(verdicts[one.name]["first"], verdicts[one.name]["again"])
