@@ -96,7 +96,7 @@ class Quantity:
 
     Args:
       of: from {key: results} of what is read to {name: values}, a value a seed in the order of the seeds, bool where
-        `share`; of what is counted one value, be it a text.
+        `share`; of what is counted one value.
       reads: keys of studies and measurements, all of the same seeds.
       unit: in which the values are: "steps", "log10 a step".
       share: whether the values are yes and no, and their shares are compared.
@@ -200,6 +200,11 @@ class Claim:
             self.seeds_of(*quantity.reads)
         for key in self.quick:
             self._known("quick", key, self.studies)
+        controls = getattr(self.rule, "controls", ())
+        for about in controls:
+            self._known("rule", about, self.tests)
+        if not self.tests.keys() - controls:
+            raise ConfigError("rule: got nothing but controls, wanted a test of the sentence too")
         for about, test in self.tests.items():
             if test.study:
                 self._known(f"tests.{about}.study", test.study.partition("/")[0], self.studies)

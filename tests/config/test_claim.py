@@ -47,6 +47,8 @@ def test_seeds_are_those_of_what_is_read():
         ({"quantities": {"q": Quantity(dict, reads=("z",))}}, r"quantities.q.reads: got 'z'"),
         ({"quantities": {"q": Quantity(dict, reads=("s", "n"))}}, "seeds: got s 0 to 1, n 100 to 102"),
         ({"quick": {"z": {}}}, "quick: got 'z'"),
+        ({"rule": controlled(all_hold, "z")}, "rule: got 'z', wanted one of it"),
+        ({"rule": controlled(all_hold, "it")}, "rule: got nothing but controls"),
         ({"explain": {"maybe": "?"}}, "explain: got 'maybe', wanted one of holds, in part, fails, undecided"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -51,7 +51,8 @@ def judge_claim(claim: Claim, found: Mapping[str, Any], level: float = LEVEL) ->
       level: of all tests together; what is counted takes none of it.
 
     Raises:
-      ConfigError: a quantity that has no value of the name that a test asks for, or not one for each seed.
+      ConfigError: a quantity that has no value of the name that a test asks for, or not one for each seed; a rule that
+        gives no verdict.
     """
     values = {
         name: _values(name, quantity, found, claim.seeds_of(*quantity.reads))
@@ -73,7 +74,10 @@ def judge_claim(claim: Claim, found: Mapping[str, Any], level: float = LEVEL) ->
         )
         for about, pair in pairs.items()
     }
-    return Judgement(claim.rule(answers), answers)
+    outcome = claim.rule(answers)
+    if outcome not in get_args(Outcome):
+        raise ConfigError(f"rule: gave {outcome!r}, wanted one of {', '.join(get_args(Outcome))}")
+    return Judgement(outcome, answers)
 
 
 def refuse_undecidable(claim: Claim, level: float = LEVEL) -> None:
@@ -164,15 +168,25 @@ def _study(about: str, name: str, found: Mapping[str, Any]) -> Any:
 def _values(name: str, quantity: Quantity, found: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, np.ndarray]:
     """What a quantity gives: a number a seed, or one where it is counted, each finite."""
     given = quantity.of({key: found[key] for key in quantity.reads})
-    kind = bool if quantity.share else float
-    values = {of: np.atleast_1d(np.asarray(numbers, kind)) for of, numbers in given.items()}
+    values = {of: _numbers(name, of, numbers) for of, numbers in given.items()}
     for of, numbers in values.items():
         if numbers.shape != (max(len(seeds), 1),):
             wanted = f"one a seed, {len(seeds)}" if seeds else "one number, as it is counted"
             raise ConfigError(f"quantities.{name}: got {numbers.shape} values of {of!r}, wanted {wanted}")
         if not np.isfinite(numbers).all():
             raise ConfigError(f"quantities.{name}: got a value of {of!r} that is not finite, wanted a number a seed")
-    return values
+        if quantity.share and not np.isin(numbers, (0, 1)).all():  # bool(nan) and bool(.5) would be yes
+            raise ConfigError(
+                f"quantities.{name}: got {numbers.tolist()} of {of!r}, wanted yes or no, as it is a share"
+            )
+    return {of: numbers.astype(bool) if quantity.share else numbers for of, numbers in values.items()}
+
+
+def _numbers(name: str, of: str, given: Any) -> np.ndarray:
+    try:
+        return np.atleast_1d(np.asarray(given, float))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"quantities.{name}: got no numbers of {of!r} ({error}), wanted one a seed") from error
 
 
 def _compared(pair: Pair) -> Decided:

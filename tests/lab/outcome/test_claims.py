@@ -86,6 +86,19 @@ def test_what_is_read_of_a_study_a_point_and_a_start():
             judge_claim(wrong, {"s": results, "t": sweep})
 
 
+@pytest.mark.parametrize("value", [np.nan, None, 0.5])
+def test_what_is_neither_yes_nor_no_is_no_share(value):
+    test = claim(DeclaredTest("x", "a", "b", expect="more"), share=True)
+    with pytest.raises(ConfigError, match=r"quantities.x: got .* of 'a'"):
+        judge_claim(test, {"m": rows(a=[True] * 7 + [value], b=[False] * 8)})
+
+
+def test_a_rule_that_gives_no_verdict_is_refused():
+    odd = claim(DeclaredTest("x", "a", 0.0), rule=lambda answers: "maybe")
+    with pytest.raises(ConfigError, match="rule: gave 'maybe', wanted one of holds, in part, fails, undecided"):
+        judge_claim(odd, {"m": rows(a=SPREAD + 1)})
+
+
 def test_p_is_adjusted_over_the_claim_and_the_rule_has_the_last_word():
     tests = [DeclaredTest("x", name, 0.0, expect="more") for name in "ab"]
     found = {"m": rows(a=SPREAD + 1, b=SPREAD - 1)}
@@ -137,6 +150,7 @@ def test_what_is_counted_takes_no_level_from_the_rest():
         ({"a": np.ones(7)}, r"quantities.x: got \(7,\) values of 'a', wanted one a seed, 8"),
         ({"a": np.full(8, np.nan)}, "quantities.x: got a value of 'a' that is not finite"),
         ({"c": np.ones(8)}, "tests.0.a: got 'a', wanted one of c"),
+        ({"a": ["much"] * 8}, r"quantities.x: got no numbers of 'a' \(.*much.*wanted one a seed"),
     ],
 )
 def test_a_quantity_without_the_values_of_its_tests_is_named(values, says):
