@@ -43,24 +43,24 @@ def _report_all(directories: Sequence[Path], title: str | None, output: Path | N
     """Writes each study's or sweep's own summary and page, then a page of all, and prints its leaderboard.
 
     Args:
-      directories: of finished studies and sweeps; one that is named twice counts once.
+      directories: of finished studies and sweeps; a study that is named twice, or with its sweep, counts once.
       title: of the page.
       output: where to; default studies.html in the folder that all lie below.
     """
     absolute = [*dict.fromkeys(Path(os.path.abspath(directory)) for directory in directories)]
     page = Path(os.path.abspath(output)) if output is not None else _common(absolute) / _PAGE
     if page.is_dir():
-        raise ConfigError(f"--output={output}: is a folder, wanted a file")
-    if not page.parent.is_dir():
+        raise ConfigError(f"--output={page if output is None else output}: is a folder, wanted a file")
+    if output is not None and not page.parent.is_dir():
         raise ConfigError(f"--output={output}: there is no folder {page.parent}")
-    told: list[Told] = []
+    told: dict[Path, Told] = {}
     for directory in absolute:
         with held(directory):
             write_page(directory)
-            told += _told(directory, page.parent)
-    write_studies_report(told, title, page)
+            told |= {study: one for study, one in _told(directory, page.parent) if study not in told}
+    write_studies_report([*told.values()], title, page)
     console = Terminal()
-    _print_board(told, console)
+    _print_board([*told.values()], console)
     console.print(f"report: {os.path.relpath(page)}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -69,13 +69,13 @@ def _common(directories: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([directory.parent for directory in directories]))
 
 
-def _told(directory: Path, root: Path) -> Iterator[Told]:
-    """A study, or each point of a sweep, as seen from the folder of the page."""
+def _told(directory: Path, root: Path) -> Iterator[tuple[Path, Told]]:
+    """A study, or each point of a sweep, by its folder, as seen from that of the page."""
     link = quote(Path(os.path.relpath(directory / "report.html", root)).as_posix())
     points = "#points" if is_sweep(directory) else ""
     for study in studies_in(directory):
         label = Path(os.path.relpath(study, root)).as_posix().replace("/points/", "/")
-        yield Told(label, link + points, read_study(study), read_json(study / "summary.json"))
+        yield study, Told(label, link + points, read_study(study), read_json(study / "summary.json"))
 
 
 def _print_board(told: Sequence[Told], console: Console) -> None:

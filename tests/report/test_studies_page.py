@@ -138,7 +138,7 @@ def folders(tmp_path, monkeypatch):
 
 
 def test_the_command_writes_every_page_and_links_lead_there(folders, capsys):
-    words = ["report", "a", "my studies/b #1", "sweep", "./a"]
+    words = ["report", "a", "my studies/b #1", "sweep", "./a", "sweep/points/steps=1"]
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "4 of 4" in said

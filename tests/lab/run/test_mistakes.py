@@ -484,6 +484,7 @@ USAGE = {
     "a bare --": (["compare", "--", "--config=my.py"], "--: no such option"),
     "a report of nothing named": (["report"], "arguments are required: directory"),
     "two reports": (["report", "a", "b"], "a: holds no study"),
+    "two reports below nothing": (["report", "a/b", "a/c"], "a/b: holds no study"),
     "a title of one": (["report", "a", "--title=x"], "--title: got it for a alone, wanted it for several"),
     "a page in a folder": (["report", "a", "b", "--output=."], "--output=.: is a folder, wanted a file"),
     "a page below nothing": (["report", "a", "b", "--output=x/y"], "--output=x/y: there is no folder"),
