@@ -25,6 +25,10 @@ class MachineError(UserError):
     exit_code = 4
 
 
+class InUseError(MachineError):
+    """Another process holds the directory."""
+
+
 class DefectError(UserError):
     """A defect of attn_jax itself, which should be reported."""
 

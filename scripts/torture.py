@@ -27,7 +27,7 @@ from typing import Any
 
 from script_words import count
 
-from attn_jax.errors import MachineError
+from attn_jax.errors import InUseError
 from attn_jax.lab.cleaning import clean
 from attn_jax.lab.doctor import examine
 from attn_jax.lab.record.directory import read_rows
@@ -116,8 +116,8 @@ class Torture:
             alive = members(group)
             try:
                 clean(self.directory)
-            except MachineError as error:
-                if not alive or "is in use by" not in str(error):
+            except InUseError as error:
+                if not alive:
                     self.wrong.append(f"clean: {error}")
             except ValueError as error:
                 if "holds no study" not in str(error):

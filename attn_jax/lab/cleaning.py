@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from attn_jax.errors import ConfigError, MachineError
+from attn_jax.errors import ConfigError, InUseError
 from attn_jax.lab.record.directory import block_directory, holder_of, in_use, locked, read_rows
 from attn_jax.lab.record.holding import holder_elsewhere
 from attn_jax.lab.record.runs import is_tested
@@ -66,7 +66,7 @@ def clean(directory: Path, *, last: bool = False) -> Freeable:
 
     Raises:
       ConfigError: no study is there, or its study.json is damaged.
-      MachineError: a command or a worker holds it; nothing was freed.
+      InUseError: a command or a worker holds it; nothing was freed.
     """
     studies = studies_in(directory)
     blocks = [folder for study in studies for _, folder in _blocks(study, read_study(study))]
@@ -75,7 +75,7 @@ def clean(directory: Path, *, last: bool = False) -> Freeable:
             held.enter_context(locked(folder))
         for folder in blocks:  # a worker outlives its command for a chunk
             if holder := holder_of(folder) or holder_elsewhere(folder):
-                raise MachineError(in_use(folder, holder))
+                raise InUseError(in_use(folder, holder))
         found = freeable(directory, last=last)
         for path in found.files:
             path.unlink()

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attn_jax.errors import ConfigError, MachineError
+from attn_jax.errors import ConfigError, InUseError
 from attn_jax.files import append_whole, naming, parse_json, write_whole
 from attn_jax.lab.record.schema import is_row
 
@@ -99,14 +99,14 @@ def locked(directory: Path, *, wait_seconds: float = _A_GLANCE) -> Iterator[None
     """Holds a directory against every other process, on this machine; kill -9 leaves no trace of it.
 
     Raises:
-      MachineError: another process holds it; names the holder.
+      InUseError: another process holds it; names the holder.
     """
     path = directory / "lock"
     with path.open("a+b", buffering=0) as file:  # nothing is left to be written, and to fail, when it is closed
         deadline = time.monotonic() + wait_seconds
         while not _try_lock(file):
             if time.monotonic() >= deadline:
-                raise MachineError(in_use(directory, _holder(file)))
+                raise InUseError(in_use(directory, _holder(file)))
             time.sleep(0.05)
         file.truncate(0)
         holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from attn_jax.errors import MachineError
+from attn_jax.errors import InUseError
 from attn_jax.files import naming, write_whole
-from attn_jax.lab.record.directory import locked, table_in
+from attn_jax.lab.record.directory import in_use, locked, table_in
 
 _BEAT_SECONDS = 10.0
 _DEAD_SECONDS = 60.0  # without a beat
@@ -56,7 +56,7 @@ def held(
       A function that says whether another process has taken the folder, thinking this one dead; None if given up.
 
     Raises:
-      MachineError: another process holds it for longer; names the holder.
+      InUseError: another process holds it for longer; names the holder.
     """
     deadline = time.monotonic() + wait_seconds
     with contextlib.ExitStack() as stack:
@@ -90,7 +90,7 @@ def _lock(stack: contextlib.ExitStack, folder: Path, give_up: Callable[[], bool]
         try:
             stack.enter_context(locked(folder))
             return True
-        except MachineError:
+        except InUseError:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_LOOK_SECONDS)
@@ -111,7 +111,7 @@ def _take(folder: Path, give_up: Callable[[], bool], deadline: float) -> Path | 
             return None
         elif time.monotonic() >= deadline:
             holder = content.get("holder", "another process")
-            raise MachineError(f"{folder} is in use by {holder}. Wait for it, or give another --workdir.")
+            raise InUseError(in_use(folder, holder))
         else:
             time.sleep(_LOOK_SECONDS)
 

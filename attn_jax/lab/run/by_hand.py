@@ -1,18 +1,15 @@
 """`attn-jax work`: jobs from files, one after the other, in this process; as many of these as one likes, anywhere."""
 
-import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
+from attn_jax.errors import ConfigError, InterruptedStudyError, InUseError
 from attn_jax.lab.record.holding import is_owner
 from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.job_file import job_files, read_job
 from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.session import work
+from attn_jax.lab.run.stopping import asked_by_signals
 
 
 def work_by_hand(path: Path, first: int, say: Callable[[str], None]) -> None:
@@ -25,20 +22,20 @@ def work_by_hand(path: Path, first: int, say: Callable[[str], None]) -> None:
 
     Raises:
       ConfigError: there is no job, or it is an earlier command's.
-      MachineError: another process is at the one job that was asked for.
+      InUseError: another process is at the one job that was asked for.
       InterruptedStudyError: Ctrl-C, SIGTERM or the study's stop file; everything is saved.
       Exception: what a job raises.
     """
     files = job_files(path)
     first %= len(files)
-    with _asked_to_stop() as asked:
+    with asked_by_signals() as asked:
         for file in files[first:] + files[:first]:
             job, terms = read_job(file)
             _refuse_late(file, job, terms)
             try:
                 done = work(job, terms, wait_seconds=0.0, asked=asked.is_set)
-            except MachineError as error:
-                if not path.is_dir() or " is in use by " not in str(error):
+            except InUseError:
+                if not path.is_dir():
                     raise
                 continue
             if not done:
@@ -52,21 +49,3 @@ def _refuse_late(file: Path, job: Job, terms: Terms) -> None:
             f"{file}: another command has taken the study over since; attn-jax compare --place=slurm:array writes "
             "what is left anew"
         )
-
-
-@contextlib.contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Set by the first Ctrl-C or SIGTERM; the second ends the process."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        del frame
-        asked.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,10 +5,7 @@ Workers write only their block's folder; this process alone writes the study's o
 
 import contextlib
 import json
-import os
-import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
@@ -36,6 +33,7 @@ from attn_jax.lab.run.places.base import Place, Terms, WorkerDiedError
 from attn_jax.lab.run.places.prepare import prepare
 from attn_jax.lab.run.places.processes import stop_requested
 from attn_jax.lab.run.renewal import renewed, set_aside
+from attn_jax.lab.run.stopping import asked_by_signals, stopping_if_this_fails
 
 _ATTEMPTS = 2  # a job whose worker was killed is tried once more
 
@@ -218,7 +216,7 @@ def run_jobs(jobs: Sequence[Job], place: Place, terms: Terms, directory: Path, w
     """
     if place.hand_over is not None:
         place.hand_over(jobs, terms, directory)
-    with _signals_ask_to_stop(directory) as interrupted, _stopping_if_this_fails(directory):
+    with asked_by_signals((directory / "stop").touch) as interrupted, stopping_if_this_fails(directory):
         attempts, stopped = dict.fromkeys(jobs, 1), False
         submit = partial(place.executor.submit, work)
         terms = terms._replace(token=take_over(directory))
@@ -269,16 +267,6 @@ def _should_stop(command: Path, token: str) -> bool:
     return (command / "stop").exists() or stop_requested() or not is_owner(command, token)
 
 
-@contextlib.contextmanager
-def _stopping_if_this_fails(directory: Path) -> Iterator[None]:
-    """Leaves no worker training on for a command that cannot go on."""
-    try:
-        yield
-    except BaseException:
-        (directory / "stop").touch()
-        raise
-
-
 def _lost(error: BaseException) -> str:
     """What to say of a worker that was lost; an engine has a page for it."""
     ours = isinstance(error, WorkerDiedError)
@@ -296,30 +284,3 @@ def _named(job: Job, error: BaseException) -> Exception:
         error.add_note(f"in block {job}")
         return error
     return RuntimeError(f"block {job} ended with {error!r}")
-
-
-@contextlib.contextmanager
-def _signals_ask_to_stop(directory: Path) -> Iterator[threading.Event]:
-    """The first Ctrl-C or SIGTERM asks the workers to save and stop; the second ends this process at once.
-
-    Python lets the main thread alone listen to signals: in another one, whoever owns the process does.
-    """
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        del number, frame
-        if interrupted.is_set():
-            os._exit(InterruptedStudyError.exit_code)
-        interrupted.set()
-        (directory / "stop").touch()
-        print("saving and stopping; once more to leave at once", flush=True)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

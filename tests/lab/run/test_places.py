@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from attn_jax.cli import main
-from attn_jax.errors import ConfigError, InterruptedStudyError, MachineError
+from attn_jax.errors import ConfigError, InterruptedStudyError, InUseError, MachineError
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.record.holding import is_owner, take_over
 from attn_jax.lab.run import by_hand
@@ -185,7 +185,7 @@ def test_work_by_hand(tmp_path, monkeypatch):
     def work(job, terms, *, wait_seconds, asked):
         assert wait_seconds == 0
         if job.block == 0:
-            raise MachineError(f"{job} is in use by process 7 on far.")
+            raise InUseError(f"{job} is in use by process 7 on far.")
         if job.block == 2 and done:
             os.kill(os.getpid(), signal.SIGTERM)
             return not asked()

@@ -13,7 +13,7 @@ from tiny_study import get_config
 
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.record.directory import append_row, locked
-from attn_jax.lab.run import session
+from attn_jax.lab.run import stopping
 from attn_jax.lab.run.lost import say_what_is_lost
 from attn_jax.training.checkpoint import Checkpoints
 
@@ -24,7 +24,7 @@ class LeftError(Exception):
 
 def signal_twice(directory, number, codes):
     """What a command does between two signals."""
-    with session._signals_ask_to_stop(directory) as interrupted:
+    with stopping.asked_by_signals((directory / "stop").touch) as interrupted:
         os.kill(os.getpid(), number)
         assert interrupted.is_set()
         assert (directory / "stop").exists()  # which every worker looks for after a chunk
@@ -40,7 +40,7 @@ def test_a_second_signal_leaves_at_once(number, tmp_path, monkeypatch, capsys):
         codes.append(code)
         raise LeftError
 
-    monkeypatch.setattr(session.os, "_exit", leave)
+    monkeypatch.setattr(stopping.os, "_exit", leave)
     before = signal.getsignal(number)
     with pytest.raises(LeftError):
         signal_twice(tmp_path, number, codes)
