@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -202,8 +203,8 @@ def command_line(pid: int) -> bytes:
 
 
 def named(line: str) -> list[str]:
-    """The blocks in doctor's "goes on with gru-0, gru-1 from step 120"."""
-    return line.removeprefix("goes on with ").partition(" from step ")[0].split(", ")
+    """The blocks in doctor's "goes on with gru-0, gru-1 and rnn-0 from step 120"."""
+    return re.split(", | and ", line.removeprefix("goes on with ").partition(" from step ")[0])
 
 
 def outcome(directory: Path) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_all_frees_the_last_too_and_says_what_is_lost(study, capsys):
     before = files(study)
     assert main(["clean", str(study), "--all"]) == 0
     said = capsys.readouterr().out
-    assert "lost with the last checkpoints of transformer-0, gru-0: the trained models" in said
+    assert "lost with the last checkpoints of transformer-0 and gru-0: the trained models" in said
     left = {path.name for path in (study / "blocks" / "gru-0" / "checkpoints").iterdir()}
     assert left == {"notes.txt", "best.npz"}
     write_summary(load(study))

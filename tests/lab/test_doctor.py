@@ -123,7 +123,7 @@ CASES = {  # what is hurt: (how, damaged things, a finding, what the command doe
     "a first chunk": (lambda s: cut(s, last=10, saved=()), 0, "", "trains gru-0 from the first step"),
     "a row is missing": (lambda s: cut(s, last=80), 1, "step 90 is missing", "stops: "),
     "a block is gone": (gone(GRU), 0, "", "trains gru-0 from the first step"),
-    "probes are lacking": (probed, 0, "", "measures the probes that transformer-0, gru-0 lack"),
+    "probes are lacking": (probed, 0, "", "measures the probes that transformer-0 and gru-0 lack"),
     "and cannot be had": (several(probed, gone(f"{GRU}/checkpoints")), 0, "", "checkpoint of step 200 is gone; delete"),
     "another version's": (
         lambda s: edit(s / "study.json", lambda facts: facts.update(schema=-1)),

@@ -89,7 +89,7 @@ def test_a_bound_that_is_not_known_is_none():
 
 
 def test_one_name_of_several_models_is_said():
-    assert other_models(STUDIES) == {"gru": "d_model: 8 -> 12 in parity, copy"}
+    assert other_models(STUDIES) == {"gru": "d_model: 8 -> 12 in parity and copy"}
     assert "One name, several models" in shown(render_studies_page(STUDIES, None))
     same = [STUDIES[0], told("again", {"gru": 0.1})]
     assert not other_models(same)

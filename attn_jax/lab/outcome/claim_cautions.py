@@ -10,7 +10,7 @@ from typing import Any
 from attn_jax.lab.outcome.judged import Judged, best_place, judge
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.verdict import above_best_flag
-from attn_jax.lab.outcome.words import some
+from attn_jax.lab.outcome.words import few
 from attn_jax.names import counted
 
 
@@ -39,14 +39,14 @@ def _of_one(key: str, studies: Mapping[str, Results]) -> Iterator[str]:
     }
     edges = [name for name, (results, runs) in judged.items() if _on_edge(results, runs)]
     if edges:
-        yield f"{key}: the best rate of {some(edges)} is on the edge of the grid: a better one may lie beyond"
+        yield f"{key}: the best rate of {few(edges)} is on the edge of the grid: a better one may lie beyond"
     for name, (_, runs) in judged.items():
         final = float(runs.chosen(runs.final).mean())
         if said := above_best_flag(runs.model, runs.choice, final):
             yield f"{key}: {name}: {said}"
     lost = {name: int(runs.model.diverged.sum()) for name, (_, runs) in judged.items()}
     if total := sum(lost.values()):
-        who = some([name for name, count in lost.items() if count])
+        who = few([name for name, count in lost.items() if count])
         yield f"{key}: {counted(total, 'run')} diverged, of {who}: kept, unsolved to the budget, final score 0"
 
 

@@ -10,7 +10,7 @@ from attn_jax.config import Claim, Panel, Sweep
 from attn_jax.config.claim_runs import ClaimRun
 from attn_jax.config.rules import Outcome
 from attn_jax.lab.outcome.claims import COUNTED, Answer, Judgement
-from attn_jax.lab.outcome.words import decimal, listing, some
+from attn_jax.lab.outcome.words import decimal, few, listing
 
 VERDICT_SCHEMA = 1
 
@@ -117,7 +117,7 @@ def verdict_in_words(verdict: Mapping[str, Any]) -> str:
     groups = by_outcome(verdict)
     if len(groups) == 1 and outcome in groups:
         return f"{outcome}{quick}"
-    return f"{outcome}{quick}: " + "; ".join(f"{how} for {some(names)}" for how, names in groups.items())
+    return f"{outcome}{quick}: " + "; ".join(f"{how} for {few(names)}" for how, names in groups.items())
 
 
 def by_outcome(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -166,7 +166,7 @@ def agreement(first: Mapping[str, Any], again: Mapping[str, Any]) -> str:
     before, now = ({row["about"]: row["outcome"] for row in verdict["tests"]} for verdict in (first, again))
     turned = [about for about in before if {before[about], now.get(about)} == {"holds", "fails"}]
     if turned:
-        return f"unstable: with other seeds the outcome turns for {some(turned)}"
+        return f"unstable: with other seeds the outcome turns for {few(turned)}"
     if first["outcome"] != again["outcome"]:
         return f"unstable: {first['outcome']} the first time, {again['outcome']} with other seeds"
     return ""

@@ -56,23 +56,13 @@ def few(words: Sequence[str]) -> str:
     """Words in a row, of many the first and how many there are beside.
 
     >>> few(["a", "b"])
-    'a, b'
+    'a and b'
     >>> few([f"a-{k}" for k in range(2000)])
-    'a-0, a-1, a-2, a-3, a-4, a-5 and 1,994 more'
+    'a-0, a-1, a-2, a-3, a-4 and 1,995 more'
     """
-    more = f" and {len(words) - _FEW:,} more" if len(words) > _FEW else ""
-    return ", ".join(words[:_FEW]) + more
-
-
-def some(words: Sequence[str], few: int = 6) -> str:
-    """Words in a row, the first few of many.
-
-    >>> some(["a", "b", "c", "d"], 3)
-    'a, b and 2 more'
-    """
-    if len(words) <= few:
+    if len(words) <= _FEW:
         return listing(words)
-    return f"{', '.join(words[: few - 1])} and {len(words) - few + 1} more"
+    return f"{', '.join(words[: _FEW - 1])} and {len(words) - _FEW + 1:,} more"
 
 
 def outcome_in_words(row: Mapping[str, Any]) -> str:
