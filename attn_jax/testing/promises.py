@@ -8,7 +8,7 @@ from attn_jax.layers.decay import SparedFn
 from attn_jax.testing.require import require
 from attn_jax.types import Params
 
-_NO_FUNCTIONS = {"causal": bool, "tables": tuple}
+_NO_FUNCTIONS = {"causal": (bool,), "tables": (tuple,), "through": (dict, type(None))}
 
 
 def check_bundle(bundle: Any, *kinds: type) -> None:
@@ -25,9 +25,9 @@ def check_bundle(bundle: Any, *kinds: type) -> None:
     wanted = " or ".join(kind.__name__ for kind in kinds)
     require(isinstance(bundle, kinds), f"make gives a {type(bundle).__name__}, wanted a {wanted}")
     for name, part in bundle._asdict().items():
-        kind = _NO_FUNCTIONS.get(name)
-        right = part is None or callable(part) if kind is None else isinstance(part, kind)
-        require(right, f"{name} is {part!r:.60}, wanted a {'function' if kind is None else kind.__name__}")
+        types = _NO_FUNCTIONS.get(name)
+        right = part is None or callable(part) if types is None else isinstance(part, types)
+        require(right, f"{name} is {part!r:.60}, wanted a {'function' if types is None else types[0].__name__}")
 
 
 def check_output(y: Any, shape: tuple[int, ...]) -> None:

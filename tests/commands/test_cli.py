@@ -102,7 +102,7 @@ def test_a_platform_that_is_not_there(words, platforms, said, tmp_path):
             "--config.train.stepz: no such field, did you mean",
         ),
         (["--config=a.py"], "got no command before it, wanted one of compare, train"),
-        (["dance"], "dance: no such command, wanted one of compare, train"),
+        (["dance"], "dance: no such command, the nearest of "),
         (["Compare"], "Compare: no such command, did you mean compare?"),
         (["export", "x", "--format=xlsx"], "argument --format: got 'xlsx', wanted one of csv, jsonl, parquet"),
         (["export", "x", "--rows=run"], "argument --rows: got 'run', did you mean runs?"),

@@ -49,7 +49,7 @@ def test_the_command_goes_on_until_no_best_rate_is_on_an_edge(tmp_path, monkeypa
     """More seeds train what was added, and ask no more; more rates to add do."""
     rounds, beyond = [], iter([{0.009: ["transformer", "gru"]}, {}, {}])
 
-    def train(plan, directory, layout, models, console, tracking):
+    def train(plan, directory, *_):
         rounds.append(directory)
         fill(directory, plan)
 
