@@ -192,6 +192,10 @@ class Claim:
                 self._known("explain", outcome, get_args(Outcome))
         if twice := [key for key in self.studies if key in self.measurements]:
             raise ConfigError(f"measurements: got {twice[0]!r}, which is a study's key too; wanted another")
+        for where, keys in (("studies", self.studies), ("measurements", self.measurements)):
+            for key in keys:
+                if not key or "/" in key:  # "map/<point>" is a point; rows lie in <key>.json
+                    raise ConfigError(f"{where}: got the key {key!r}, wanted one without a slash")
         for name, quantity in self.quantities.items():
             for key in quantity.reads:
                 self._known(f"quantities.{name}.reads", key, [*self.studies, *self.measurements])

@@ -43,6 +43,7 @@ def test_seeds_are_those_of_what_is_read():
             r"tests.x.margin: got 0, wanted above 0",
         ),
         ({"measurements": {"s": counted(0)}}, "measurements: got 's', which is a study's key too"),
+        ({"measurements": {"m/n": counted(0)}}, "measurements: got the key 'm/n', wanted one without a slash"),
         ({"quantities": {"q": Quantity(dict, reads=())}}, r"quantities.q.reads: got none"),
         ({"quantities": {"q": Quantity(dict, reads=("z",))}}, r"quantities.q.reads: got 'z'"),
         ({"quantities": {"q": Quantity(dict, reads=("s", "n"))}}, "seeds: got s 0 to 1, n 100 to 102"),
