@@ -88,7 +88,7 @@ def test_a_worker_that_has_not_started_jax_is_given_what_it_needs(monkeypatch):
 
 
 def test_a_place_of_ones_own(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "places_of_mine.py").write_text(
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from attn_jax.lab.run.places.base import Place\n"
         "def three(): return ThreadPoolExecutor(3)\n"
@@ -96,14 +96,14 @@ def test_a_place_of_ones_own(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*sys.path])
-    for name, workers in {"mine:three": 3, "mine:eight": 8}.items():
+    for name, workers in {"places_of_mine:three": 3, "places_of_mine:eight": 8}.items():
         place = open_place(name, "cpu", tmp_path / "study")
         place.executor.shutdown()
         assert (place.workers, place.words) == (workers, name)
     monkeypatch.setattr(there.os.path, "exists", lambda path: False)
     with pytest.raises(MachineError, match=f"does not see {tmp_path}/study; give a --workdir on a file system"):
-        open_place("mine:three", "cpu", tmp_path / "study")
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["mine.py"]
+        open_place("places_of_mine:three", "cpu", tmp_path / "study")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["places_of_mine.py"]
 
 
 def test_workers_that_would_not_do(tmp_path):
