@@ -49,7 +49,7 @@ def _exit_code(argv: list[str]) -> int:
                 sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough; a study is kept and goes on when it is asked for again
         only_said = {"-h", "--help", "--config.help", "--plan"} & {*argv}
-        trains = argv[:1] in (["compare"], ["train"], ["claims"]) and not only_said
+        trains = argv[:1] in (["compare"], ["train"], ["claims"], ["work"]) and not only_said
         return InterruptedStudyError.exit_code if trains else 0
     except SystemExit as error:
         if users_place(error) is None:  # a help text's

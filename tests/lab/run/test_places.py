@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from attn_jax import cli
 from attn_jax.cli import main
 from attn_jax.errors import ConfigError, InterruptedStudyError, InUseError, MachineError
 from attn_jax.lab.plan.numerics import recorded
@@ -203,6 +204,14 @@ def test_work_by_hand(tmp_path, monkeypatch):
     take_over(study)
     with pytest.raises(ConfigError, match="another command has taken the study over since"):
         by_hand.work_by_hand(study / "jobs", 0, said.append)
+
+
+def test_work_that_nobody_listens_to_any_more_can_go_on(monkeypatch):
+    def said_to_nobody(path, first):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(cli, "work", said_to_nobody)
+    assert main(["work", "jobs"]) == 75
 
 
 def test_what_is_no_job(tmp_path, capsys):
