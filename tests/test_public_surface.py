@@ -67,6 +67,8 @@ CALLS = {  # module.function: arguments by name; static ones that no table could
     }
     | {"window": 2, "chunk": 2},
     "ops.attention.cache.update_cache": {"cache": CACHE, "key": HEADS, "value": HEADS, "valid": ROW},
+    "ops.recurrence.cells.gru_gates": {"params": THREE, "h": floats(1, 3), "x": floats(1, 2)},
+    "ops.recurrence.cells.lstm_gates": {"params": FOUR, "state": (floats(1, 3), floats(1, 3)), "x": floats(1, 2)},
     "ops.recurrence.cells.gru_step": {"params": THREE, "h": floats(1, 3), "x": floats(1, 2)},
     "ops.recurrence.cells.lstm_step": {"params": FOUR, "state": (floats(1, 3), floats(1, 3)), "x": floats(1, 2)},
     "ops.recurrence.cells.rnn_step": {"params": CELL, "h": floats(1, 3), "x": floats(1, 2)},
@@ -315,6 +317,7 @@ def test_a_list_that_is_read_wrongly_is_seen(monkeypatch):
 FREE = {"params", "cache", "step", "f", "xs", "position"}  # pytrees and functions
 SKIPPED = {
     ("layers.dropout.fold_in", "index"),  # JAX itself refuses it
+    ("ops.recurrence.cells.lstm_gates", "state"),
     ("ops.recurrence.cells.lstm_step", "state"),
     ("ops.recurrence.cells.scan_cell", "state"),
 }

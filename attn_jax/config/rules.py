@@ -1,33 +1,31 @@
 """Rules: from the outcomes of a claim's tests to the one verdict on its sentence.
 
-A rule is a function of {what a test is about: its answer}, of which it needs the `outcome`; a claim's file may have its
-own. It sees no number, so it cannot be bent to what came out.
+A rule is a function of {what a test is about: "holds", "fails" or "undecided"}; a claim's file may have its own. It
+sees no number, so it cannot be bent to what came out.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 Outcome: TypeAlias = Literal["holds", "in part", "fails", "undecided"]
-Answers: TypeAlias = Mapping[str, Any]  # what a test is about -> Decided
+Answers: TypeAlias = Mapping[str, str]  # what a test is about -> its outcome
 Rule: TypeAlias = Callable[[Answers], Outcome]
 
 
 def all_hold(answers: Answers) -> Outcome:
     """One sentence that all tests are parts of: holds where all do, fails where one does.
 
-    >>> from types import SimpleNamespace as Answer
-    >>> all_hold({"a": Answer(outcome="holds"), "b": Answer(outcome="undecided")})
+    >>> all_hold({"a": "holds", "b": "undecided"})
     'undecided'
     """
-    outcomes = [answer.outcome for answer in answers.values()]
-    if "fails" in outcomes:
+    if "fails" in answers.values():
         return "fails"
-    return "undecided" if "undecided" in outcomes else "holds"
+    return "undecided" if "undecided" in answers.values() else "holds"
 
 
 def any_holds(answers: Answers) -> Outcome:
     """A sentence that says "there is": holds where one test does, fails where all do."""
-    outcomes = {answer.outcome for answer in answers.values()}
+    outcomes = set(answers.values())
     if "holds" in outcomes:
         return "holds"
     return "fails" if outcomes == {"fails"} else "undecided"
@@ -38,7 +36,7 @@ def holds_for(answers: Answers) -> Outcome:
 
     "in part" where it holds for some and not for all; where it holds for none, it fails if one test does.
     """
-    outcomes = {answer.outcome for answer in answers.values()}
+    outcomes = set(answers.values())
     if outcomes == {"holds"}:
         return "holds"
     if "holds" in outcomes:
@@ -55,7 +53,7 @@ def controlled(rule: Rule, *controls: str) -> Rule:
     """
 
     def checked(answers: Answers) -> Outcome:
-        if any(answers[about].outcome != "holds" for about in controls):
+        if any(answers[about] != "holds" for about in controls):
             return "undecided"
         return rule({about: answer for about, answer in answers.items() if about not in controls})
 

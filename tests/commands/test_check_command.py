@@ -67,6 +67,7 @@ def broken(body: str) -> str:
     return LEAKY.replace(RETURN, body)
 
 
+@pytest.mark.exhaustive
 def test_readmes_mixer_keeps_the_contract(check):
     code, out, err = check(LEAKY)
     assert (code, err) == (0, "")
@@ -176,6 +177,7 @@ def test_a_task_too(check):
     assert "  solve gives the targets where scored, from what was read so far alone" in out.splitlines()
 
 
+@pytest.mark.exhaustive
 def test_a_broken_task_too(check):
     code, _, err = check(PARITY.replace("SOLVED", SOLVED.replace("% 2", "% 3")), ":Mine", "task")
     assert code == 1

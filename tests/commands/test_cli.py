@@ -207,6 +207,7 @@ def test_help_of_a_command_needs_nothing_else(words, capsys):
     assert "usage: attn-jax" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_python_m_is_the_command():
     done = subprocess.run([sys.executable, "-m", "attn_jax", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"attn_jax {__version__}\n"

@@ -1,7 +1,5 @@
 """What a claim refuses before anything is hashed or run, its rules, and how its file is found."""
 
-from types import SimpleNamespace
-
 import pytest
 from tiny_study import get_config
 
@@ -59,7 +57,7 @@ def test_what_is_no_claim_is_refused(changes, says):
 
 
 def answers(*outcomes):
-    return {str(place): SimpleNamespace(outcome=outcome) for place, outcome in enumerate(outcomes)}
+    return {str(place): outcome for place, outcome in enumerate(outcomes)}
 
 
 H, F, U = "holds", "fails", "undecided"

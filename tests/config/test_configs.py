@@ -29,6 +29,7 @@ def test_it_says_how_to_run_it_and_what_came_of_it(path):
     assert "Result, 2026-" in text
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "path",
     first(CONFIGS, *[path for path in CONFIGS if path.stem == "reversal"]),

@@ -125,7 +125,7 @@ CASES = {  # (K, of the parameters, options, of the oracle): a pairwise cover
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("K", "made", "options", "told"), CASES.values(), ids=CASES)
 def test_equals_vmap_over_heads_and_the_loops(K, made, options, told, x64):
     params, x_q, x_kv = params_of(K, dtype=np.float64, **made), *(draw(i, 2, n, 8) for i, n in ((5, 5), (6, 7)))

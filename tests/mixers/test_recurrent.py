@@ -114,6 +114,7 @@ def test_relu_is_the_loop():
     np.testing.assert_array_equal(cell["b"], np.zeros(D))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("config", "gates"), [(RNN(), 1), (GRU(), 3), (LSTM(), 4)])
 def test_the_start_of_the_recurrent_matrices(config, gates):
     identity = gate_matrices(replace(config, recurrent_init="identity", spectral_radius=0.25), gates)

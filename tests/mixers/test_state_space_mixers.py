@@ -220,6 +220,7 @@ def test_lru_with_real_eigenvalues_is_the_plain_scan():
     np.testing.assert_allclose(jax.jit(mixer.apply)(params, as32(x))[0], want, atol=1e-5)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("scale", [0.0, 1.0, 10.0])
 def test_no_parameters_leave_the_unit_circle(scale):
     """At the start strictly within; far away (exponentials of up to e^40) never outside, and never NaN."""

@@ -14,6 +14,7 @@ from attn_jax.models.decoder_only import pack
 MODEL = ModelConfig(8, 1, (Attention(num_heads=2),), d_ff=8, positions="learned").make(VOCABULARY, S + T)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", first(["attention", "gru"], "attention"))
 def test_the_contract(name):
     model = MODEL if name == "attention" else ModelConfig(8, 2, (GRU(),), d_ff=0).make(VOCABULARY, S + T)

@@ -16,7 +16,7 @@ PAIRS = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_source_may_come_embedded(name):
     model = PAIRS[name].over_strings(VOCABULARY, 5, 4)

@@ -97,6 +97,7 @@ def test_cells(name):
         require_close(got, flat[f"last/{index}"])
 
 
+@pytest.mark.exhaustive
 def test_another_weight_is_seen():
     """The comparison refuses a model whose smallest part differs."""
     flat, params, gradient = load("transformer_post")

@@ -349,6 +349,7 @@ def test_every_argument_of_flax_means_the_same():
         assert arguments - {"query", "key", "value", "module"} == {name for lib, name in seen if lib == library}
 
 
+@pytest.mark.exhaustive
 def test_weights_are_sown_in_flax_s_dtype():
     dtypes = {name: rows[0][1].dtype for name, rows in flax_table()["linen", "bfloat16", True].items()}
     assert (dtypes["nothing"], dtypes["forced"]) == (jnp.bfloat16, jnp.float32)

@@ -109,6 +109,7 @@ def test_operations_by_hand():
     assert products < dense < products + 4 * 12 * T  # and about ten operations a score for the softmax, 4 heads
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["attention", "lru", "tape_rnn"])
 def test_one_by_one_is_the_whole(name):
     mixer = replace(MIXERS[name], d_model=16).make()
@@ -124,6 +125,7 @@ def test_a_measurement_is_of_a_token_in_microseconds(monkeypatch):
     assert measure_mixer(ShortConv()) == {"us_whole": 1e6 / T, "us_one_by_one": 1e6 / T}
 
 
+@pytest.mark.exhaustive
 def test_a_list_that_is_measured_has_the_times_too(monkeypatch, rows):
     monkeypatch.setattr(
         "attn_jax.commands.listing.measure_mixer", lambda config: {"us_whole": 1.0, "us_one_by_one": 2.0}

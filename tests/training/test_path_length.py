@@ -63,6 +63,7 @@ def require_steps(got, steps):
     assert got["longest"] == np.nanmax(steps)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", first(MODELS, "window, lstm", "conv"))
 def test_by_hand(name):
     mixers = tuple(MODELS[name])

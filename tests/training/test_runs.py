@@ -65,6 +65,7 @@ def test_training_draws_every_allowed_length():
     assert drawn == {2, 3, 4}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(80)
 def test_runs_of_one_seed_start_alike_and_rates_part_them():
     state, _ = train(make_plan(), [0, 0, 1], [1e-3, 1e-2, 1e-3], chunks=0)
@@ -89,6 +90,7 @@ def test_one_diverging_run_is_frozen_and_the_others_keep_their_bits():
     assert np.isnan(history[-1][0][1])
 
 
+@pytest.mark.exhaustive
 def test_a_loss_ten_times_its_start_ends_a_run():
     plan = make_plan()
     uphill = optax.chain(optax.scale(-1.0))  # the caller subtracts: this climbs
@@ -178,6 +180,7 @@ def test_nothing_readable_is_an_error_and_nothing_saved_is_none(tmp_path):
             Checkpoints(tmp_path).restore({"x": jnp.zeros(1)})
 
 
+@pytest.mark.exhaustive
 def test_scores_at_the_end_are_by_length():
     plan = make_plan()
     state, _ = train(plan, [0, 1], [1e-3, 1e-3], chunks=1)

@@ -20,7 +20,7 @@ from attn_jax.lab.claim.record import claim_directory, declaration, declare, stu
 from attn_jax.lab.loading import results_in
 from attn_jax.lab.outcome.claim_cautions import cautions_of
 from attn_jax.lab.outcome.claim_verdict import Verdict, verdict_of
-from attn_jax.lab.outcome.claims import judge_claim, refuse_undecidable
+from attn_jax.lab.outcome.claims import judge_claim, refuse_undecidable, try_rule
 from attn_jax.lab.plan.numerics import pinned, planned, recorded
 from attn_jax.lab.record.directory import locked, write_json
 from attn_jax.lab.together import trained_together
@@ -60,6 +60,8 @@ def prepare(path: Path, root: Path, run: ClaimRun) -> Prepared:
         claim = claim_run(claim, run)
         if run != "quick":
             refuse_undecidable(claim)
+        with users_code():
+            try_rule(claim)
         _check_plans(claim)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -74,10 +74,25 @@ def judge_claim(claim: Claim, found: Mapping[str, Any], level: float = LEVEL) ->
         )
         for about, pair in pairs.items()
     }
-    outcome = claim.rule(answers)
+    return Judgement(_ruled(claim, {about: answer.outcome for about, answer in answers.items()}), answers)
+
+
+def try_rule(claim: Claim) -> None:
+    """Calls a claim's rule before there is anything to judge, for each outcome that all tests may share.
+
+    Raises:
+      ConfigError: it gives no verdict.
+      Exception: whatever it raises.
+    """
+    for outcome in ("holds", "fails", "undecided"):
+        _ruled(claim, dict.fromkeys(claim.tests, outcome))
+
+
+def _ruled(claim: Claim, outcomes: Mapping[str, str]) -> Outcome:
+    outcome = claim.rule(outcomes)
     if outcome not in get_args(Outcome):
         raise ConfigError(f"rule: gave {outcome!r}, wanted one of {', '.join(get_args(Outcome))}")
-    return Judgement(outcome, answers)
+    return outcome
 
 
 def refuse_undecidable(claim: Claim, level: float = LEVEL) -> None:

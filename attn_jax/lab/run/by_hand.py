@@ -34,9 +34,10 @@ def work_by_hand(path: Path, first: int, say: Callable[[str], None]) -> None:
             _refuse_late(file, job, terms)
             try:
                 done = work(job, terms, wait_seconds=0.0, asked=asked.is_set)
-            except InUseError:
+            except InUseError as error:
                 if not path.is_dir():
                     raise
+                say(f"left alone: {error}")
                 continue
             if not done:
                 raise InterruptedStudyError(f"block {job}: stopped and saved; the same command goes on from there")

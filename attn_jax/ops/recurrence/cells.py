@@ -126,6 +126,7 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
     return h, h
 
 
+@takes(state=_pair, x=floats)
 def lstm_gates(params: Params, state: tuple[Array, Array], x: Array) -> dict[str, Array]:
     """How far the gates of `lstm_step` are open, [..., P] each: sigmoid(f), sigmoid(i), sigmoid(o).
 
@@ -141,6 +142,7 @@ def lstm_gates(params: Params, state: tuple[Array, Array], x: Array) -> dict[str
     return {"keep": f, "write": i, "read": o}
 
 
+@takes(h=floats, x=floats)
 def gru_gates(params: Params, h: Array, x: Array) -> dict[str, Array]:
     """How far the gates of `gru_step` are open, [..., P] each: sigmoid(u + u'), sigmoid(r + r').
 

@@ -12,7 +12,7 @@ from attn_jax.config import Claim, DeclaredTest, Measurement, Quantity
 from attn_jax.config.rules import holds_for
 from attn_jax.errors import ConfigError
 from attn_jax.lab.outcome.by_seed import from_rows
-from attn_jax.lab.outcome.claims import COUNTED, judge_claim, refuse_undecidable, smallest_p
+from attn_jax.lab.outcome.claims import COUNTED, judge_claim, refuse_undecidable, smallest_p, try_rule
 
 SPREAD = np.array([0.0, 0.01, -0.01, 0.02, -0.02, 0.015, -0.015, 0.005])
 
@@ -97,6 +97,16 @@ def test_a_rule_that_gives_no_verdict_is_refused():
     odd = claim(DeclaredTest("x", "a", 0.0), rule=lambda answers: "maybe")
     with pytest.raises(ConfigError, match="rule: gave 'maybe', wanted one of holds, in part, fails, undecided"):
         judge_claim(odd, {"m": rows(a=SPREAD + 1)})
+
+
+def test_a_rule_is_tried_on_every_outcome_before_there_is_one():
+    try_rule(claim(DeclaredTest("x", "a", 0.0)))
+    for rule, says in ((lambda answers: None, "rule: gave None"), (lambda answers: answers["nope"], "nope")):
+        with pytest.raises((ConfigError, KeyError), match=says):
+            try_rule(claim(DeclaredTest("x", "a", 0.0), rule=rule))
+    bad = {"holds": "holds", "fails": "fails!", "undecided": "undecided"}
+    with pytest.raises(ConfigError, match="gave 'fails!'"):
+        try_rule(claim(DeclaredTest("x", "a", 0.0), rule=lambda answers: bad[next(iter(answers.values()))]))
 
 
 def test_p_is_adjusted_over_the_claim_and_the_rule_has_the_last_word():

@@ -291,6 +291,7 @@ def test_newton_is_counted_by_its_measured_iterations():
     assert solved["train_flops_per_step"] > 2 * scanned["train_flops_per_step"]
 
 
+@pytest.mark.exhaustive
 def test_iterations_are_those_of_the_weights():
     """A contracting network needs few, one that expands many; without Newton's method there are none to count."""
     plan = StudyPlan(study(task=Parity()))

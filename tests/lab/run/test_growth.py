@@ -84,6 +84,7 @@ def open_study(directory, study, **options):
         return plan
 
 
+@pytest.mark.exhaustive
 def test_more_rates_lie_among_those_that_are_there(tmp_path, capsys):
     """Runs are numbered in the order of their grid when they are written: 0 to 3, then six of which four are kept."""
     write_study(tmp_path)
@@ -140,6 +141,7 @@ def test_what_is_no_growth_is_refused_and_changes_nothing(begun, then, said, tmp
     assert (tmp_path / "study.json").read_bytes() == before
 
 
+@pytest.mark.exhaustive
 def test_a_longer_length_where_no_model_minds(tmp_path):
     write_study(tmp_path, longer((2, 6)))
     plan = open_study(tmp_path, longer((2, 6, 8)))

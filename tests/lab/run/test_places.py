@@ -200,7 +200,8 @@ def test_work_by_hand(tmp_path, monkeypatch):
         by_hand.work_by_hand(study / "jobs", 1, said.append)
     with pytest.raises(MachineError, match="in use by process 7 on far"):
         by_hand.work_by_hand(study / "jobs" / "0.json", 0, said.append)
-    assert said == [f"block gru-{block} of {study}: done" for block in (2, 1, 1)]
+    left = "left alone: gru-0 is in use by process 7 on far."
+    assert said == [f"block gru-2 of {study}: done", left, *[f"block gru-1 of {study}: done"] * 2]
     take_over(study)
     with pytest.raises(ConfigError, match="another command has taken the study over since"):
         by_hand.work_by_hand(study / "jobs", 0, said.append)

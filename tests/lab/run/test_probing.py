@@ -117,6 +117,7 @@ def test_probes_of_every_evaluation_change_no_bit_and_survive_a_stop(plain, tmp_
     assert [row["step"] for row in rows] == [0, 10, 20, 30, 40, 0, 40]
 
 
+@pytest.mark.exhaustive
 def test_without_its_last_checkpoint_a_study_gains_none_of_its_end(plain, tmp_path):
     copy = shutil.copytree(plain, tmp_path / "copy")
     (copy / "blocks" / "gru-0" / "checkpoints" / "30.npz").unlink()

@@ -131,6 +131,7 @@ def test_it_gains_values_and_what_is_there_stays(finished):
     assert all(path.read_bytes() == old for path, old in before.items() if path.name != "sweep.json")
 
 
+@pytest.mark.exhaustive
 def test_it_grows_as_its_studies_do(finished, capsys):
     grown = Sweep(replace(STUDY, train=replace(STUDY.train, seeds=3)), {AXIS: (4, 32, 8, 16)})
     points, opening = begin_sweep(finished, grown)

@@ -78,7 +78,7 @@ def check_scores(results, plan, name, runs):
         np.testing.assert_allclose(np.asarray(score(params, seed)).mean(0), row["metric"], rtol=1e-6)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["gru", "mine"])
 def test_a_trained_model_scores_what_the_study_says(name, own):
     directory, config, plan = own

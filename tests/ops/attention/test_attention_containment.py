@@ -53,7 +53,7 @@ def empty_rows_are_zero(attention, arrays, **options):
     return finite and zero and out[:, 2:].any() and grads[0][:, 2:].any()
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("hidden", "path"), diagonal(EMPTY, ["blockwise", "dense"]))
 def test_rows_that_may_attend_nothing(hidden, path):
     assert empty_rows_are_zero(PATHS[path], draw(13), **EMPTY[hidden])
@@ -131,7 +131,7 @@ def test_what_is_not_finite_stays_in_the_rows_that_see_it(attention, bad):
     assert is_contained(attention, bad, is_causal=True)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("hidden", "path"), diagonal(HIDING, ["blockwise", "dense"]))
 def test_whatever_hides_a_key_contains_it(hidden, path):
     assert is_contained(PATHS[path], np.nan, **HIDING[hidden])

@@ -192,6 +192,7 @@ def test_functions_of_other_arguments_are_named(path):
         PATHS[path](QUERY, KEY, VALUE, score_mod=lambda p, s, b, h, q, k: s)
 
 
+@pytest.mark.exhaustive
 def test_functions_of_another_dtype_than_the_score_are_taken():
     """A float16 table, and a mask that is smaller than the scores, are no error."""
     table = jnp.ones(7, jnp.float16)

@@ -86,6 +86,7 @@ def test_a_symbolic_batch(attention):
 LENGTHS = ("2, t, 4, 3", "2, s, 2, 3", "2, s, 2, 3", "2")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "attention",
     [dense, pytest.param(dot_product_attention, marks=SECOND), pytest.param(attention_reference, marks=SECOND)],

@@ -110,7 +110,7 @@ def growth(attention, backward):
     return [b / a for a, b in itertools.pairwise(sizes)]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("kind", "way"), diagonal(GROWING, ["forward", "backward"]))
 def test_memory_grows_with_length_linearly(kind, way):
     attention = functools.partial(blockwise, block_sizes=(128, 128), **GROWING[kind]())

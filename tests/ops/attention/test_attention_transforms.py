@@ -138,7 +138,7 @@ def bend(table, s, b, h, q, k):
     return s * table[h] + table[0] * (k % 3) * 0.5
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @three
 def test_closures_under_jit_scan_and_grad(path):
     """A captured array that is the carry of a scan, differentiated through the scan; against a step by step run."""

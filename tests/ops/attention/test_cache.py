@@ -111,7 +111,7 @@ PAIRS = [  # a pairwise cover
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("pair", first(PAIRS, *PAIRS[::3]), ids=lambda pair: "-".join(pair).replace(" ", "_"))
 def test_pieces_are_the_whole(pair):
     cache, split, kind = pair
@@ -262,6 +262,7 @@ def test_keeps_its_dtypes_in_float64(x64):
     assert cache.positions.dtype == cache.length.dtype == np.int32
 
 
+@pytest.mark.exhaustive
 def test_vmaps_over_caches():
     runs = [draw(seed) for seed in (0, 1, 2)]
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *runs)

@@ -48,7 +48,7 @@ MASKS = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.programs(110)
 def test_masks_far_away(path):
@@ -105,7 +105,7 @@ def test_masks_of_numpy_s_64_bits_are_those_of_python_s_integers(far):
         np.testing.assert_array_equal(mask(np.uint64(far)).materialize(2, 3), want)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("window", [2, 3])
 @pytest.mark.programs(60)
 def test_a_cache_that_has_read_all_positions(window):

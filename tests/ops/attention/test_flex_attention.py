@@ -65,6 +65,7 @@ def test_the_page_s_table_is_right(implementation):
             assert max(differences(row, given, implementation)) < 1e-5, (row, given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.programs(130)
 def test_a_wrong_table_would_be_seen():
     """Every row with the right side of the next one; and ALiBi, which the signed distance is under Causal alone."""

@@ -44,6 +44,7 @@ def parts_of(config):
     return {split: spell(config, corpus.codes[start:end]) for split, (start, end) in corpus.splits.items()}
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(Text(), floor_samples=2048)
 

@@ -92,6 +92,7 @@ def test_floor_by_the_binomial_distribution(length, alphabet):
     assert position_and_length(length, alphabet) == pytest.approx(best, rel=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_floor_is_what_the_source_calls_solved():
     assert position_and_length(41) == pytest.approx(0.7796, abs=5e-5)
     assert position_and_length(500) == pytest.approx(0.9365, abs=5e-5)

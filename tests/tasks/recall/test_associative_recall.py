@@ -38,6 +38,7 @@ def expected_max_by_partitions(num_draws, num_values):
     return total / num_values**num_draws
 
 
+@pytest.mark.exhaustive
 def test_contract():
     check_task(AssociativeRecall())
 

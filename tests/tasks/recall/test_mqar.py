@@ -84,6 +84,7 @@ def test_slots_by_enumerating_every_order(num_slots, num_keys, power):
     assert table == pytest.approx(enumerated(num_slots, num_keys, power), abs=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_slots_of_the_largest_size_are_taken_for_sure():
     # 192 slots and 64 keys: each key takes one slot, no slot is taken twice.
     table = slot_choices(192, 64, 0.01)
