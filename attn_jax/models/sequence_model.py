@@ -146,11 +146,10 @@ class ModelConfig(AnyModelConfig):
 
     def layer_mixers(self) -> tuple[MixerConfig, ...]:
         """One mixer configuration a layer, each with the model's width."""
-        if len(self.mixers) not in (1, self.num_layers):
-            raise ValueError(
-                f"mixers: got {len(self.mixers)} for num_layers={self.num_layers}, wanted 1 or {self.num_layers}"
-            )
-        mixers = self.mixers * self.num_layers if len(self.mixers) == 1 else self.mixers
+        number, layers = len(self.mixers), self.num_layers
+        if number not in (1, layers):
+            raise ValueError(f"mixers: got {number} for num_layers={layers}, wanted 1 or {layers}")
+        mixers = self.mixers * layers if number == 1 else self.mixers
         for mixer in mixers:
             if mixer.d_model not in (None, self.width):
                 name = type(mixer).__name__
@@ -260,9 +259,7 @@ def extend(
 ) -> tuple[Array, State]:
     """Goes on from a state by T places: logits [B, T, V] and the state after them."""
     batch, length = inputs.shape[:2]
-    places = state["position"][:, None] + jnp.arange(length)
-    x = embed(params, without_padding(inputs, valid))
-    x = zero_padding(add_positions(config.positions, params, x, places), valid)
+    x = _enter(config, params, inputs, valid, state["position"][:, None])
     x, layers = through_layers(partial(extend_layer, config, valid), groups, x, params["layers"], state["layers"])
     read = jnp.full(batch, length, jnp.int32) if valid is None else valid.sum(1, dtype=jnp.int32)
     return _read_out(config, params, x), {"position": state["position"] + read, "layers": layers}
@@ -272,7 +269,7 @@ def inspect(
     config: ModelConfig, groups: tuple[Group, ...], params: Params, inputs: Array, valid: Array | None = None
 ) -> dict[str, Array]:
     """What each layer's mixer shows of itself, under "layer_<index>/<name>"."""
-    x = _enter(config, params, inputs, valid)
+    x = _enter(config, params, inputs, valid, 0)
     _, seen = through_layers(partial(inspect_layer, config, valid), groups, x, params["layers"])
     layers = enumerate(by_layer(groups, seen))
     return {f"layer_{index}/{name}": value for index, inside in layers for name, value in inside.items()}
@@ -288,15 +285,15 @@ def trips(
     config: ModelConfig, groups: tuple[Group, ...], params: Params, inputs: Array, valid: Array | None = None
 ) -> Array:
     """The most trips of any layer's `while` loops, int32 [B]."""
-    x = _enter(config, params, inputs, valid)
+    x = _enter(config, params, inputs, valid, 0)
     _, seen = through_layers(partial(count_layer, config, valid), groups, x, params["layers"])
     return jnp.max(jnp.stack(by_layer(groups, seen)), 0)
 
 
-def _enter(config: ModelConfig, params: Params, inputs: Array, valid: Array | None) -> Array:
-    """What the first layer is given, without dropout."""
+def _enter(config: ModelConfig, params: Params, inputs: Array, valid: Array | None, position: Array | int) -> Array:
+    """What the first layer is given from this position on, without dropout."""
     x = embed(params, without_padding(inputs, valid))
-    return zero_padding(add_positions(config.positions, params, x, jnp.arange(inputs.shape[1])), valid)
+    return zero_padding(add_positions(config.positions, params, x, position + jnp.arange(inputs.shape[1])), valid)
 
 
 def _read_out(config: ModelConfig, params: Params, x: Array) -> Array:
