@@ -22,7 +22,7 @@ Compares transformers with recurrent networks honestly.
   attn-jax compare --config=quickstart --plan
       says what it would take
   attn-jax claims 3
-      runs the third claim of the article
+      runs the third of the shipped claims
 """
 _CODES = """\
 exit codes:
@@ -38,10 +38,10 @@ ATTN_JAX_TRACEBACK=1 shows where an error comes from.
 _COMMANDS = {
     "compare": "train every model of a study, compare them, and write report.html",
     "train": "train one model of a study in the study's directory; compare goes on from it",
-    "claims": "run claims of the article, or your own, and write claims.html: whatever the verdicts, it ends with 0",
+    "claims": "run the shipped claims, or your own, and write claims.html: whatever the verdicts, it ends with 0",
     "work": "train blocks by hand, from job files that compare --place=slurm:array wrote",
     "report": "write summary.json and report.html again from a study's directory; of several one page of all, too",
-    "export": "write a finished study's runs, curves or lengths as a table for other programs",
+    "export": "write a finished study's runs, curves, lengths or probes as a table for other programs",
     "diff": "say where two studies differ: their configs, then their results, model by model",
     "doctor": "say what of a study's directory is whole, what is damaged, and what its command would do next",
     "clean": "free what a study's trained blocks need no more: all checkpoints but the last, and compiled programs",
@@ -58,7 +58,6 @@ _PLACE = (
     "where blocks are trained: processes (default on a CPU), thread (default beside an accelerator), "
     "dask:tcp://HOST:PORT, dask:local:4, slurm:array, or package.module:function, which returns an executor"
 )
-
 _TRACK = "tell tensorboard, or package.module:function, what is measured (docs/lab.md); may be given several times"
 
 
@@ -183,7 +182,13 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_folder(parser)
     _add_choice(parser, "--format", tuple(FORMATS), "of the table; default csv; parquet needs pyarrow", default="csv")
-    _add_choice(parser, "--rows", tuple(ROWS), "what a row is, a run, an evaluation or a length", default="runs")
+    _add_choice(
+        parser,
+        "--rows",
+        tuple(ROWS),
+        "what a row is, a run, an evaluation, a length or a probe's number; default runs",
+        default="runs",
+    )
     parser.add_argument("--output", type=_path, metavar="FILE", help="where to; default standard output")
 
 

@@ -1,4 +1,4 @@
-"""`attn-jax claims`, `list claims` and `show claim`: the article's sentences, run, judged and told."""
+"""`attn-jax claims`, `list claims` and `show claim`: sentences put to the test, run, judged and told."""
 
 import ast
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ _NUMBERED = re.compile(r"(\d+)_\w+")
 
 
 def shipped_claims() -> dict[str, Path]:
-    """The file of every shipped claim, by its number, in the order of the article."""
+    """The file of every shipped claim by its number, in order."""
     found: dict[int, Path] = {}
     for name, path in shipped_files().items():
         if name.startswith(CLAIMS) and (match := _NUMBERED.fullmatch(name.removeprefix(CLAIMS))):
