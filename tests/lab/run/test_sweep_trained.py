@@ -10,6 +10,7 @@ from written_sweep import begin_sweep
 
 from attn_jax.config import EvaluateConfig, Sweep, TrainConfig
 from attn_jax.config.codec import to_json
+from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.programs import program_key
 from attn_jax.lab.run.session import work
 from attn_jax.lab.run.sweep_session import sweep_jobs
@@ -38,9 +39,9 @@ def test_points_that_differ_in_seeds_and_rates_compile_once(tmp_path, compiles):
     points, opening = begin_sweep(tmp_path, sweep)
     with opening as layouts:
         first, *others = sweep_jobs(tmp_path, points, layouts)
-        assert compiles(work, first) >= 3
+        assert compiles(work, first, Terms()) >= 3
         assert len(others) == 3
-        assert sum(compiles(work, job) for job in others) == 0
+        assert sum(compiles(work, job, Terms()) for job in others) == 0
         assert not sweep_jobs(tmp_path, points, layouts)
     found = [json.loads(line) for path in tmp_path.rglob("metrics.jsonl") for line in path.read_text().splitlines()]
     assert len({str(row["test"]["loss"]) for row in found if "test" in row}) == 4
