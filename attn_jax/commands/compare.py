@@ -1,6 +1,6 @@
 """The commands that compute: from a config to a trained study, its table and its page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,6 @@ from attn_jax.lab.record.directory import locked
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep
 from attn_jax.lab.summaries import write_study_summary, write_sweep_summary
-from attn_jax.platforms import Platform
 from attn_jax.report.page import write_report
 from attn_jax.report.sweep_page import write_sweep_report
 from attn_jax.report.sweep_table import print_sweep_table
@@ -26,37 +25,21 @@ from attn_jax.report.tables import print_table
 from attn_jax.terminal import Terminal
 
 
-def compare(
-    config: Path,
-    overrides: Sequence[str],
-    workdir: Path | None,
-    platform: Platform,
-    place: str,
-    yes: bool,
-    track: Sequence[str] = (),
-) -> None:
-    """Trains what is not trained yet, then writes summary.json and report.html and prints the table; of a sweep too."""
+def compare(config: Path, **options: Any) -> None:
+    """Trains what is not trained yet, then writes summary.json and report.html and prints the table; of a sweep too.
+
+    Args:
+      config: the file.
+      options: as `attn_jax.lab.compare` takes them.
+    """
     console = Terminal()
-    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "place": place}
-    options |= {"yes": yes, "track": track}
     with trained(config, console=console, **options) as directory:
         _conclude(directory, console)
 
 
-def train(
-    config: Path,
-    overrides: Sequence[str],
-    model: str,
-    workdir: Path | None,
-    platform: Platform,
-    place: str,
-    yes: bool,
-    track: Sequence[str] = (),
-) -> None:
-    """Trains one model of a study, in the study's directory, and prints its row."""
+def train(config: Path, model: str, **options: Any) -> None:
+    """Trains one model of a study, in the study's directory, and prints its row; options as of `compare`."""
     console = Terminal()
-    options = {"overrides": overrides, "workdir": workdir, "platform": platform, "place": place}
-    options |= {"yes": yes, "track": track}
     with trained(config, model=model, console=console, **options) as directory:
         results = replace(read_results(directory, [model]), reference=model)
         print_table(summarize(results), console)

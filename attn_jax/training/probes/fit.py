@@ -17,6 +17,17 @@ def spaced(length: int, number: int) -> np.ndarray:
     return np.unique(np.linspace(0, length - 1, min(number, length)).round()).astype(np.int32)
 
 
+def check_places(number: int) -> None:
+    """Refuses a `num_places` of fewer than both ends.
+
+    >>> check_places(1)
+    Traceback (most recent call last):
+    ValueError: num_places: got 1, wanted an integer of at least 2
+    """
+    if not isinstance(number, int) or number < 2:
+        raise ValueError(f"num_places: got {number!r}, wanted an integer of at least 2")
+
+
 def fitted_slope(k: np.ndarray, height: Array) -> Array:
     """The least squares slope of height [n] over k, from 8 on, or from a quarter of the longest where that is less.
 

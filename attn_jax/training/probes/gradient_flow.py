@@ -12,7 +12,7 @@ from attn_jax.training.inside import Inside
 from attn_jax.training.losses import loss
 from attn_jax.training.objective import Objective
 from attn_jax.training.probes.base import Probe, ProbeConfig
-from attn_jax.training.probes.fit import fitted_slope, spaced
+from attn_jax.training.probes.fit import check_places, fitted_slope, spaced
 from attn_jax.types import Array, Batch, Key, Params
 
 _SOUND = 1e-30  # below it float32 has no digits left to fit a line through
@@ -39,8 +39,7 @@ class GradientFlow(ProbeConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.num_places, int) or self.num_places < 2:
-            raise ValueError(f"num_places: got {self.num_places!r}, wanted an integer of at least 2")
+        check_places(self.num_places)
 
     def make(self, model: Model | EncoderDecoder, objective: Objective) -> Probe | None:
         """Binds this configuration to the function below; None where the model does not embed apart."""

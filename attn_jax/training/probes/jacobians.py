@@ -14,7 +14,7 @@ from attn_jax.ops.placement import vary_with
 from attn_jax.training.inside import AskedFn
 from attn_jax.training.objective import Objective
 from attn_jax.training.probes.base import Probe, ProbeConfig
-from attn_jax.training.probes.fit import fitted_slope, spaced
+from attn_jax.training.probes.fit import check_places, fitted_slope, spaced
 from attn_jax.types import Array, Batch, Key, Params, State
 
 _ROUNDS = 8  # of power iteration, each the product and its transpose
@@ -54,8 +54,7 @@ class Jacobians(ProbeConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.num_places, int) or self.num_places < 2:
-            raise ValueError(f"num_places: got {self.num_places!r}, wanted an integer of at least 2")
+        check_places(self.num_places)
 
     def make(self, model: Model | EncoderDecoder, objective: Objective) -> Probe | None:
         """Binds this configuration to the functions below; None where the model does not go on from a state."""

@@ -13,7 +13,7 @@ from attn_jax.mixers.base import ApplyFn
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.training.objective import Objective
 from attn_jax.training.probes.base import Probe, ProbeConfig, When
-from attn_jax.training.probes.fit import spaced
+from attn_jax.training.probes.fit import check_places, spaced
 from attn_jax.types import Array, Batch, Key, Params
 
 _SEED = 1e20  # what is sent back from the last place: products of so many small factors more are no zero of float32
@@ -51,8 +51,7 @@ class PathLength(ProbeConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.num_places, int) or self.num_places < 2:
-            raise ValueError(f"num_places: got {self.num_places!r}, wanted an integer of at least 2")
+        check_places(self.num_places)
 
     def make(self, model: Model | EncoderDecoder, objective: Objective) -> Probe | None:
         """Binds this configuration to the functions below; None where the model does not tell its layers apart."""
