@@ -16,6 +16,10 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, block_directory
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.session import opened
+from attn_jax.mixers import GRU
+from attn_jax.models import Model, ModelConfig
+from attn_jax.testing.promises import check_bundle
+from attn_jax.types import IO
 
 OWN = """
 import jax
@@ -162,3 +166,12 @@ def test_what_is_trained_anew_is_checked_anew_and_nothing_else(tmp_path, monkeyp
         shutil.rmtree(block_directory(study, "own", k))
     with pytest.raises(UserError, match=FUTURE):
         compare(config, workdir=study, platform="cpu")
+
+
+def test_layers_as_functions_are_a_table_or_none():
+    model = ModelConfig(4, mixers=(GRU(),)).make(IO(vocab_size=3, num_classes=3), 5)
+    check_bundle(model, Model)
+    check_bundle(model._replace(through=None), Model)
+    for wrong in ([], model.apply):
+        with pytest.raises(AssertionError, match=r"through is .*, wanted a dict"):
+            check_bundle(model._replace(through=wrong), Model)
