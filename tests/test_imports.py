@@ -43,7 +43,7 @@ ALLOWED = {
     "lab.outcome": {"errors", "files", "names", "config", "lab.record"},
     "lab.track": {"errors", "blame", "config", "files", "names", "lab.record", "lab.run", "lab.outcome"},
     "lab.claim": {
-        *("errors", "blame", "files", "config", "platforms"),
+        *("errors", "blame", "files", "config", "platforms", "tasks", "testing"),
         *("lab", "lab.record", "lab.plan", "lab.outcome"),
     },
     "lab.measurements": {

@@ -19,10 +19,10 @@ from attn_jax.lab.outcome.claim_verdict import (
     design_in_words,
     effect_in_words,
     minutes_of,
+    needed_in_words,
     seeds_of,
     verdict_in_words,
 )
-from attn_jax.names import counted
 from attn_jax.platforms import Platform
 from attn_jax.report.claims_page import write_claims_page
 from attn_jax.report.results_file import write_results_file
@@ -102,9 +102,8 @@ def _print_verdict(verdict: Mapping[str, Any], console: Console) -> None:
     seeds = seeds if seeds == "counted" else f"{seeds} seeds"
     _say(console, f"  {verdict_in_words(verdict)} [{seeds}, {minutes_of(verdict):.1f} minutes]", style="bold")
     for row in verdict["tests"]:
-        more = row["seeds_to_decide"]
-        needed = f"; about {counted(more, 'seed')} would decide" if more else ""
-        _say(console, f"  {_MARKS[row['outcome']]} {row['about']}: {effect_in_words(row)}{needed}")
+        found = "; ".join(filter(None, (effect_in_words(row), needed_in_words(row))))
+        _say(console, f"  {_MARKS[row['outcome']]} {row['about']}: {found}")
     for caution in verdict["cautions"]:
         _say(console, f"  ! {caution}")
 

@@ -10,12 +10,12 @@ from attn_jax.lab.outcome.claim_verdict import (
     by_outcome,
     claim_number,
     minutes_of,
+    needed_in_words,
     number,
     seeds_of,
     verdict_in_words,
 )
 from attn_jax.lab.outcome.claims import COUNTED
-from attn_jax.names import counted
 from attn_jax.report import style, words
 from attn_jax.report.panels import drawn_panels
 from attn_jax.report.rendering import rendered
@@ -95,7 +95,6 @@ def _row(row: Mapping[str, Any]) -> dict[str, str]:
     margin = f", margin {number(row['margin'])}" if row["margin"] else ""
     counts = row["method"] == COUNTED
     bounds = [end if value is None else number(value) for value, end in ((row["low"], "-inf"), (row["high"], "inf"))]
-    needed = row["seeds_to_decide"]
     return {
         "about": row["about"],
         "of": f"{row['measure']}: {row['a']} {_EXPECTED[row['expect']]} {b}{margin}",
@@ -106,7 +105,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, str]:
         "interval": COUNTED if counts else f"[{bounds[0]}, {bounds[1]}]",
         "p": "–" if counts else words.probability(row["p"]),
         "outcome": row["outcome"],
-        "needed": f"about {counted(needed, 'seed')} would decide" if needed else "",
+        "needed": needed_in_words(row),
     }
 
 

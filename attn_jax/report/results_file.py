@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from attn_jax.files import write_whole
-from attn_jax.lab.outcome.claim_verdict import claim_number, effect_in_words, minutes_of, seeds_of, verdict_in_words
+from attn_jax.lab.outcome.claim_verdict import (
+    by_outcome,
+    claim_number,
+    effect_in_words,
+    minutes_of,
+    needed_in_words,
+    seeds_of,
+    verdict_in_words,
+)
 from attn_jax.report.claims_page import Runs, main_run, stability
 
 _HEAD = """\
@@ -13,6 +21,7 @@ _HEAD = """\
 `attn-jax claims` wrote this file; `claims.html` has the pictures. A verdict is what the data say of a sentence, by
 tests that were declared before anything ran.
 """
+_HEADINGS = {"holds": "Holds", "fails": "Fails", "undecided": "Undecided"}
 
 
 def write_results_file(verdicts: Mapping[str, Runs], directory: Path) -> Path:
@@ -31,10 +40,24 @@ def results_text(verdicts: Mapping[str, Runs]) -> str:
         said = (f"{minutes_of(verdict):.1f}", stability(runs) or "not run")
         lines.append("| " + " | ".join(_cell(cell) for cell in (*cells, *said)) + " |")
     for name, runs in verdicts.items():
-        verdict = main_run(runs)
-        lines += ["", f"## Claim {claim_number(name)}", verdict["sentence"], ""]
-        lines += [f"- {row['outcome']}: {row['about']}. {effect_in_words(row)}" for row in verdict["tests"]]
+        lines += ["", *_claim(claim_number(name), main_run(runs))]
     return "\n".join([*lines, "", "## Measured on", *_machines(verdicts)]) + "\n"
+
+
+def _claim(number: str, verdict: Mapping[str, Any]) -> list[str]:
+    """What came of one: the explanation, then the tests by their outcome."""
+    lines = [f"## Claim {number}", verdict["sentence"], "", f"**{verdict_in_words(verdict)}.** {verdict['explain']}"]
+    for how in by_outcome(verdict):
+        lines += ["", f"{_HEADINGS[how]}:"]
+        lines += [f"- {_test(row)}" for row in verdict["tests"] if row["outcome"] == how]
+    if verdict["cautions"]:
+        lines += ["", "To know before believing it:", *(f"- {caution}" for caution in verdict["cautions"])]
+    return lines
+
+
+def _test(row: Mapping[str, Any]) -> str:
+    """What a test is about and what it found."""
+    return "; ".join(filter(None, (f"{row['about']}: {effect_in_words(row)}", needed_in_words(row))))
 
 
 def _machines(verdicts: Mapping[str, Runs]) -> list[str]:

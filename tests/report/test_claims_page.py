@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>"
 def row(about, outcome, **changes):
     found = {"about": about, "measure": "drop", "study": "", "a": "tanh", "b": 0.0, "expect": "less", "margin": 0.1}
     found |= {"unit": "log10", "seeds": 8, "mean_a": -1.0, "mean_b": 0.0, "difference": -1.0, "low": -1.2, "high": -0.8}
-    found |= {"p": 2 / 256, "method": "Student t", "outcome": outcome}
+    found |= {"p": 2 / 256, "method": "Student t", "outcome": outcome, "doubt": ""}
     return found | {"seeds_to_decide": None, "seeds_to_decide_at_bound": None} | changes
 
 
@@ -27,7 +27,7 @@ def panel(form="lines", lines=None, **changes):
 
 
 def verdict(*tests, outcome="holds", run="first", **changes):
-    found = {"schema": 1, "claim": "01_drop", "run": run, "outcome": outcome, "sentence": "Small gradients vanish."}
+    found = {"schema": 2, "claim": "01_drop", "run": run, "outcome": outcome, "sentence": "Small gradients vanish."}
     found |= {"source": "the article", "explain": "Because of this. And that.", "published": [], "panels": []}
     timing = {"seconds": {"start": 90.0}, "date": "2026-11-30", "environment": {"machine": "Linux, 2 cores"}}
     timing["environment"]["versions"] = {"attn_jax": "0.1.0", "jax": "0.10.2"}
@@ -119,13 +119,16 @@ def test_another_verdict_is_unstable_whatever_the_tests():
     assert stability({"first": first, "again": first}) == "With other seeds the verdict is the same."
 
 
-def test_many_tests_are_not_all_named():
+def test_a_verdict_in_part_counts_its_tests():
     many = verdict(*[row(f"t{n}", "holds") for n in range(9)], row("u", "fails"), outcome="in part")
-    assert verdict_in_words(many) == "holds in part: holds for t0, t1, t2, t3, t4 and 4 more; fails for u"
+    assert verdict_in_words(many) == "holds in part: of 10 tests 9 hold, 1 fails"
 
 
 def test_results_file(verdicts):
     text = results_text(verdicts)
     assert "| 10 | Small gradients vanish. | holds (quick) | 8 | 1.5 | not run |" in text
-    assert "- holds: a tanh network. tanh -1, against 0: -1 log10 [-1.2, -.80], p .0078" in text
+    assert "**holds in part: of 3 tests 1 holds, 1 fails, 1 is undecided.** Because of this. And that." in text
+    assert "Holds:\n- a tanh network: tanh -1, against 0: -1 log10 [-1.2, -.80], margin .10, p .0078\n" in text
+    assert "; about 20 seeds would decide\n" in text
+    assert "To know before believing it:\n- map: 3 runs diverged, of rnn\n" in text
     assert "- claims 1, 10: 2026-11-30; Linux, 2 cores; attn_jax 0.1.0, jax 0.10.2" in text

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from attn_jax.blame import users_code
-from attn_jax.config import Claim, Measurement, Sweep
+from attn_jax.config import Claim, Measurement, Study, Sweep
 from attn_jax.config.claim_file import load_claim
 from attn_jax.config.claim_runs import ClaimRun, claim_run
 from attn_jax.config.codec import checked
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
+from attn_jax.lab.claim.floors import refuse_wrong_floors
 from attn_jax.lab.claim.record import claim_directory, declaration, declare, study_directory
 from attn_jax.lab.loading import results_in
 from attn_jax.lab.outcome.claim_cautions import cautions_of
@@ -106,6 +107,9 @@ def _trained(prepared: Prepared, platform: str, console: Console) -> dict[str, A
     at = {key: study_directory(prepared.root, config) for key, config in studies.items()}
     first = {folder: key for key, folder in reversed(at.items())}  # two keys may mean the same study
     configs = {key: (config, at[key]) for key, config in studies.items() if first[at[key]] == key}
+    if not (prepared.directory / "verdict.json").exists():
+        with users_code():
+            refuse_wrong_floors(one for config, _ in configs.values() for one in _each(config))
     with (
         _timed(prepared.directory, _TRAINING),
         trained_together(configs, prepared.directory, platform=platform, console=console),
@@ -113,10 +117,15 @@ def _trained(prepared: Prepared, platform: str, console: Console) -> dict[str, A
         return {key: results_in(at[key], config) for key, config in studies.items()}
 
 
+def _each(config: Study | Sweep) -> Iterable[Study]:
+    """A study, or those of a sweep."""
+    return config.points.values() if isinstance(config, Sweep) else [config]
+
+
 def _check_plans(claim: Claim) -> None:
     """Refuses a study that could not be planned, before another one has been trained."""
     for key, config in claim.studies.items():
-        for study in config.points.values() if isinstance(config, Sweep) else [config]:
+        for study in _each(config):
             try:
                 with planned(partial(checked, study)):
                     pass

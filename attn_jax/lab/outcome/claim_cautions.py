@@ -1,13 +1,12 @@
 """What to know of a claim's studies before its verdict is believed: rates on an edge, scores too good, diverged runs.
 
-They decide nothing: a claim may be about just these. But who reads that a model is the slower one is to know that a
-better rate for it may lie beyond the grid.
+They are told whether a test was about them or not; what they make of one that was is in `doubts`.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attn_jax.lab.outcome.judged import Judged, best_place, judge
+from attn_jax.lab.outcome.judged import judge, on_edge
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.verdict import above_best_flag
 from attn_jax.lab.outcome.words import few
@@ -37,7 +36,7 @@ def _of_one(key: str, studies: Mapping[str, Results]) -> Iterator[str]:
         for at, results in studies.items()
         for name, model in results.models.items()
     }
-    edges = [name for name, (results, runs) in judged.items() if _on_edge(results, runs)]
+    edges = [name for name, (results, runs) in judged.items() if on_edge(results, runs)]
     if edges:
         yield f"{key}: the best rate of {few(edges)} is on the edge of the grid: a better one may lie beyond"
     for name, (_, runs) in judged.items():
@@ -48,9 +47,3 @@ def _of_one(key: str, studies: Mapping[str, Results]) -> Iterator[str]:
     if total := sum(lost.values()):
         who = few([name for name, count in lost.items() if count])
         yield f"{key}: {counted(total, 'run')} diverged, of {who}: kept, unsolved to the budget, final score 0"
-
-
-def _on_edge(results: Results, runs: Judged) -> bool:
-    """Whether the rate that is best over all seeds is the first or the last of three or more."""
-    rates = runs.model.learning_rates
-    return len(rates) > 2 and best_place(results, runs) in (0, len(rates) - 1)

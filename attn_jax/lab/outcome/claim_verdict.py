@@ -10,9 +10,12 @@ from attn_jax.config import Claim, Panel, Sweep
 from attn_jax.config.claim_runs import ClaimRun
 from attn_jax.config.rules import Outcome
 from attn_jax.lab.outcome.claims import COUNTED, Answer, Judgement
+from attn_jax.lab.outcome.intervals import NO_SPREAD
 from attn_jax.lab.outcome.words import decimal, few, listing
+from attn_jax.names import counted
 
-VERDICT_SCHEMA = 1
+VERDICT_SCHEMA = 2
+_COME = {"holds": ("holds", "hold"), "fails": ("fails", "fail"), "undecided": ("is undecided", "are undecided")}
 
 
 class DecidedRow(TypedDict):
@@ -35,6 +38,7 @@ class DecidedRow(TypedDict):
     p: float
     method: str
     outcome: str
+    doubt: str  # why it is undecided whatever p; "" where nothing stands against it
     seeds_to_decide: int | None
     seeds_to_decide_at_bound: int | None
 
@@ -106,18 +110,20 @@ def design_in_words(claim: Claim) -> list[str]:
 
 
 def verdict_in_words(verdict: Mapping[str, Any]) -> str:
-    """The verdict, and for what it is so where that differs.
+    """The verdict, and how many tests say what where they differ.
 
     >>> tests = [{"about": "an LSTM", "outcome": "holds"}, {"about": "a GRU", "outcome": "undecided"}]
     >>> verdict_in_words({"outcome": "in part", "run": "quick", "tests": tests})
-    'holds in part (quick): holds for an LSTM; undecided for a GRU'
+    'holds in part (quick): of 2 tests 1 holds, 1 is undecided'
     """
     outcome = "holds in part" if verdict["outcome"] == "in part" else verdict["outcome"]
     quick = " (quick)" if verdict["run"] == "quick" else ""
     groups = by_outcome(verdict)
     if len(groups) == 1 and outcome in groups:
         return f"{outcome}{quick}"
-    return f"{outcome}{quick}: " + "; ".join(f"{how} for {few(names)}" for how, names in groups.items())
+    counts = {how: len(names) for how, names in groups.items()}
+    said = ", ".join(f"{count} {_COME[how][count > 1]}" for how, count in counts.items())
+    return f"{outcome}{quick}: of {counted(sum(counts.values()), 'test')} {said}"
 
 
 def by_outcome(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -128,11 +134,11 @@ def by_outcome(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def effect_in_words(row: Mapping[str, Any]) -> str:
-    """What a test found: both means, their difference with its interval, and p.
+    """What a test found: both means, their difference with its interval, the margin that it had to pass, and p.
 
     >>> row = {"a": "rnn", "b": "lstm", "mean_a": 0.25, "mean_b": 1.0, "unit": "", "method": "Student t"}
-    >>> effect_in_words(row | {"difference": -0.75, "low": -0.8, "high": None, "p": 2 / 256})
-    'rnn .25, lstm 1: -.75 [-.80, inf], p .0078'
+    >>> effect_in_words(row | {"difference": -0.75, "low": -0.8, "high": None, "margin": 0.1, "p": 2 / 256})
+    'rnn .25, lstm 1: -.75 [-.80, inf], margin .10, p .0078'
     """
     a, b = number(row["mean_a"]), number(row["mean_b"])
     unit = f" {row['unit']}" if row["unit"] else ""
@@ -140,8 +146,25 @@ def effect_in_words(row: Mapping[str, Any]) -> str:
     if row["method"] == COUNTED:
         return f"{row['a']} {a}{unit}, {against}; counted"
     bounds = [end if value is None else number(value) for value, end in ((row["low"], "-inf"), (row["high"], "inf"))]
+    margin = f", margin {number(row['margin'])}" if row["margin"] else ""
+    alike = f", {NO_SPREAD}" if row["method"] == NO_SPREAD else ""
     p = f"{row['p']:.2g}".replace("0.", ".", 1)
-    return f"{row['a']} {a}, {against}: {number(row['difference'])}{unit} [{bounds[0]}, {bounds[1]}], p {p}"
+    found = f"{number(row['difference'])}{unit} [{bounds[0]}, {bounds[1]}]{alike}{margin}"
+    return f"{row['a']} {a}, {against}: {found}, p {p}"
+
+
+def needed_in_words(row: Mapping[str, Any]) -> str:
+    """What an undecided test wants: what stands against it, or seeds at the effect seen; "" where none would decide.
+
+    >>> needed_in_words({"doubt": "", "seeds_to_decide": 18}), needed_in_words({"doubt": "", "seeds_to_decide": None})
+    ('about 18 seeds would decide', '')
+    >>> needed_in_words({"doubt": "lstm scores above the best possible", "seeds_to_decide": None})
+    'lstm scores above the best possible'
+    """
+    if row["doubt"]:
+        return row["doubt"]
+    more = row["seeds_to_decide"]
+    return f"about {counted(more, 'seed')} would decide" if more else ""
 
 
 def number(value: float) -> str:
@@ -218,7 +241,8 @@ def _row(about: str, answer: Answer) -> DecidedRow:
         "high": _plain(decided.high),
         "p": float(decided.p),
         "method": decided.method,
-        "outcome": decided.outcome,
+        "outcome": answer.outcome,
+        "doubt": answer.doubt,
         "seeds_to_decide": decided.seeds_to_decide,
         "seeds_to_decide_at_bound": decided.seeds_to_decide_at_bound,
     }

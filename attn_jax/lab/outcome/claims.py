@@ -10,6 +10,7 @@ from attn_jax.config import Claim, DeclaredTest, Quantity
 from attn_jax.config.rules import Outcome
 from attn_jax.errors import ConfigError
 from attn_jax.lab.outcome.decide import LEVEL, Decided, Pair, decide_pairs, pair_of
+from attn_jax.lab.outcome.doubts import doubt
 from attn_jax.lab.outcome.judged import Judged
 from attn_jax.lab.outcome.paired import holm
 from attn_jax.lab.outcome.sides import side_of, side_p
@@ -28,11 +29,12 @@ class Answer(NamedTuple):
     b: float
     seeds: int  # 0 where it is counted
     unit: str
+    doubt: str  # why what p decides is not believed; "" where it is
 
     @property
     def outcome(self) -> str:
         """Of the test."""
-        return self.decided.outcome
+        return "undecided" if self.doubt else self.decided.outcome
 
 
 class Judgement(NamedTuple):
@@ -71,6 +73,7 @@ def judge_claim(claim: Claim, found: Mapping[str, Any], level: float = LEVEL) ->
             float(pair.b.mean()),
             len(claim.seeds_of_test(pair.test)),
             claim.quantities[pair.test.measure].unit if not pair.test.study else _UNITS.get(pair.test.measure, ""),
+            _doubt(about, decided[about], found, judged),
         )
         for about, pair in pairs.items()
     }
@@ -178,6 +181,15 @@ def _study(about: str, name: str, found: Mapping[str, Any]) -> Any:
         wanted = nearest_names(point, points) if points else f"wanted {key!r}, which is no sweep"
         raise ConfigError(f"tests.{about}.study: got {name!r}, {wanted}")
     return points[point]
+
+
+def _doubt(about: str, decided: Decided, found: Mapping[str, Any], judged: Mapping[tuple[str, str], Judged]) -> str:
+    """Of a decided test between a study's models."""
+    test = decided.test
+    if not test.study or decided.outcome == "undecided":
+        return ""
+    models = {name: judged[test.study, name] for name in (test.a, test.b) if isinstance(name, str)}
+    return doubt(_study(about, test.study, found), test, models, decided.difference)
 
 
 def _values(name: str, quantity: Quantity, found: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, np.ndarray]:

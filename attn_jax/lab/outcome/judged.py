@@ -36,6 +36,12 @@ def best_place(results: Results, runs: Judged) -> int:
     return best_rate(runs.solving.solved, runs.solving.steps_to_solve, _last_loss(runs.model), results.budget)
 
 
+def on_edge(results: Results, runs: Judged) -> bool:
+    """Whether the rate that is best over all seeds is the first or the last of three or more."""
+    rates = runs.model.learning_rates
+    return len(rates) > 2 and best_place(results, runs) in (0, len(rates) - 1)
+
+
 def _last_loss(model: ModelResult) -> np.ndarray:
     """[S, A] of the last validation, inf where diverged."""
     return np.where(model.diverged, np.inf, model.measured["loss"].validation[..., -1])

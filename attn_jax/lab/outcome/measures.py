@@ -16,6 +16,7 @@ class Measure(NamedTuple):
     of: Callable[[Results, Judged], np.ndarray]  # -> [S]; bool where it is a share
     limits: Callable[[Results], Limits]
     needs_threshold: bool
+    more_is_better: bool = True
 
 
 def final_limits(results: Results) -> Limits:
@@ -30,7 +31,7 @@ def _steps(results: Results, runs: Judged) -> np.ndarray:
 
 MEASURES = {
     "solved": Measure(lambda results, runs: runs.chosen(runs.solving.solved), lambda results: (0.0, 1.0), True),
-    "steps": Measure(_steps, lambda results: (0.0, results.budget), True),
+    "steps": Measure(_steps, lambda results: (0.0, results.budget), True, more_is_better=False),
     "final": Measure(lambda results, runs: runs.chosen(runs.final), final_limits, False),
 }
 

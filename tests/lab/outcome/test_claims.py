@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_summary import all_solved, none_solved, study
+from test_summary import NEVER, all_solved, model, study
 from tiny_study import get_config
 
 from attn_jax.config import Claim, DeclaredTest, Measurement, Quantity
@@ -58,9 +58,14 @@ def test_one_test(a, expect, margin, says, b):
     assert outcome(DeclaredTest("x", "a", b, expect=expect, margin=margin), a=a, b=np.zeros(8)) == says
 
 
+def unsolved(name):
+    """At two rates: nothing is said of edges."""
+    return model(name, [[NEVER] * 2] * 8)
+
+
 def test_what_is_read_of_a_study_a_point_and_a_start():
-    results = study(all_solved(), none_solved("b"), none_solved("b@wide"))
-    sweep = SimpleNamespace(points={"d=8": study(none_solved("a"), all_solved("b"))})
+    results = study(all_solved(), unsolved("b"), unsolved("b@wide"))
+    sweep = SimpleNamespace(points={"d=8": study(unsolved("a"), all_solved("b"))})
     config = get_config()
     config = replace(config, train=replace(config.train, seeds=8))
     first = next(iter(results.models))
@@ -84,6 +89,35 @@ def test_what_is_read_of_a_study_a_point_and_a_start():
         wrong = Claim("", "", "", tests, studies={"s": config, "t": config})
         with pytest.raises(ConfigError, match=says):
             judge_claim(wrong, {"s": results, "t": sweep})
+
+
+def compared(expect, *models):
+    """The answer to whether the first model takes as many steps as the second."""
+    config = get_config()
+    config = replace(config, train=replace(config.train, seeds=8))
+    test = DeclaredTest("steps", models[0].name, models[1].name, study="s", expect=expect)
+    asked = Claim("It is so.", "nowhere", "Because.", {"0": test}, studies={"s": config})
+    return judge_claim(asked, {"s": study(*models)}).answers["0"]
+
+
+@pytest.mark.parametrize("expect", ["more", "less"])
+def test_a_model_that_a_grid_starves_is_not_shown_to_be_slower(expect):
+    fast = model("fast", [[200, 100, 200]] * 8)
+    starved, fed = model("slow", [[NEVER, 600, 300]] * 8), model("slow", [[600, 300, 600]] * 8)
+    answer = compared(expect, starved, fast)
+    assert (answer.outcome, answer.decided.p < 0.05) == ("undecided", True)
+    assert answer.doubt.startswith("the best learning rate of slow is on the edge of the grid")
+    assert compared(expect, fed, fast).outcome == {"more": "holds", "less": "fails"}[expect]
+    assert compared(expect, fed, model("fast", [[NEVER, 200, 100]] * 8)).doubt == ""  # the faster one may have an edge
+    assert compared(expect, model("slow", [[600, 300]] * 8), fast).doubt == ""  # of two rates each is on one
+
+
+def test_whoever_scores_above_the_best_possible_is_not_believed():
+    batches = np.full((8, 3, 4), 2.0) + np.linspace(0, 0.1, 4)
+    answer = compared(
+        "less", all_solved("told", final=2.05, final_batches=batches), model("slow", [[600, 300, 600]] * 8)
+    )
+    assert (answer.outcome, answer.doubt) == ("undecided", "told scores above the best possible")
 
 
 @pytest.mark.parametrize("value", [np.nan, None, 0.5])
