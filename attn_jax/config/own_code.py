@@ -43,8 +43,7 @@ def import_class(file: str, module: str, qualname: str) -> type:
     Raises:
       Exception: whatever the file raises, OSError where it is gone, AttributeError where it has no such class.
     """
-    known = (found for found in _modules(module) if _file(found) == file)
-    found = next(known, None) or _import(Path(file), module)
+    found: Any = _by_file(file, module)
     for name in qualname.split("."):
         found = getattr(found, name)
     assert isinstance(found, type)
@@ -54,6 +53,8 @@ def import_class(file: str, module: str, qualname: str) -> type:
 def import_function(name: str) -> Any:
     """What `package.module:function` names on a command line; the module may lie in the folder where python runs.
 
+    A module of the user's is told by its file: one of the same name beside a config stays that config's own.
+
     Raises:
       ConfigError: there is no such module, or it has no such function.
       Exception: whatever the module raises.
@@ -61,8 +62,9 @@ def import_function(name: str) -> Any:
     module, _, function = name.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # as python -m does
+    file = _lies_at(module)
     try:
-        found = importlib.import_module(module)
+        found = importlib.import_module(module) if file is None else _by_file(file, module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
@@ -121,17 +123,58 @@ def _run(path: Path) -> ModuleType:
     return module
 
 
+def _lies_at(module: str) -> str | None:
+    """The file that python would find under this name had nothing been imported yet; None where it is not the user's.
+
+    Nothing of a package is run.
+    """
+    folders, spec = sys.path, None
+    for depth in range(module.count(".") + 1):
+        name = module.rsplit(".", module.count(".") - depth)[0]
+        spec = PathFinder.find_spec(name, folders)
+        if spec is None:
+            return None
+        folders = spec.submodule_search_locations or []
+    assert spec is not None  # a name has a part
+    if not isinstance(spec.loader, SourceFileLoader) or not is_own(path := Path(spec.loader.path).absolute()):
+        return None
+    return str(path)
+
+
+def _by_file(file: str, module: str) -> ModuleType:
+    """The module that lies there, the one that was loaded from there before where there is one.
+
+    It has its name again where that is free: what pickles its functions looks for it there.
+    """
+    before = [*_modules(module), *_modules(_name(Path(file)))]
+    found = next((found for found in before if _file(found) == file), None)
+    if found is None:
+        return _import(Path(file), module)
+    if sys.modules.setdefault(found.__name__, found) is found and found.__name__ == module:
+        _imported.add(module)
+    return found
+
+
 def _import(path: Path, module: str) -> ModuleType:
     """By its own name where that is free, so that its neighbours import the same; else by its path."""
-    if module == _name(path) or module in sys.modules:
-        return _run(path)
     folder = str(folder_of(path, module))
+    if module == _name(path) or _taken(module, folder):
+        return _run(path)
     _folders[folder] = None
     _asked.append((module, folder))
     try:
         return importlib.import_module(module)
     finally:
         _asked.pop()
+
+
+def _taken(module: str, folder: str) -> bool:
+    """Whether the name, or its package's, is that of another folder's."""
+    if "." not in module or module in sys.modules:
+        return module in sys.modules
+    package = sys.modules.get(module.partition(".")[0])
+    folders = [Path(path).resolve().parent for path in getattr(package, "__path__", [])]
+    return package is not None and Path(folder).resolve() not in folders
 
 
 def _name(path: Path) -> str:
