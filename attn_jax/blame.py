@@ -48,6 +48,8 @@ def in_a_sentence(error: BaseException) -> UserError:
         return UserError(f"{place}: {raised(error)}")
     if isinstance(error, OSError):
         return _of_the_system(error)
+    if isinstance(error, ValueError) and "embedded null" in str(error):
+        return ConfigError("got a path with a null byte in it, which no file's name may have")
     if isinstance(error, ImportError):
         return MachineError(str(error))
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):

@@ -90,7 +90,7 @@ def _run(options: Namespace) -> None:
         case "compare" | "train" if options.help:
             _print_help(load_config(options.config, options.overrides))
         case "compare" if options.plan:
-            print_plan(options.config, options.overrides, options.workdir, options.platform)
+            print_plan(options.config, options.overrides, options.workdir, options.platform, options.place)
         case "compare":
             compare(**_study(options))
         case "train":

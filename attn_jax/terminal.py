@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
+_WIDTH = 80
 # one letter for one, so that tables stay straight
 _GROUPS = {
     "─━╸╺–—−": "-",
@@ -35,6 +36,12 @@ class Terminal(Console):
     def file(self) -> IO[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """What is written to; rich fills lines up to the width of a table."""
         return _Trimming(super().file)  # pyright: ignore[reportReturnType]
+
+    @property
+    def size(self) -> ConsoleDimensions:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As rich finds it, but COLUMNS=0, which some shells without a terminal set, is no width."""
+        found = super().size
+        return found if found.width else ConsoleDimensions(_WIDTH, found.height)
 
     def on_broken_pipe(self) -> None:
         """Raises what was raised; rich would end the process."""
@@ -79,9 +86,9 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 def _flush(stream: io.TextIOWrapper) -> None:
-    """Sends what is left; where nobody reads any more it goes nowhere, or python would complain at its end."""
+    """Sends what is left; where it cannot go it goes nowhere, or python would complain at its end."""
     try:
         stream.flush()
-    except BrokenPipeError:
+    except OSError:  # nobody reads any more, or the disk is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         stream.flush()

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from process_group import command_line, members
 from script_words import count
 
 from attn_jax.errors import InUseError
@@ -179,27 +180,6 @@ def ended(process: subprocess.Popen) -> int:
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         raise
-
-
-def members(group: int) -> list[int]:
-    """The processes of a group that run; a zombie does not."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[2]) == group and fields[0] not in "ZX":
-            found.append(int(path.parent.name))
-    return found
-
-
-def command_line(pid: int) -> bytes:
-    """What a process was started by, as long as it is there."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
 
 
 def named(line: str) -> list[str]:

@@ -71,6 +71,13 @@ def test_a_reader_that_has_seen_enough_is_no_fault(words, tmp_path):
     assert done.returncode == 0
 
 
+def test_a_terminal_of_no_columns_is_as_wide_as_any(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    heard = io.StringIO()
+    Terminal(file=heard).print("word " * 30)
+    assert max(map(len, heard.getvalue().splitlines())) == 79
+
+
 def test_nothing_stands_behind_a_line_of_a_pipe():
     """Rich fills the lines of a table, and where it folds a text it leaves the blank at which it did."""
     heard = io.StringIO()

@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 from attn_jax.commands.export import FORMATS, ROWS
 from attn_jax.errors import ConfigError
@@ -62,10 +62,13 @@ _TRACK = "tell tensorboard, or package.module:function, what is measured (docs/l
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises what argparse would print."""
+    """Raises what argparse would print, and what it would hide of a full disk that help goes to."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} ({self.prog} --help says more)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(message, end="", file=file, flush=True)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

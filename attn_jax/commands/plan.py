@@ -28,7 +28,7 @@ _COLUMNS: dict[str, Callable[[ModelEstimate], str]] = {
 }
 
 
-def print_plan(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform) -> None:
+def print_plan(config: Path, overrides: Sequence[str], workdir: Path | None, platform: Platform, place: str) -> None:
     """Prints the models as they would run, and what is left of the study takes; of a sweep each of its studies."""
     console = Terminal()
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
@@ -40,7 +40,7 @@ def print_plan(config: Path, overrides: Sequence[str], workdir: Path | None, pla
         studies = {directory: loaded}
     seconds = 0.0
     for at, study in studies.items():
-        estimate = plan_of(study, workdir=at, platform=platform)
+        estimate = plan_of(study, workdir=at, platform=platform, place=place)
         seconds += estimate.seconds
         if estimate.models:
             _print_models(estimate, console)

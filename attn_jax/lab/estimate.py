@@ -24,8 +24,8 @@ from attn_jax.lab.run.left import Left, what_is_left
 from attn_jax.lab.run.places.base import Place, terms_here
 from attn_jax.lab.run.rehearsal import Rehearsed, rehearse
 from attn_jax.lab.run.session import at_first, unfinished
-from attn_jax.lab.workers import layout_at, opened_place
-from attn_jax.platforms import Platform, select_platform
+from attn_jax.lab.workers import layout_at, opened_place, platform_at
+from attn_jax.platforms import Platform
 
 # What is not tried out is guessed; scripts/bench_plan.py holds it against whole studies. The command and the page
 # take parts of the time that a worker takes to start, which loads Python, jax and this package too.
@@ -100,6 +100,7 @@ def plan_of(
     workdir: str | Path | None = None,
     overrides: Sequence[str] = (),
     platform: Platform = "auto",
+    place: str = "auto",
 ) -> StudyEstimate:
     """What a study would take: `attn-jax compare --plan` from Python. Trains nothing and writes nothing.
 
@@ -111,6 +112,7 @@ def plan_of(
       workdir: where the study lives, or would; default results/<study name>.
       overrides: of a config file's fields, as the command takes them: ["--config.train.steps=500"].
       platform: what to run on: "auto", "cpu", "cuda" or "tpu".
+      place: where, as `--place` takes it; the steps are timed there, those of slurm:array on this machine.
 
     Raises:
       ConfigError: what is wrong with the study, or the directory is another study's.
@@ -123,14 +125,14 @@ def plan_of(
     began = time.process_time()
     with in_sentences(), planned(partial(_study, study, overrides)) as plan:
         directory = Path("results") / plan.study.name if workdir is None else Path(workdir).expanduser()
-        backend = select_platform(platform)
-        with opened_place("auto", backend, directory) as place:
+        backend = platform_at(place, platform)
+        with opened_place(place, backend, directory) as where:
             check_contracts(plan, unfinished(directory, plan, list(plan.study.models)))
-            wanted = at_first(plan, study_facts(plan), layout_at(place, plan, backend))
+            wanted = at_first(plan, study_facts(plan), layout_at(where, plan, backend))
             facts, left = what_is_left(directory, plan, wanted)
             planning = time.process_time() - began
-            rehearsed, started = _rehearsed(plan.study, facts, left, place)
-        return _estimate(plan, facts, left, rehearsed, started, planning, place.workers)
+            rehearsed, started = _rehearsed(plan.study, facts, left, where)
+        return _estimate(plan, facts, left, rehearsed, started, planning, where.workers)
 
 
 def _study(study: Study | str | Path, overrides: Sequence[str]) -> Study:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 CLOCK = ("seconds", "cpu_seconds", "load")  # of a row, what a clock or the other processes decide
 CONFIG = Path(__file__).with_name("tiny_study.py")
+_GROUP = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "process_group.py"))
+members, command_line = _GROUP["members"], _GROUP["command_line"]
 
 
 def start(directory, *more, command="compare", config=CONFIG):
@@ -43,18 +46,6 @@ def kill_group(process):
 def alive(group):
     """Whether any process of the group runs; a zombie does not."""
     return bool(members(group))
-
-
-def members(group):
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[2]) == group and fields[0] not in "ZX":
-            found.append(int(path.parent.name))
-    return found
 
 
 def wait_for(condition, seconds=120, what="the condition"):

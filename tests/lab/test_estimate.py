@@ -1,5 +1,6 @@
 """What a study would take: blocks shared out by hand, and the command that says it, which trains and writes nothing."""
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,7 +84,12 @@ def test_the_command_says_it_and_writes_nothing(monkeypatch, tmp_path, capsys):
     assert "gru: 811 matched parameters against 856: 5.3% off, the nearest it can be made" in said
     assert said.endswith("nothing was trained, nothing written\n")
     assert not list(tmp_path.iterdir())
-    planned = estimate.plan_of(TINY, platform="cpu")
+    Path("mine.py").write_text(
+        "from concurrent.futures import ThreadPoolExecutor as E\ndef four(): return E(4)\n"
+    )
+    monkeypatch.setattr("sys.path", [*sys.path])
+    planned = estimate.plan_of(TINY, platform="cpu", place="mine:four")
+    assert planned.workers == 4
     assert planned.models["transformer"].parameters_matched == 856
     assert planned.seconds > planned.models["gru"].compile_seconds
     assert not planned.widened
@@ -93,6 +99,8 @@ def test_what_is_wrong_with_a_config_is_said_before_anything_is_timed(monkeypatc
     monkeypatch.setattr(estimate, "_rehearsed", None)
     assert main(["compare", f"--config={TINY}", "--plan", "--config.train.steps=20"]) == 2
     assert "wanted at least 30" in capsys.readouterr().err
+    assert main(["compare", f"--config={TINY}", "--plan", "--place=nowhere"]) == 2
+    assert "--place: got 'nowhere', wanted one of processes" in capsys.readouterr().err
 
 
 def test_what_is_there_is_not_counted(monkeypatch, tmp_path):

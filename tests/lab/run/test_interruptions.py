@@ -10,7 +10,20 @@ import sys
 import textwrap
 
 import pytest
-from processes import CLOCK, CONFIG, alive, environment, finish, kill_group, members, rows, start, summary, wait_for
+from processes import (
+    CLOCK,
+    CONFIG,
+    alive,
+    command_line,
+    environment,
+    finish,
+    kill_group,
+    members,
+    rows,
+    start,
+    summary,
+    wait_for,
+)
 
 from attn_jax.config.codec import to_json
 from attn_jax.config.file import load_study
@@ -104,7 +117,7 @@ def after_some_rows(directory):
 
 
 def workers(process):
-    return [pid for pid in members(process.pid) if "spawn_main" in command_line(pid)]
+    return [pid for pid in members(process.pid) if b"spawn_main" in command_line(pid)]
 
 
 @pytest.mark.exhaustive
@@ -117,11 +130,6 @@ def test_a_signal_to_the_whole_group_while_workers_start_is_no_death(tmp_path, n
     code, output = finish(process)
     assert code == 75, output
     assert "killed" not in output
-
-
-def command_line(pid):
-    with open(f"/proc/{pid}/cmdline") as file:
-        return file.read()
 
 
 DIE = {

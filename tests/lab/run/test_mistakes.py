@@ -604,6 +604,7 @@ CALLS = {
     "no words": ((TINY,), {"overrides": [5]}, "overrides: got 5, wanted words like --config.train.steps=500"),
     "no study": ((None,), {}, "study: got a NoneType, wanted a Study, a Sweep or the path of a config file"),
     "a directory that cannot be": ((TINY,), {"workdir": "f/below"}, "f/below: not a directory"),
+    "a directory of no name": ((TINY,), {"workdir": "a\0b"}, "got a path with a null byte in it"),
 }
 
 
@@ -627,6 +628,14 @@ def test_compare_in_python_says_what_the_machine_refuses(tmp_path, monkeypatch):
 def test_a_closed_output_is_no_fault(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["list", "configs"]) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux's")
+def test_help_that_goes_to_a_full_disk_says_so(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["--help"]) == 4
+    assert capsys.readouterr().err.startswith("attn-jax: no space left on device; free some space")
 
 
 def test_what_jax_does_not_take_from_the_environment_is_said(tmp_path):
