@@ -1,4 +1,4 @@
-"""What is shown while a study runs: how each model is doing on a terminal, a plain line now and then elsewhere."""
+"""What is shown while a study runs: how each model is on a terminal or in a notebook, elsewhere a line now and then."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from attn_jax.lab.run.cell import cell_here
 from attn_jax.lab.run.pace import Extent, Heard, Pace, Standing
 from attn_jax.lab.run.progress_lines import live_lines, plain_line
 
@@ -27,12 +28,13 @@ class Watch:
         """`pace` knows how far each of these is, and how long the rest takes; `whole` is what they are together."""
         self._console, self._pace, self._names, self._whole = console, pace, names, whole
         self._shows_live = console.is_terminal and not console.is_dumb_terminal
+        self._cell = cell_here()
         self._began = self._looked = self._printed = time.monotonic()
         self._line = ""
         self._live = Live(console=console, auto_refresh=False, get_renderable=self._lines, vertical_overflow="ellipsis")
 
     def __enter__(self) -> Callable[[], None]:
-        if self._shows_live:
+        if self._cell is None and self._shows_live:
             self._live.start(refresh=True)
         return self.update
 
@@ -50,6 +52,9 @@ class Watch:
         self._show()
 
     def _show(self, *, last: bool = False) -> None:
+        if self._cell is not None:
+            self._cell.show(self._lines(), self._console.width)
+            return
         if self._shows_live:
             self._live.refresh()
             return
