@@ -147,7 +147,8 @@ def _rehearsed(
 ) -> tuple[dict[str, Rehearsed], float]:
     """A block of each model that has one left, tried out, and how long a worker takes to start."""
     first = {block.model: block for block in reversed(left)}
-    like = partial(Job, to_json(study), json.dumps({}), "", width=facts["width"], num_devices=facts["num_devices"])
+    layout = {key: facts[key] for key in ("width", "num_devices", "group")}
+    like = partial(Job, to_json(study), json.dumps({}), "", **layout)
     jobs = [like(model=name, block=0, runs=first[name].runs) for name in study.models if name in first]
     asked, terms = time.time(), terms_here(facts["platform"])
     futures = {job.model: place.executor.submit(rehearse, job, terms) for job in jobs}

@@ -21,6 +21,7 @@ class BlockPlan:
       validation_lengths: one a batch, at every evaluation.
       test_lengths: one a batch, at the end.
       num_examples: so many different sequences are trained on, of each length; None: each is fresh.
+      group: runs that a device advances at a time, a divisor of its number; None: all of them.
     """
 
     objective: Objective
@@ -32,3 +33,4 @@ class BlockPlan:
     validation_lengths: tuple[int, ...]
     test_lengths: tuple[int, ...]
     num_examples: int | None = None
+    group: int | None = None

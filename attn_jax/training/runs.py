@@ -1,7 +1,11 @@
-"""Many runs in one compiled program: `vmap` over runs, `scan` over steps, the runs split over local devices."""
+"""Many runs in one compiled program: `vmap` over runs, `scan` over steps, the runs split over local devices.
+
+On a CPU a few runs go through all steps of a chunk before the next ones do: what they keep stays in the cache.
+"""
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +18,8 @@ from attn_jax.training.objective import Evaluation
 from attn_jax.training.state import RunState, init_run
 from attn_jax.training.step import train_step
 from attn_jax.types import Array
+
+Tree = TypeVar("Tree")
 
 
 def init_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState:
@@ -29,9 +35,13 @@ def advance_runs(plan: BlockPlan, state: RunState, start: Array) -> tuple[RunSta
 
 def train_runs(plan: BlockPlan, state: RunState, start: Array) -> tuple[RunState, Array]:
     """`every` steps from `start`, and the mean training loss [R]."""
-    step = jax.vmap(partial(train_step, plan), in_axes=(0, None))
-    state, losses = lax.scan(step, state, start + jnp.arange(plan.every))
-    return state, jnp.mean(losses, 0)
+
+    def train(state: RunState) -> tuple[RunState, Array]:
+        step = jax.vmap(partial(train_step, plan), in_axes=(0, None))
+        state, losses = lax.scan(step, state, start + jnp.arange(plan.every))
+        return state, jnp.mean(losses, 0)
+
+    return by_groups(plan.group, train, state)
 
 
 def validation_scores(plan: BlockPlan, state: RunState) -> Evaluation:
@@ -46,7 +56,21 @@ def final_scores(plan: BlockPlan, state: RunState) -> Evaluation:
 
 def _evaluate_runs(plan: BlockPlan, state: RunState, lengths: tuple[int, ...], split) -> Evaluation:
     score = partial(evaluate, plan.objective, lengths=lengths, split=split, batch_size=plan.eval_batch_size)
-    return jax.vmap(score)(state.params, state.seed)
+    return by_groups(plan.group, lambda state: jax.vmap(score)(state.params, state.seed), state)
+
+
+def by_groups(group: int | None, program: Callable[[Tree], Any], runs: Tree) -> Any:
+    """A program over the run axis, so many runs at a time, one group after another; None: all at once.
+
+    >>> by_groups(2, lambda run: run - run.sum(), jnp.arange(4)).tolist()
+    [-1, 0, -3, -2]
+    """
+    number = len(jax.tree.leaves(runs)[0])
+    if group is None or group == number:
+        return program(runs)
+    split = jax.tree.map(lambda leaf: leaf.reshape(number // group, group, *leaf.shape[1:]), runs)
+    done = lax.map(program, split)
+    return jax.tree.map(lambda leaf: leaf.reshape(number, *leaf.shape[2:]), done)
 
 
 def over_devices(program: Callable, num_devices: int, num_shared: int = 0) -> Callable:

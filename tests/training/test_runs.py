@@ -19,7 +19,7 @@ from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.evaluate import evaluate, spread_lengths
 from attn_jax.training.objective import answers
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
-from attn_jax.training.runs import advance_runs, final_scores, init_runs
+from attn_jax.training.runs import advance_runs, final_scores, init_runs, train_runs
 from attn_jax.training.step import train_batch
 
 TASK = Parity().make()
@@ -75,6 +75,27 @@ def test_runs_of_one_seed_start_alike_and_rates_part_them():
     gap = jax.tree.map(lambda leaf: np.abs(leaf[0] - leaf[1]).max(), jax.device_get(state.params))
     assert max(jax.tree.leaves(gap)) > 1e-3
     assert not np.array_equal(jax.tree.leaves(first)[0], jax.tree.leaves(third)[0])
+
+
+@pytest.mark.exhaustive
+@pytest.mark.programs(80)
+def test_runs_in_groups_are_those_trained_at_once():
+    plan, runs = make_plan(lengths=(3,)), ([0, 0, 1, 1], [1e-3, 1e-2, 1e-3, 1e-2])
+    state, history = train(plan, *runs)
+    for group in (1, 2, 4):
+        apart, seen = train(replace(plan, group=group), *runs)
+        close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+        jax.tree.map(close, jax.device_get((apart.params, seen)), jax.device_get((state.params, history)))
+
+
+def test_a_group_goes_through_all_steps_before_the_next_one_does():
+    """The loop over groups is around that over steps: what a group keeps stays in the cache."""
+    plan = replace(make_plan(), group=2)
+    state = jax.eval_shape(partial(init_runs, plan), jnp.zeros(6, jnp.int32), jnp.zeros(6))
+    program = jax.make_jaxpr(partial(train_runs, plan))(state, jnp.int32(0))
+    (groups,) = [eqn for eqn in program.eqns if eqn.primitive.name == "scan"]
+    steps = [eqn.params["length"] for eqn in groups.params["jaxpr"].eqns if eqn.primitive.name == "scan"]
+    assert (groups.params["length"], steps) == (3, [plan.every])
 
 
 def test_one_diverging_run_is_frozen_and_the_others_keep_their_bits():

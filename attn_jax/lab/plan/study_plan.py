@@ -266,3 +266,12 @@ def block_width(num_runs: int, num_models: int, num_workers: int, *, widest: int
     (12, 5, 1)
     """
     return max(1, min(widest, -(-num_runs * num_models // num_workers), num_runs))
+
+
+def group_size(width: int) -> int:
+    """Runs that a CPU trains at a time, so many that a step's arrays stay in the cache: 2, else 3 or 1.
+
+    >>> group_size(12), group_size(9), group_size(5)
+    (2, 3, 1)
+    """
+    return next(size for size in (2, 3, 1) if width % size == 0)

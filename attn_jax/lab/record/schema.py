@@ -9,7 +9,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.record.runs import rates_of, whole_grid
 
-STUDY_SCHEMA = 5  # of study.json; another number is another version's
+STUDY_SCHEMA = 6  # of study.json; another number is another version's
 _NUMBER = (int, float)
 _RUN = [(*_NUMBER, str)]  # seed, learning rate, start
 _TABLE = [[(*_NUMBER, type(None))]]  # [R][M], null where not finite
@@ -36,6 +36,7 @@ _STUDY = {
     "workers": int,
     "platform": str,
     "num_devices": int,
+    "group": int,
     "config": {
         "name": str,
         "task": {},

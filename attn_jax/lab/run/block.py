@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Job:
     runs: tuple[Run, ...]  # as study.json has them
     width: int
     num_devices: int = 1
+    group: int = 1  # runs at a time
     root: str = ""  # absolute, of the command: its stop file, and what is compiled; "" = the directory
 
     def __str__(self) -> str:
@@ -101,8 +102,8 @@ def _keep_compiled(directory: Path) -> None:
 
 
 def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
-    key = program_key(job.study, job.model, job.sources, job.width, job.num_devices)
-    made, block_plan = kept(key), cache(partial(plan.block_plan, job.model))
+    key = program_key(job.study, job.model, job.sources, (job.width, job.num_devices, job.group))
+    made, block_plan = kept(key), cache(lambda: replace(plan.block_plan(job.model), group=job.group))
     begin = made.begin if made else _beginning(plan, job.model)
     if not is_trained(_metrics(job).parent, plan):
         say_what_is_lost(_metrics(job).parent, plan.study.evaluate.every)

@@ -20,7 +20,7 @@ from attn_jax.lab.run.probing import refuse_late
 from attn_jax.lab.run.renewal import has_begun
 from attn_jax.names import counted
 
-_LAYOUT = ("width", "workers", "platform", "num_devices")
+_LAYOUT = ("width", "workers", "platform", "num_devices", "group")
 
 
 def taken_up(

@@ -12,7 +12,7 @@ from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.places.base import Terms
 
 JOB_SCHEMA = 1
-_TYPES = {"block": int, "width": int, "num_devices": int, "runs": list}  # the rest is text
+_TYPES = {"block": int, "width": int, "num_devices": int, "group": int, "runs": list}  # the rest is text
 
 
 def write_job(path: Path, job: Job, terms: Terms) -> None:

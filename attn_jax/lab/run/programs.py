@@ -25,9 +25,9 @@ class Kept(NamedTuple):
 _kept: OrderedDict[str, Kept] = OrderedDict()
 
 
-def program_key(study: str, model: str, sources: str, width: int, num_devices: int) -> str:
+def program_key(study: str, model: str, sources: str, layout: tuple[int, ...]) -> str:
     """All that decides a block's programs; studies that differ in seeds and rates share them."""
-    return json.dumps([alike(study), model, sources, width, num_devices, recorded()])
+    return json.dumps([alike(study), model, sources, layout, recorded()])
 
 
 def kept(key: str) -> Kept | None:

@@ -60,7 +60,7 @@ def rehearse(job: Job, terms: Terms) -> Rehearsed:
         prepare(terms)
     began, clock = time.time(), _Clock()
     with in_sentences(), planned(partial(from_json, job.study)) as plan:
-        block = replace(plan.block_plan(job.model), every=_STEPS)
+        block = replace(plan.block_plan(job.model), every=_STEPS, group=job.group)
         seeds, rates = zip(*(run[:2] for run in padded(job.runs, job.width)), strict=True)
         state = start_runs(block, jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
         jax.block_until_ready(state)

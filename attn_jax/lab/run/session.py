@@ -20,7 +20,7 @@ from attn_jax.lab.plan.alike import alone
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.sources import changed_file, hashed_sources, keep_sources
-from attn_jax.lab.plan.study_plan import StudyPlan, block_width
+from attn_jax.lab.plan.study_plan import StudyPlan, block_width, group_size
 from attn_jax.lab.record.directory import block_directory, locked, write_json
 from attn_jax.lab.record.holding import is_owner, take_over
 from attn_jax.lab.record.runs import in_blocks, lanes_of
@@ -40,19 +40,23 @@ _ATTEMPTS = 2  # a job whose worker was killed is tried once more
 
 @dataclass(frozen=True)
 class Layout:
-    """How runs fall into blocks; fixed when the study begins, because bits depend on a block's width."""
+    """How runs fall into blocks; fixed when the study begins, because bits depend on a block's width and groups."""
 
     width: int
     workers: int
     platform: str
     num_devices: int
+    group: int = 1  # runs that a device trains at a time
 
 
 def choose_layout(plan: StudyPlan, *, platform: str, workers: int, num_devices: int) -> Layout:
-    """On a CPU enough blocks for all workers; on accelerators one block, its runs split over the devices."""
+    """On a CPU enough blocks for all workers, in groups; on accelerators one block, its runs split over the devices."""
     runs, models = len(plan.runs), len(plan.study.models)
-    width = block_width(runs, models, workers) if platform == "cpu" else -(-runs // num_devices) * num_devices
-    return Layout(width, workers, platform, num_devices)
+    if platform == "cpu":
+        width = block_width(runs, models, workers)
+        return Layout(width, workers, platform, num_devices, group_size(width))
+    share = -(-runs // num_devices)  # an accelerator would wait for itself between groups
+    return Layout(share * num_devices, workers, platform, num_devices, share)
 
 
 @contextlib.contextmanager
@@ -175,9 +179,9 @@ def jobs_in(
 ) -> list[Job]:
     """The same, of models by the JSON of the study of each alone; `root` is the command's folder, if another."""
     facts, path = read_study(directory), str(directory.absolute())
-    command = "" if root is None else str(root.absolute())
+    command, shape = "" if root is None else str(root.absolute()), (layout.width, layout.num_devices, layout.group)
     jobs = [
-        Job(study, json.dumps(facts["sources"][name]), path, name, k, runs, layout.width, layout.num_devices, command)
+        Job(study, json.dumps(facts["sources"][name]), path, name, k, runs, *shape, command)
         for name, study in studies.items()
         for k, runs in enumerate(tuple(map(tuple, block)) for block in facts["runs"][name])
     ]

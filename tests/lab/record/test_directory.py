@@ -161,7 +161,13 @@ def test_another_kind_of_machine_is_refused(tmp_path):
 
 def test_runs_split_evenly_over_devices():
     layout = layout_of(StudyPlan(get_config()), platform="gpu", num_devices=3)
-    assert layout.width == 6
+    assert (layout.width, layout.group) == (6, 2)
+
+
+def test_a_cpu_trains_few_runs_at_a_time_and_an_accelerator_all_that_it_has():
+    plan = StudyPlan(get_config())
+    assert layout_of(plan).group == 2
+    assert layout_of(plan, platform="gpu").group == layout_of(plan, platform="gpu").width == 4
 
 
 def test_differences_are_named_by_path():

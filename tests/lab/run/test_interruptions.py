@@ -161,6 +161,7 @@ def test_dying_at_chosen_points_changes_no_bit(unbroken, tmp_path):
         "block": 0,
         "runs": facts["runs"]["gru"][0],
         "width": facts["width"],
+        "group": facts["group"],
     }
     for place, patch in DIE.items():
         assert run_job(job, patch) == 9, place

@@ -51,8 +51,8 @@ def test_points_that_differ_in_seeds_and_rates_compile_once(tmp_path, compiles):
 def test_a_worker_keeps_the_programs_of_two_models_of_one_study_apart():
     """Whatever else their jobs have in common."""
     study = to_json(get_config())
-    assert program_key(study, "gru", "{}", 4, 1) != program_key(study, "transformer", "{}", 4, 1)
-    assert program_key(study, "gru", "{}", 4, 1) == program_key(study, "gru", "{}", 4, 1)
+    assert program_key(study, "gru", "{}", (4, 1, 2)) != program_key(study, "transformer", "{}", (4, 1, 2))
+    assert program_key(study, "gru", "{}", (4, 1, 2)) == program_key(study, "gru", "{}", (4, 1, 2))
 
 
 @pytest.mark.exhaustive
