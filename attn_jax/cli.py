@@ -96,7 +96,8 @@ def _run(options: Namespace) -> None:
         case "train":
             train(model=options.model, **_study(options))
         case "claims":
-            claims(options.names, options.workdir, options.platform, options.run)
+            where = {key: getattr(options, key) for key in ("platform", "place", "track")}
+            claims(options.names, options.workdir, options.run, **where)
         case "work":
             work(options.path, options.first)
         case "report":

@@ -133,8 +133,13 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         "--workdir", type=_path, metavar="DIR", help="where the study lives; default results/<its name>"
     )
     parser.add_argument("--yes", action="store_true", help="begin even what takes more than an hour or 10 GB")
-    parser.add_argument("--track", action="append", default=[], metavar="NAME", help=_TRACK)
     parser.add_argument("-h", "--help", action="store_true", help="show this, and with --config its fields")
+    _add_training(parser)
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    """Of every command that trains: where, and who is told."""
+    parser.add_argument("--track", action="append", default=[], metavar="NAME", help=_TRACK)
     _add_platform(parser)
     parser.add_argument("--place", default="auto", metavar="PLACE", help=_PLACE)
 
@@ -162,7 +167,7 @@ def _add_claims(parser: argparse.ArgumentParser) -> None:
         "--quick", dest="run", action="store_const", const="quick", help="in small, to see that it works; marked so"
     )
     parser.set_defaults(run="first")
-    _add_platform(parser)
+    _add_training(parser)
 
 
 def _add_work(parser: argparse.ArgumentParser) -> None:

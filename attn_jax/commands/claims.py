@@ -23,7 +23,6 @@ from attn_jax.lab.outcome.claim_verdict import (
     seeds_of,
     verdict_in_words,
 )
-from attn_jax.platforms import Platform
 from attn_jax.report.claims_page import write_claims_page
 from attn_jax.report.results_file import write_results_file
 from attn_jax.terminal import Terminal
@@ -32,10 +31,16 @@ ROOT = Path("results") / "claims"
 _MARKS = {"holds": "+", "fails": "-", "undecided": "?"}
 
 
-def claims(names: Sequence[str], workdir: Path | None, platform: Platform, run: ClaimRun) -> None:
+def claims(names: Sequence[str], workdir: Path | None, run: ClaimRun, **options: Any) -> None:
     """Runs these claims, all that are shipped by default, and writes the page of all verdicts that there are.
 
     All of them are declared before the first of them runs.
+
+    Args:
+      names: numbers or files of claims.
+      workdir: the folder of all claims.
+      run: which of the three.
+      options: where their studies are trained and who is told, as `run_claim` takes them.
     """
     root, console = workdir or ROOT, Terminal()
     paths = list(dict.fromkeys(map(claim_path, names))) or list(shipped_claims().values())
@@ -45,7 +50,7 @@ def claims(names: Sequence[str], workdir: Path | None, platform: Platform, run: 
     read_verdicts(root)  # one that cannot be read is refused now, not after hours
     for one in prepared:
         _say(console, f"claim {claim_number(one.name)}: {one.claim.sentence}")
-        verdict = run_claim(one, platform=platform, console=console)
+        verdict = run_claim(one, console=console, **options)
         _print_verdict(verdict, console)
         verdicts = read_verdicts(root)
         write_claims_page(verdicts, [path.stem for path in shipped_claims().values()], root)

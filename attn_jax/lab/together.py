@@ -1,6 +1,6 @@
 """Several studies and sweeps trained by one command: planned side by side in the workers, in one queue of blocks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from attn_jax.lab.run.places.base import terms_here
 from attn_jax.lab.run.session import Layout
 from attn_jax.lab.run.sweep_session import Point, opened_point, opened_sweep, plan_studies
 from attn_jax.lab.sweeping import train_points
+from attn_jax.lab.track.protocol import MakeTracker
 from attn_jax.lab.track.tracking import tracked
 from attn_jax.lab.workers import layout_at, opened_place
 from attn_jax.names import counted
@@ -20,30 +21,38 @@ from attn_jax.names import counted
 
 @contextmanager
 def trained_together(
-    configs: Mapping[str, tuple[Study | Sweep, Path]], directory: Path, *, platform: str, console: Console
+    configs: Mapping[str, tuple[Study | Sweep, Path]],
+    directory: Path,
+    *,
+    platform: str,
+    place: str = "auto",
+    track: Sequence[str | MakeTracker] = (),
+    console: Console,
 ) -> Iterator[None]:
     """All of them held, each in its own directory, and trained to the end by the same workers.
 
     Args:
       configs: by name, each with where it lives.
       directory: of the command, which exists: it has what is compiled, and asks the workers to stop.
-      platform: of jax, started already.
+      platform: of the jobs.
+      place: where they run, as `--place` takes it.
+      track: who is told of every study what is measured, as `--track` takes it.
       console: shows how far it is.
     """
     studies = {name: at for key, config in configs.items() for name, at in _studies(key, *config).items()}
-    with opened_place("auto", platform, directory) as place:
-        said = f"{counted(len(studies), 'study', 'studies')} in {directory}, on {place.words}"
+    with opened_place(place, platform, directory) as where:
+        said = f"{counted(len(studies), 'study', 'studies')} in {directory}, on {where.words}"
         console.print(said, markup=False, highlight=False, soft_wrap=True)
         with pinned():
-            points = plan_studies(studies, place.executor, terms_here(platform))
-        begun = {name: layout_at(place, planned.plan, platform) for name, planned in points.items()}
-        with ExitStack() as held, tracked((), console) as tracking:
+            points = plan_studies(studies, where.executor, terms_here(platform))
+        begun = {name: layout_at(where, planned.plan, platform) for name, planned in points.items()}
+        with ExitStack() as held, tracked(track, console, concluded=False) as tracking:
             layouts: dict[str, Layout] = {}
             for key, config in configs.items():
                 mine = list(_studies(key, *config))
                 layouts |= _open(held, key, *config, {name: points[name] for name in mine}, begun)
-            train_points(directory, points, layouts, place, console, tracking)
-            place.executor.shutdown(wait=True)
+            train_points(directory, points, layouts, where, console, tracking)
+            where.executor.shutdown(wait=True)
             yield
 
 

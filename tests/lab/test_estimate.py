@@ -84,9 +84,7 @@ def test_the_command_says_it_and_writes_nothing(monkeypatch, tmp_path, capsys):
     assert "gru: 811 matched parameters against 856: 5.3% off, the nearest it can be made" in said
     assert said.endswith("nothing was trained, nothing written\n")
     assert not list(tmp_path.iterdir())
-    Path("mine.py").write_text(
-        "from concurrent.futures import ThreadPoolExecutor as E\ndef four(): return E(4)\n"
-    )
+    Path("mine.py").write_text("from concurrent.futures import ThreadPoolExecutor as E\ndef four(): return E(4)\n")
     monkeypatch.setattr("sys.path", [*sys.path])
     planned = estimate.plan_of(TINY, platform="cpu", place="mine:four")
     assert planned.workers == 4

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,9 @@ from attn_jax.lab.outcome.claims import judge_claim, refuse_undecidable, try_rul
 from attn_jax.lab.plan.numerics import pinned, planned, recorded
 from attn_jax.lab.record.directory import locked, write_json
 from attn_jax.lab.together import trained_together
-from attn_jax.platforms import Platform, environment, select_platform
+from attn_jax.lab.track.protocol import MakeTracker
+from attn_jax.lab.workers import platform_at
+from attn_jax.platforms import Platform, environment
 
 _TRAINING = "training"  # what the studies took, in the clock of all
 
@@ -72,15 +74,27 @@ def prepare(path: Path, root: Path, run: ClaimRun) -> Prepared:
     return prepared
 
 
-def run_claim(prepared: Prepared, *, platform: Platform, console: Console) -> Verdict:
+def run_claim(
+    prepared: Prepared,
+    *,
+    platform: Platform,
+    place: str = "auto",
+    track: Sequence[str | MakeTracker] = (),
+    console: Console,
+) -> Verdict:
     """Trains and measures what is not there yet, judges the claim and writes its verdict.
+
+    Args:
+      prepared: the claim.
+      platform, place, track: of its studies, as `attn_jax.lab.compare` takes them; what is measured is measured here.
+      console: shows how far it is.
 
     Raises:
       UserError: as `attn_jax.lab.compare`: interrupted, a locked directory ...; the same call goes on.
     """
     claim, directory = prepared.claim, prepared.directory
     with locked(directory):
-        found = _trained(prepared, select_platform(platform), console)
+        found = _trained(prepared, platform_at(place, platform), place, track, console)
         for key, measurement in claim.measurements.items():
             found[key] = _measured(directory, key, measurement, console)
         with users_code():
@@ -99,7 +113,9 @@ def run_claim(prepared: Prepared, *, platform: Platform, console: Console) -> Ve
         return verdict
 
 
-def _trained(prepared: Prepared, platform: str, console: Console) -> dict[str, Any]:
+def _trained(
+    prepared: Prepared, platform: str, place: str, track: Sequence[str | MakeTracker], console: Console
+) -> dict[str, Any]:
     """The results of a claim's studies and sweeps, by their keys; what is not trained yet is."""
     studies = prepared.claim.studies
     if not studies:
@@ -112,7 +128,7 @@ def _trained(prepared: Prepared, platform: str, console: Console) -> dict[str, A
             refuse_wrong_floors(one for config, _ in configs.values() for one in _each(config))
     with (
         _timed(prepared.directory, _TRAINING),
-        trained_together(configs, prepared.directory, platform=platform, console=console),
+        trained_together(configs, prepared.directory, platform=platform, place=place, track=track, console=console),
     ):
         return {key: results_in(at[key], config) for key, config in studies.items()}
 

@@ -98,6 +98,7 @@ def test_a_study_of_two_claims_is_trained_once_and_an_interrupted_one_goes_on(tm
     @contextlib.contextmanager
     def trained(configs, directory, **options):
         begun.append([at for _, at in configs.values()])
+        assert (options["platform"], options["place"], options["track"]) == ("gpu", "dask:local:2", ["tensorboard"])
         if len(begun) == 1:
             raise InterruptedStudyError("stopped")
         yield
@@ -107,10 +108,11 @@ def test_a_study_of_two_claims_is_trained_once_and_an_interrupted_one_goes_on(tm
     one, two = of_a_study(tmp_path, "01_one"), of_a_study(tmp_path, "02_two")
     for prepared in (one, two):
         prepared.directory.mkdir(parents=True)
+    where = {"platform": "cuda", "place": "dask:local:2", "track": ["tensorboard"], "console": Terminal()}
     with pytest.raises(InterruptedStudyError):
-        run_claim(one, platform="cpu", console=Terminal())
+        run_claim(one, **where)
     assert json.loads((one.directory / "timing.json").read_text())["training"]["done"] is False
-    verdicts = [run_claim(prepared, platform="cpu", console=Terminal()) for prepared in (one, two)]
+    verdicts = [run_claim(prepared, **where) for prepared in (one, two)]
     (at,) = begun[0]  # the same study has two keys
     assert at.parent == tmp_path / "studies"
     assert begun == [[at]] * 3
