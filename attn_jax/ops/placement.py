@@ -1,5 +1,8 @@
 """Where arrays are, and what a program is meant for, as far as that is known while it is traced."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,12 +14,38 @@ from attn_jax.types import Array
 Tree = TypeVar("Tree")
 
 
+_MEANT: ContextVar[str | None] = ContextVar("meant_for", default=None)
+
+
+@contextmanager
+def meant_for(backend: str) -> Iterator[None]:
+    """What is traced within is for "cpu", "gpu" or "tpu" alone, as `jax.default_backend()` names them.
+
+    JAX knows nothing of it: a function that it has traced before, it does not trace again.
+    """
+    token = _MEANT.set(backend)
+    try:
+        yield
+    finally:
+        _MEANT.reset(token)
+
+
+def is_meant() -> bool:
+    """Whether `meant_for` says what this is for."""
+    return _MEANT.get() is not None
+
+
+def platform() -> str:
+    """What is traced is meant for this one, as `jax.default_backend()` names it: that one, unless `meant_for` says."""
+    return _MEANT.get() or jax.default_backend()
+
+
 def on_cpu() -> bool:
     """Whether what is traced is meant for a CPU, where loops over tiles keep the cache warm.
 
     An accelerator computes all tiles at once: a loop over them would be slow there, and gather what is sharded.
     """
-    return jax.default_backend() == "cpu"
+    return platform() == "cpu"
 
 
 def is_split(*arrays: Array | None) -> bool:

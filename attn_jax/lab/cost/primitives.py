@@ -19,9 +19,10 @@ _NUMBERS = frozenset(["bitcast_convert_type", "convert_element_type", "imag", "r
 _BETWEEN_DEVICES = frozenset(
     ["all_gather", "all_to_all", "axis_index", "device_put", "ppermute", "sharding_constraint"]
 )
+_OURS = frozenset(["attn_jax_elsewhere", "attn_jax_on_platform"])  # the identity where they are lowered
 _NOTES = frozenset(["copy", "copy_p", "name", "optimization_barrier", "pbroadcast", "pvary", "stop_gradient"])
 _CREATED = frozenset(["create_token", "empty", "empty2", "random_unwrap", "random_wrap"])
-_MOVES = _SHAPES | _PIECES | _NUMBERS | _BETWEEN_DEVICES | _NOTES | _CREATED
+_MOVES = _SHAPES | _PIECES | _NUMBERS | _BETWEEN_DEVICES | _NOTES | _OURS | _CREATED
 # They hold the scalar program that combines two elements; what it costs is counted by size.
 _COMBINERS = frozenset(
     ["reduce", "reduce_window", "scatter", "scatter-add", "scatter-mul", "scatter-min", "scatter-max", "scatter-sub"]

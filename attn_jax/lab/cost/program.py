@@ -26,6 +26,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.extend.core import Literal as Constant
 
 from attn_jax.lab.cost.primitives import primitive_depth, primitive_flops, refuse_hidden_program
+from attn_jax.ops.placement import meant_for, platform
 
 Growth: TypeAlias = Literal["constant", "log T", "linear"]
 
@@ -146,7 +147,8 @@ def _jaxpr_of(program, args: Sequence[Any]):
         if args:
             raise ValueError(f"args: got {len(args)} beside a jaxpr, wanted none: a jaxpr knows its shapes")
         return _open(program)
-    return _open(jax.make_jaxpr(program)(*args))
+    with meant_for(platform()):  # what is lowered for other platforms costs nothing here
+        return _open(jax.make_jaxpr(program)(*args))
 
 
 def _open(jaxpr):

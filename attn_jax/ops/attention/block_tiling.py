@@ -25,6 +25,9 @@ from attn_jax.types import Array
 _FULL, _CUT, _CUT_SHORT = (256, 512), (256, 256), (128, 128)
 _SHORT = 512  # queries up to which smaller blocks are better cut by a mask
 _TILE_SCORES = 1 << 16
+# Of an accelerator: a block's side, and the scores of all tiles in a step, 16 MB of float32, which stay in the 50 MB of
+# an H100's cache and the 128 MB of a TPU's. None has been timed; scripts/compile_for.py counts what they hold.
+_SIDES, _STEP_SCORES = (128, 1024), 1 << 22
 
 
 def plan_blocks(x: Inputs) -> tuple[Plan, Shared]:
@@ -63,8 +66,17 @@ def choose_block_sizes(x: Inputs) -> tuple[int, int]:
     """(block_q, block_k): as asked for, or those measured to be fastest, made even over T and S."""
     if x.block_sizes is not None:
         return min(x.block_sizes[0], x.lengths[0]), min(x.block_sizes[1], x.lengths[1])
-    block_q, block_k = _FULL if x.mask is None else _CUT if x.lengths[0] > _SHORT else _CUT_SHORT
+    if not on_cpu():
+        block_q = block_k = _side(x.batch_size * x.kv_heads)
+    else:
+        block_q, block_k = _FULL if x.mask is None else _CUT if x.lengths[0] > _SHORT else _CUT_SHORT
     return _even(x.lengths[0], max(64, block_q // x.groups), 8), _even(x.lengths[1], block_k, 16)
+
+
+def _side(tiles: Any) -> int:
+    """The side of a block of which an accelerator computes one of every tile in a step: a power of two."""
+    room = _STEP_SCORES // tiles if isinstance(tiles, int) else _STEP_SCORES  # a symbolic batch
+    return min(_SIDES[1], max(_SIDES[0], 1 << (max(1, room).bit_length() - 1) // 2))
 
 
 def _even(length: int, size: int, step: int) -> int:

@@ -10,7 +10,7 @@ from attn_jax.ops.arguments import array
 from attn_jax.ops.attention.inputs import Implementation, check_inputs
 from attn_jax.ops.attention.masks import Mask
 from attn_jax.ops.attention.one_mask import Window
-from attn_jax.ops.attention.paths import choose
+from attn_jax.ops.attention.paths import run_chosen
 from attn_jax.ops.attention.sinks import answer, finish
 from attn_jax.types import Array, Key
 
@@ -80,7 +80,7 @@ def dot_product_attention(
       implementation: "dense" (all scores at once), "blockwise" (memory linear in T and S), "cudnn" or "splash"
         (kernels for NVIDIA GPUs and TPUs that keep less of this contract), or a sequence of these, of which the first
         that can is run. A name runs or raises. None, or "xla", as `jax.nn` calls it, chooses dense or blockwise by what
-        is fastest; both mean the same.
+        is fastest on the platform that the program is lowered for; both mean the same.
       block_sizes: (block_q, block_k) of the blockwise path, for those who measure.
       return_lse: also return the log of the softmax's denominator.
       return_residual: the same as `jax.nn` gives it: in the query's dtype, and its gradient is stopped.
@@ -128,5 +128,5 @@ def dot_product_attention(
         precision=precision,
         block_sizes=block_sizes,
     )
-    out, lse = finish(choose(x, implementation).run(x), sinks)
+    out, lse = finish(run_chosen(x, implementation), sinks)
     return answer(out, lse, query, return_lse=return_lse, return_residual=return_residual)

@@ -3,16 +3,21 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from attn_jax.ops.attention import blockwise, cudnn, dense
 from attn_jax.ops.attention.dense_tiles import short_attention
 from attn_jax.ops.attention.inputs import Inputs
 from attn_jax.ops.attention.sinks import Result
+from attn_jax.ops.attention.user_functions import captures_traced
+from attn_jax.ops.elsewhere import by_platform
+from attn_jax.ops.placement import on_cpu, platform
 
 _SHORT = 192 * 192  # T x S up to which dense attention is faster
 _FEW = 16  # queries, or keys, for which all scores are linear in length anyway
+# Of an accelerator, none of which was at hand: so many scores of all heads and rows, a quarter of a GB of float32, are
+# held at once sooner than looped over, a kernel's start a step.
+_HELD = 1 << 26
 
 
 class AttentionPath(NamedTuple):
@@ -20,7 +25,7 @@ class AttentionPath(NamedTuple):
 
     run: Callable[[Inputs], Result]
     why_not: Callable[[Inputs], str | None]  # the argument that this path cannot do, what it got and wanted; None: runs
-    backend: str | None = None  # the only one it runs on, as `jax.default_backend()` names it
+    backend: str | None = None  # the only one it runs on, as `placement.platform()` names it
 
 
 def _cudnn(x: Inputs) -> Result:
@@ -54,6 +59,18 @@ PATHS = {
 IMPLEMENTATIONS = (*PATHS, "xla")  # what `implementation` may name
 
 
+def run_chosen(x: Inputs, implementation: str | Sequence[str] | None) -> Result:
+    """What the chosen path gives: one of ours as it suits the platform that the program is lowered for.
+
+    There None and "xla" choose anew. A function that captured an array that is being traced is called here alone: its
+    program is the same everywhere.
+    """
+    path, free = choose(x, implementation), implementation in (None, "xla")
+    if path.backend is not None or captures_traced(x.mask, x.score_mod):
+        return path.run(x)
+    return by_platform(lambda x: (choose(x, implementation) if free else path).run(x), x)
+
+
 def choose(x: Inputs, implementation: str | Sequence[str] | None) -> AttentionPath:
     """The path asked for, the first of several that can, or a ValueError that says what hinders each.
 
@@ -83,19 +100,20 @@ def _path(x: Inputs, name: str) -> str:
 def hindrance(x: Inputs, name: str) -> str | None:
     """Why a path cannot run here; None where it can."""
     backend = PATHS[name].backend
-    if backend not in (None, jax.default_backend()):
-        return f"implementation: got {name!r} on {jax.default_backend()!r}, wanted the backend {backend!r}"
+    if backend not in (None, platform()):
+        return f"implementation: got {name!r} on {platform()!r}, wanted the backend {backend!r}"
     return PATHS[name].why_not(x)
 
 
 def fastest(x: Inputs) -> str:
-    """ "dense" or "blockwise", by thresholds measured on one AVX-512 core (scripts/bench_attention.py)."""
+    """ "dense" or "blockwise": on a CPU by thresholds measured on one AVX-512 core (scripts/bench_attention.py)."""
     if blockwise.why_not(x) is not None:
         return "dense"
     if x.block_sizes is not None:
         return "blockwise"
     T, S = x.lengths
-    return "dense" if T * S <= _SHORT or min(T, S) <= _FEW else "blockwise"
+    few = T * S <= _SHORT if on_cpu() else x.heads * T * S * x.batch_size <= _HELD
+    return "dense" if few or min(T, S) <= _FEW else "blockwise"
 
 
 def why_not_chosen(x: Inputs, name: str, implementation: str | Sequence[str] | None) -> str:

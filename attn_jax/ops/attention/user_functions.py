@@ -9,9 +9,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
-from attn_jax.ops.attention.masks import MaskFn
+from attn_jax.ops.attention.logits import visible_pairs
+from attn_jax.ops.attention.masks import Mask, MaskFn
 from attn_jax.ops.attention.scores import ScoreMod
+from attn_jax.ops.closures import captures
+from attn_jax.types import Array
 
 PLACES = ((), (3, 1, 1), (1, 5, 1), (1, 1, 7))  # b, h, q and k, each of its own size, to check a function with
 
@@ -30,6 +34,22 @@ def is_open(tree: Any) -> bool:
 
     jax.tree.leaves(tree, is_leaf=visit)
     return any(found)
+
+
+def captures_traced(mask: Mask | None, score_mod: Callable[..., Array] | None) -> bool:
+    """Whether a function of the user's reads, beside its arguments, an array that is being traced."""
+    if not is_open((mask, score_mod)):
+        return False
+    leaves, structure = jax.tree.flatten((mask, score_mod))
+    own = {i: leaf for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer)}
+
+    def run(own: dict[int, Array], score: Array, *places: Array) -> Any:
+        mask, score_mod = structure.unflatten([own.get(i, leaf) for i, leaf in enumerate(leaves)])
+        seen = None if mask is None else visible_pairs(mask, places, lambda _: jnp.ones((1, 1, 1), bool))
+        return seen, None if score_mod is None else score_mod(score, *places)
+
+    places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in PLACES]
+    return captures(jax.make_jaxpr(run)(own, jax.ShapeDtypeStruct((3, 5, 7), jnp.float32), *places))
 
 
 def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.dtype | None = None) -> None:
