@@ -214,7 +214,7 @@ def _trained(
     """When the last block ends: each goes to the first free worker, in their order.
 
     A worker traces a model's programs once; whoever begins after another has compiled them finds them in the study's
-    cache. Of probes a block traces its own.
+    cache.
     """
     free, kept = [(started, worker) for worker in range(workers)], [set() for _ in range(workers)]
     cached = {block.model: 0.0 for block in left if block.compiled}
@@ -222,7 +222,7 @@ def _trained(
         clock, worker = heapq.heappop(free)
         one, new = rehearsed[block.model], block.model not in kept[worker]
         kept[worker].add(block.model)
-        clock += one.trace_probes + new * (one.prepare + one.trace)
+        clock += new * (one.prepare + one.trace + one.trace_probes)
         if new and not cached.get(block.model, clock) < clock:
             clock += one.compile + one.compile_probes
             cached.setdefault(block.model, clock)

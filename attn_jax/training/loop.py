@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.training.block_plan import BlockPlan
+from attn_jax.training.compiling import compiled, from_lowered
 from attn_jax.training.objective import Evaluation
 from attn_jax.training.probes.base import Probe
 from attn_jax.training.probes.runs import probe_runs
@@ -63,20 +64,19 @@ def compile_probe(
 ) -> Callable[[Params, Array], dict[str, Array]]:
     """Compiles what a probe measures of runs of this shape, given their parameters and seeds."""
     lowered = lower_probe(plan, name, probe, state, num_devices)
-    return (lambda params, seeds: {}) if lowered is None else from_lowered(lowered, probe_level(probe))
+    return (lambda params, seeds: {}) if lowered is None else from_lowered(lowered, quickly=runs_twice(probe))
 
 
 def lower_probe(plan: BlockPlan, name: str, probe: Probe, state: RunState, num_devices: int) -> Any:
     """The same program, traced only; None where there is nothing to measure."""
     program = over_devices(partial(probe_runs, plan, name, probe), num_devices)
-    if not jax.eval_shape(program, state.params, state.seed):
-        return None
-    return jax.jit(program).lower(state.params, state.seed)
+    traced = jax.jit(program).trace(state.params, state.seed)
+    return traced.lower() if traced.out_info else None
 
 
-def probe_level(probe: Probe) -> str:
-    """How far a probe's program is optimised: of what runs twice, compiling is the cost."""
-    return "1" if "chunk" in probe.when else "0"
+def runs_twice(probe: Probe) -> bool:
+    """Whether a probe measures the start and the end alone: compiling is what such a program costs."""
+    return "chunk" not in probe.when
 
 
 def run_chunks(
@@ -91,16 +91,3 @@ def run_chunks(
         if not after(Chunk(step + every, state, loss, validation, seconds, cpu_seconds)):
             return None
     return state
-
-
-def compiled(program: Callable, *args: Any, donate: tuple[int, ...] = (), level: str = "1") -> Any:
-    """A program compiled for arguments of these shapes."""
-    return from_lowered(jax.jit(program, donate_argnums=donate).lower(*args), level)
-
-
-def from_lowered(lowered: Any, level: str = "1") -> Any:
-    """A program that was traced, compiled."""
-    if jax.default_backend() != "cpu":
-        return lowered.compile()
-    # On a CPU, LLVM's higher levels take twice as long to compile and give programs that are no faster (measured).
-    return lowered.compile(compiler_options={"xla_backend_optimization_level": level})

@@ -64,6 +64,9 @@ def test_probes_by_hand(monkeypatch):
     probed = SLOW._replace(trace_probes=0.5, compile_probes=7.0, at_start=0.25, at_chunk=0.125, at_end=1.0)
     alone = trained({"slow": SLOW}, blocks=1, workers=1) + 0.5 + 7 + 0.25 + 2 * 0.125 + 1
     assert trained({"slow": probed}, blocks=1, workers=1) == alone
+    # the second block finds them, too
+    both = trained({"slow": SLOW}, blocks=2, workers=1) + 0.5 + 7 + 2 * (0.25 + 2 * 0.125 + 1)
+    assert trained({"slow": probed}, blocks=2, workers=1) == both
 
 
 def test_blocks_go_to_the_first_free_worker(monkeypatch):

@@ -13,7 +13,7 @@ import numpy as np
 
 from attn_jax.ops.attention.retrieval import attend
 from attn_jax.ops.attention.similarities import Similarity
-from attn_jax.training.loop import compiled
+from attn_jax.training.compiling import compiled
 from attn_jax.types import Array, Key
 
 KEYS, DRAWS = 16, 256

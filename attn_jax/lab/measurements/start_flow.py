@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.mixers.base import Mixer, MixerConfig
-from attn_jax.training.loop import compiled
+from attn_jax.training.compiling import compiled
 from attn_jax.training.probes.fit import fitted_slope
 from attn_jax.types import Array, Key, Params
 
@@ -132,7 +132,7 @@ def _began(configs: Sequence[MixerConfig], seeds: Sequence[int]) -> Params:
 def _began_so(config: MixerConfig, seeds: tuple[int, ...]) -> Params:
     """The parameters of one configuration: asked for again at other inputs, and compiling is what they cost."""
     keys, init = _keys(0, seeds), jax.vmap(replace(config, d_model=WIDTH).make().init)
-    return jax.tree.map(np.asarray, compiled(init, keys, level="0")(keys))
+    return jax.tree.map(np.asarray, compiled(init, keys, quickly=True)(keys))
 
 
 def _keys(stream: int, seeds: Sequence[int]) -> Key:

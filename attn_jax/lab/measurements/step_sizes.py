@@ -18,7 +18,7 @@ from attn_jax.config import Study
 from attn_jax.lab.plan.starts import started
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.training.block_plan import BlockPlan
-from attn_jax.training.loop import compiled
+from attn_jax.training.compiling import compiled
 from attn_jax.training.state import RunState, init_run
 from attn_jax.training.step import batch_loss, train_batch, train_step
 from attn_jax.types import Array
@@ -62,7 +62,7 @@ def _begun(block: BlockPlan, rate: float, seeds: Sequence[int]) -> RunState:
     """One run a seed, before its first step."""
     init = jax.vmap(lambda seed: init_run(block.objective, block.optimizer, seed, jnp.float32(rate)))
     numbers = jnp.asarray(seeds, jnp.int32)
-    return compiled(init, numbers, level="0")(numbers)
+    return compiled(init, numbers, quickly=True)(numbers)
 
 
 def _run(block: BlockPlan, steps: int, state: RunState) -> tuple[Array, Array, Array, Array]:

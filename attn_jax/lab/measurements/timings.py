@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.mixers.base import MixerConfig
-from attn_jax.training.loop import compiled
+from attn_jax.training.compiling import compiled
 from attn_jax.types import Array, Params
 
 _REPEATS = 5
@@ -29,7 +29,7 @@ def timing_rows(
     rows = []
     for name, config in cells.items():
         mixer = replace(config, d_model=width).make()
-        params = compiled(mixer.init, jax.random.key(0), level="0")(jax.random.key(0))
+        params = compiled(mixer.init, jax.random.key(0), quickly=True)(jax.random.key(0))
 
         def loss(params: Params, x: Array, mixer=mixer) -> Array:
             return jnp.sum(mixer.apply(params, x, None) ** 2)

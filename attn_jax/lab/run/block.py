@@ -109,7 +109,8 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
         say_what_is_lost(_metrics(job).parent, plan.study.evaluate.every)
     state = begin(padded(job.runs, job.width))
     checkpoints = Checkpoints(_metrics(job).parent / "checkpoints")
-    probing = Probing(plan, block_plan, job.model, _metrics(job), job.num_devices)
+    probes = made.probes if made else {}
+    probing = Probing(plan, block_plan, job.model, _metrics(job), job.num_devices, probes)
     probing.measure(0, state)
     if is_trained(_metrics(job).parent, plan):
         _probe_the_end(job, probing, plan.study.train.steps, checkpoints.restore(state))
@@ -119,7 +120,7 @@ def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:
     programs = made.programs if made else compile_programs(block_plan(), state, job.num_devices)
     before = json.loads(job.sources)
     refuse_changed(job.model, before, hashed_sources(plan.study, job.model, known=before))  # all is traced
-    keep(key, Kept(begin, programs))
+    keep(key, Kept(begin, programs, probes))
     began = {"start": start, "compile_seconds": programs.compile_seconds, "cores": os.cpu_count() or 1}
     append_row(_metrics(job), began | host())
     after = partial(_after_chunk, job, checkpoints, probing, should_stop)

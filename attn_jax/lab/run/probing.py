@@ -24,11 +24,17 @@ class Probing:
     """Measures the probes of one block of runs, and appends what they say to its metrics.jsonl."""
 
     def __init__(
-        self, plan: StudyPlan, block_plan: Callable[[], BlockPlan], model: str, metrics: Path, num_devices: int
+        self,
+        plan: StudyPlan,
+        block_plan: Callable[[], BlockPlan],
+        model: str,
+        metrics: Path,
+        num_devices: int,
+        programs: dict[str, Callable[..., Any]],
     ):
         self._plan, self._block_plan, self._model = plan, block_plan, model
         self._metrics, self._num_devices = metrics, num_devices
-        self._programs: dict[str, Callable[..., Any]] = {}
+        self._programs = programs  # of blocks that are alike, which share them
 
     def lacks(self, step: int) -> bool:
         """Whether something is to be measured at this step, and has not been."""
@@ -44,7 +50,7 @@ class Probing:
             append_row(self._metrics, row)
 
     def _program(self, config: ProbeConfig, state: RunState) -> Callable[..., Any]:
-        """A probe's own program: compiling is what it costs, and start and end share it."""
+        """A probe's own program: compiling is what it costs, and start, end and blocks that are alike share it."""
         name = probe_name(config)
         if name not in self._programs:
             block_plan = self._block_plan()

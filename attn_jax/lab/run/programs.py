@@ -4,7 +4,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attn_jax.lab.plan.alike import alike
 from attn_jax.lab.plan.numerics import recorded
@@ -20,6 +20,7 @@ class Kept(NamedTuple):
 
     begin: Callable[[list[Run]], RunState]  # its runs, as many as it is wide -> them before their first step
     programs: Programs
+    probes: dict[str, Callable[..., Any]]  # those compiled so far, by name; a block adds what it is the first to need
 
 
 _kept: OrderedDict[str, Kept] = OrderedDict()

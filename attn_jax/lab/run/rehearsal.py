@@ -25,7 +25,8 @@ from attn_jax.lab.run.block import Job
 from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.places.prepare import prepare
 from attn_jax.training.block_plan import BlockPlan
-from attn_jax.training.loop import from_lowered, lower_probe, probe_level, start_runs
+from attn_jax.training.compiling import from_lowered
+from attn_jax.training.loop import lower_probe, runs_twice, start_runs
 from attn_jax.training.probes import Probe, When, probe_name
 from attn_jax.training.runs import final_scores, over_devices, train_runs, validation_scores
 from attn_jax.training.state import RunState
@@ -41,7 +42,7 @@ class Rehearsed(NamedTuple):
     prepare: float  # the plan, the runs before their first step
     trace: float  # of its programs, which every worker pays once
     compile: float  # what XLA takes, which blocks that find the program in the cache do not pay
-    trace_probes: float  # of theirs, which every block pays
+    trace_probes: float  # of theirs
     compile_probes: float
     step: float  # of all runs of the block
     validation: float
@@ -76,7 +77,7 @@ def rehearse(job: Job, terms: Terms) -> Rehearsed:
         compile_ = clock.lap()
         probes = _traced_probes(plan, job, block, state)
         trace_probes = clock.lap()
-        measuring = [(probe, from_lowered(lowered, probe_level(probe))) for probe, lowered in probes]
+        measuring = [(probe, from_lowered(lowered, quickly=runs_twice(probe))) for probe, lowered in probes]
         compile_probes = clock.lap()
         at = dict.fromkeys(get_args(When), 0.0)
         for probe, program in measuring:

@@ -14,6 +14,7 @@ from attn_jax.lab.run.places.base import Terms
 from attn_jax.lab.run.programs import program_key
 from attn_jax.lab.run.session import work
 from attn_jax.lab.run.sweep_session import sweep_jobs
+from attn_jax.training.probes import GradientFlow
 
 CONFIG = """
 from dataclasses import replace
@@ -34,6 +35,7 @@ def test_points_that_differ_in_seeds_and_rates_compile_once(tmp_path, compiles):
         models={"gru": replace(study.models["gru"], d_model=4)},
         train=TrainConfig(3, batch_size=2, lengths=(2, 3), seeds=1, learning_rates=(1e-3,)),
         evaluate=EvaluateConfig(every=1, num_examples=4, lengths=(2,)),
+        probes=(GradientFlow(num_places=2),),
     )
     sweep = Sweep(study, {"train.learning_rates": ((1e-3,), (3e-3,)), "train.first_seed": (0, 5)})
     points, opening = begin_sweep(tmp_path, sweep)
