@@ -131,9 +131,9 @@ class Panel:
       title: what it shows.
       lines: by name; the same name has the same look in all panels of the claim.
       x, y: what the axes are.
-      form: "lines", "steps" (the value holds until the next), "dots", or "map": then `x` are columns, `y` rows, and
-        `cells` the numbers.
-      marks: horizontal lines by what they are: floors, borders, published numbers.
+      form: "lines", "steps" (the value holds until the next), "dots", "rows" (dots at `x`, a row a line, its name at
+        its side, the first on top), or "map": then `x` are columns, `y` rows, and `cells` the numbers.
+      marks: horizontal lines by what they are, of "rows" upright ones: floors, borders, published numbers.
       log: which axes are logarithmic, "", "x", "y" or "xy".
       limits: of the y axis, or of the colours of a map; None where the data decide.
       columns, rows, cells: of a map, its labels and its numbers [rows, columns], NaN where there is none.
@@ -143,7 +143,7 @@ class Panel:
     lines: Mapping[str, Line] = field(default_factory=dict)
     x: str = ""
     y: str = ""
-    form: Literal["lines", "steps", "dots", "map"] = "lines"
+    form: Literal["lines", "steps", "dots", "rows", "map"] = "lines"
     marks: Mapping[str, float] = field(default_factory=dict)
     log: Literal["", "x", "y", "xy"] = ""
     limits: tuple[float, float] | None = None

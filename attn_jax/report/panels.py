@@ -14,6 +14,7 @@ from attn_jax.report.style import LIGHT, series, swatch
 from attn_jax.report.ticks import count_ticks, power_tick, shorten
 
 _WIDTH, _HEIGHT = 3.9, 2.8  # inches; smaller than a report's, so that its letters are read from afar
+_ROW, _AXIS = 0.21, 0.75  # inches, of a row of dots and of the axis below them
 _NARROW = 7  # columns of a map, that half of the page has room for
 _POWERS = 6  # ticks of a logarithmic axis
 _MOST_DOTS = 4.5  # points, of a mark
@@ -26,20 +27,21 @@ class Drawn(NamedTuple):
     title: str
     plot: drawing.Drawn | None
     table: dict[str, Any] | None
+    rows: bool = False
 
     @property
     def wide(self) -> bool:
         """Whether it needs the page's whole width."""
-        return self.table is not None and len(self.table["columns"]) > _NARROW
+        return self.rows or (self.table is not None and len(self.table["columns"]) > _NARROW)
 
 
 def drawn_panels(claim: str, panels: Sequence[Mapping[str, Any]]) -> tuple[list[Drawn], list[tuple[Markup, str]]]:
-    """The panels of a claim, and its legend: what has one name looks alike in all of them."""
-    names = list(dict.fromkeys(name for panel in panels for name in panel["lines"]))
+    """The panels of a claim, and its legend: what has one name looks alike in all but "rows", which say their names."""
+    names = list(dict.fromkeys(name for panel in panels if panel["form"] != "rows" for name in panel["lines"]))
     drawn = [
         Drawn(panel["title"], None, _map(panel))
         if panel["form"] == "map"
-        else Drawn(panel["title"], _figure(panel, names, f"{claim}-{place}"), None)
+        else Drawn(panel["title"], _figure(panel, names, f"{claim}-{place}"), None, panel["form"] == "rows")
         for place, panel in enumerate(panels)
     ]
     return drawn, [(swatch(place), name) for place, name in enumerate(names)]
@@ -48,6 +50,9 @@ def drawn_panels(claim: str, panels: Sequence[Mapping[str, Any]]) -> tuple[list[
 def _figure(panel: Mapping[str, Any], names: Sequence[str], name: str) -> drawing.Drawn:
     ends = listing([shorten(line, 40) for line in panel["lines"]]) if panel["lines"] else "nothing"
     label = f"{panel['title']}: {panel['y']} against {panel['x']} of {ends}."
+    if panel["form"] == "rows":
+        height = _ROW * len(panel["lines"]) + _AXIS
+        return drawing.draw(_rows, panel, name=name, label=label, table=_table(panel), height=height, shorter=1.0)
     look = {"height": _HEIGHT, "width": _WIDTH, "shorter": 0.8}
     return drawing.draw(_plot, panel, names, name=name, label=label, table=_table(panel), **look)
 
@@ -86,6 +91,24 @@ def _plot(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:
             count_ticks(of)
     if panel["log"]:
         axes.minorticks_off()
+
+
+def _rows(axes: Any, panel: Mapping[str, Any]) -> None:
+    """A row of dots a line, its name beside it."""
+    axes.set(xlabel=panel["x"])
+    axes.grid(visible=True, axis="both")
+    for mark, place in panel["marks"].items():
+        axes.axvline(place, color=LIGHT["muted"], linewidth=0.8, linestyle=(0, (1, 2)))
+        where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
+        look = {"ha": "center", "va": "bottom", "fontsize": 7.5, "color": LIGHT["muted"]}
+        axes.annotate(shorten(mark, 48), (place, 1), (0, 2), **look, **where)
+    for row, values in enumerate(panel["lines"].values()):
+        x = np.ravel(np.array(values["x"], float))
+        _dots(axes, x, np.full_like(x, row), series(0))
+    axes.set_yticks(range(len(panel["lines"])), [shorten(line, 24) for line in panel["lines"]])
+    axes.set_ylim(len(panel["lines"]) - 0.5, -0.5)
+    if "x" in panel["log"]:
+        axes.set_xscale("log")
 
 
 def _line(axes: Any, x: np.ndarray, y: np.ndarray, look: Mapping[str, Any]) -> None:

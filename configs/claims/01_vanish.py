@@ -112,7 +112,7 @@ def panels(found):
     """The slopes; what is left and the score over radius and delay; what is left while networks train."""
     found_slopes = from_rows(found["slopes"], "slope", "cell")
     ordered = sorted(found_slopes, key=lambda name: found_slopes[name].mean())
-    dots = {name: Line(np.full(len(found_slopes[name]), i), found_slopes[name]) for i, name in enumerate(ordered)}
+    dots = {name: Line(of := found_slopes[name], np.full(len(of), i)) for i, name in enumerate(ordered)}
     maps = {key: found[key] for key in found if key.startswith("delay")}
     names, rows = [f"tanh@r{radius}" for radius in RADII], [*maps]
     before = [[left(of, 0)[name].mean() for name in names] for of in maps.values()]
@@ -126,7 +126,13 @@ def panels(found):
     curves = {name: Line(steps, np.transpose([at[name] for at in each])) for name in trained.models}
     columns = [f"radius {radius}" for radius in RADII]
     return [
-        Panel("Slope of the gradient at the start", dots, "cells, in this order", "log10 a step back", form="dots"),
+        Panel(
+            "Slope of the gradient at the start",
+            dots,
+            "log10 of the gradient, a step back; a dot a seed",
+            form="rows",
+            marks={"vanishing": -GONE},
+        ),
         Panel("log10 of what is left, before training", form="map", columns=columns, rows=rows, cells=before),
         Panel("Score, after training", form="map", columns=columns, rows=rows, cells=after, limits=(0, 1)),
         Panel(

@@ -99,6 +99,14 @@ def test_a_map_is_a_table_and_one_name_looks_alike_in_all_panels(verdicts):
     assert "var(--series-0)" not in drawn[1].plot.wide
 
 
+def test_rows_say_their_names_themselves():
+    of = {"a tanh network": {"x": [-0.5, -0.4], "y": [0, 0]}, "gru": {"x": [0.0, None], "y": [1, 1]}}
+    drawn, legend = drawn_panels("c", [panel("rows", of, marks={"vanishing": -0.01})])
+    assert (legend, drawn[0].wide) == ([], True)
+    for said in ("a tanh network", "gru", "vanishing"):
+        assert f">{said}<" in drawn[0].plot.wide
+
+
 @pytest.mark.parametrize(
     ("first", "again", "says"),
     [
