@@ -22,6 +22,7 @@ from attn_jax.lab.cost.mixer_costs import measure_mixer, mixer_costs
 from attn_jax.mixers import MIXERS, MixerConfig
 from attn_jax.names import nearest_names
 from attn_jax.tasks import TASKS, TaskConfig, TaskSpec
+from attn_jax.tasks.base import token_names
 from attn_jax.terminal import Terminal
 
 _MOST_SHOWN = 10_000  # places of an example
@@ -160,7 +161,7 @@ def show_task(name: str, length: int | None, key: int) -> None:
     console = Terminal()
     title = f"{name}, {length} {spec.length_unit}: {spec.source}"
     console.print(title, markup=False, highlight=False, soft_wrap=True)
-    for line in _example_lines(batch, _token_names(TASKS[name]), console.width):
+    for line in _example_lines(batch, token_names(TASKS[name]), console.width):
         console.print(line, soft_wrap=True)
     for floor, (value, loss, _) in task.floors(length).items():
         loss = "no loss" if loss is None else f"loss {loss:.4g}"
@@ -183,12 +184,6 @@ def _is_allowed(spec: TaskSpec, length: int) -> bool:
         return bool(spec.lengths(length, length))
     except ValueError:
         return False
-
-
-def _token_names(config: TaskConfig) -> Sequence[str] | None:
-    """What a task calls its tokens and classes, if it does: a method `token_names()` is optional."""
-    names = getattr(config, "token_names", None)
-    return None if names is None else names()
 
 
 def _example_lines(batch: Any, names: Sequence[str] | None, width: int) -> list[Text]:

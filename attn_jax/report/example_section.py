@@ -24,6 +24,16 @@ class Example(NamedTuple):
     wanted: np.ndarray  # [T] or [T, C]
     asked: np.ndarray  # [T] bool
     said: dict[str, np.ndarray]  # [T] or [T, C] of each model
+    names: tuple[str, ...] = ()  # of the tokens, and of the classes of the same numbers
+
+    def shown(self, value: Any) -> str:
+        """A token by its name where the task gives one, else as a number; channels with two digits each."""
+        named = self.names and np.ndim(value) == 0 and 0 <= value < len(self.names)
+        return self.names[int(value)] if named else _number(value)
+
+    def written(self, token: float, end: float) -> str:
+        """A token of a string."""
+        return _END if token == end else self.shown(token)
 
     def right(self, name: str) -> np.ndarray:
         """[T] bool, where a model's answer is right."""
@@ -41,7 +51,7 @@ def example_of(results: Results, summary: Mapping[str, Any], probe: str) -> Exam
     places = int((of["valid"] > 0).sum())
     number = len(of["wanted"]) if results.strings else places  # strings: the target has places of its own
     said = {name: values[name]["said"][:number] for name in dict.fromkeys((names[0], names[-1]))}
-    return Example(of["read"][:places], of["wanted"][:number], of["scored"][:number] > 0, said)
+    return Example(of["read"][:places], of["wanted"][:number], of["scored"][:number] > 0, said, results.token_names)
 
 
 def _first_seed(results: Results, summary: Mapping[str, Any], name: str, probe: str) -> dict[str, np.ndarray]:
@@ -77,14 +87,14 @@ def _places(example: Example) -> tuple[str, str]:
     heads = ["read", "wanted", *example.said]
     columns = [f'<span class="place heads">{"".join(f"<span>{escape(head)}</span>" for head in heads)}</span>']
     for place, token in enumerate(example.read):
-        cells = [_cell(_number(token))]
+        cells = [_cell(example.shown(token))]
         asked = bool(example.asked[place])
-        cells.append(_cell(_number(example.wanted[place]) if asked else ""))
+        cells.append(_cell(example.shown(example.wanted[place]) if asked else ""))
         for name, said in example.said.items():
             wrong = asked and not example.right(name)[place]
-            cells.append(_cell(_number(said[place]) if asked else "", wrong=wrong))
+            cells.append(_cell(example.shown(said[place]) if asked else "", wrong=wrong))
         columns.append(f'<span class="place{" asked" if asked else ""}">{"".join(cells)}</span>')
-    read = " ".join(_number(token) for token in example.read)
+    read = " ".join(example.shown(token) for token in example.read)
     return f'<div class="places">{"".join(columns)}</div>', f"Read: {read}. {_answers(example)}"
 
 
@@ -102,24 +112,25 @@ def _line(example: Example, values: np.ndarray, name: str | None) -> str:
     """The answers at the places that are asked."""
     right = example.asked if name is None else example.right(name)
     asked = np.flatnonzero(example.asked)
-    return " ".join(_cell(_number(values[place]), wrong=not right[place]) for place in asked)
+    return " ".join(_cell(example.shown(values[place]), wrong=not right[place]) for place in asked)
 
 
 def _strings(example: Example) -> tuple[str, str]:
     """Lines of tokens: the source, the target, and what each model wrote until its end."""
     wanted = example.wanted[example.asked]
     end = wanted[-1]
-    lines = [("reads", " ".join(_cell(_number(token)) for token in example.read))]
-    lines.append(("wanted", " ".join(_cell(_written(token, end)) for token in wanted)))
-    told = [f"Read: {' '.join(map(_number, example.read))}. Wanted: {' '.join(_written(t, end) for t in wanted)}."]
+    lines = [("reads", " ".join(_cell(example.shown(token)) for token in example.read))]
+    lines.append(("wanted", " ".join(_cell(example.written(token, end)) for token in wanted)))
+    read, wished = map(example.shown, example.read), (example.written(token, end) for token in wanted)
+    told = [f"Read: {' '.join(read)}. Wanted: {' '.join(wished)}."]
     for name, said in example.said.items():
         ends = np.flatnonzero(said == end)
         written = said[: ends[0] + 1] if len(ends) else said
         wrong = [place >= len(wanted) or token != wanted[place] for place, token in enumerate(written)]
-        cells = [_cell(_written(token, end), wrong=bad) for token, bad in zip(written, wrong, strict=True)]
+        cells = [_cell(example.written(token, end), wrong=bad) for token, bad in zip(written, wrong, strict=True)]
         lines.append((f"{name} wrote", " ".join(cells)))
         verdict = "right" if len(written) == len(wanted) and not any(wrong) else "wrong"
-        told.append(f"{name} wrote: {' '.join(_written(token, end) for token in written)}, {verdict}.")
+        told.append(f"{name} wrote: {' '.join(example.written(token, end) for token in written)}, {verdict}.")
     return _listed(lines), " ".join(told)
 
 
@@ -132,8 +143,8 @@ def _answers(example: Example) -> str:
     """What was asked and said, in words; of many answers how many were right."""
     asked, number = np.flatnonzero(example.asked), int(example.asked.sum())
     if number == 1:
-        said = [f"{name} {_number(values[asked[0]])}" for name, values in example.said.items()]
-        return f"Wanted: {_number(example.wanted[asked[0]])}; said: {', '.join(said)}."
+        said = [f"{name} {example.shown(values[asked[0]])}" for name, values in example.said.items()]
+        return f"Wanted: {example.shown(example.wanted[asked[0]])}; said: {', '.join(said)}."
     right = [f"{name} {int(example.right(name)[asked].sum())}" for name in example.said]
     return f"{number} answers are asked; right: {', '.join(right)}."
 
@@ -151,12 +162,8 @@ def _cell(text: str, *, wrong: bool = False) -> str:
     return f"<span{mark}>{escape(text) or '&nbsp;'}</span>"
 
 
-def _written(token: float, end: float) -> str:
-    return _END if token == end else _number(token)
-
-
 def _number(value: Any) -> str:
-    """A token as a whole number, channels with two digits each."""
+    """A whole number, or channels with two digits each."""
     if np.ndim(value):
         return " ".join(f"{part:.2g}" for part in np.asarray(value).tolist())
     return f"{value:g}" if np.isfinite(value) else "–"

@@ -1,7 +1,7 @@
 """The contract of a task: a stream of batches, exact floors, and an oracle that solves it independently."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -162,3 +162,9 @@ class TaskConfig(ABC):
     @abstractmethod
     def make(self) -> Task:
         """Binds this configuration to the task's pure functions."""
+
+
+def token_names(config: TaskConfig) -> Sequence[str] | None:
+    """What a task calls its tokens and classes, if it does: a method `token_names()` is optional."""
+    names = getattr(config, "token_names", None)
+    return None if names is None else names()

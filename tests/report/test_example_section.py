@@ -49,6 +49,15 @@ def test_tokens_stand_above_what_is_wanted_and_said_by_the_best_and_the_worst():
     assert "gru" not in html
 
 
+def test_tokens_that_have_names_are_shown_by_them():
+    html = told(results_of(**TOKENS, token_names=("a", "b", "␣", "<", *"efghij")))
+    assert 'aria-label="Read: &lt; j &lt;. Wanted: j; said: transformer j, lstm h."' in html
+    assert "<span>&lt;</span><span>j</span><span>j</span>" in html
+    says = ([1, 0, 2], [0, 2, 2], [2, 2, 2])
+    html = told(results_of([0, 1], [1, 0, 2], [1, 1, 1], says, strings=True, token_names=("a", "b", "c")))
+    assert "Read: a b. Wanted: b a end. transformer wrote: b a end, right." in html
+
+
 def test_many_answers_are_counted():
     html = told(results_of([1, 0, 1], [1, 1, 0], [1, 1, 1], ([1, 1, 0], [0, 0, 0], [1, 0, 0])))
     assert "3 answers are asked; right: transformer 3, lstm 2." in html

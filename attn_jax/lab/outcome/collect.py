@@ -56,6 +56,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         environment=_environment(directory),
         tokens_per_step=task["tokens_per_step"],
         strings=config["strings"],
+        token_names=tuple(task["token_names"]),
         first_seed=config["train"]["first_seed"],
         looks=tuple(facts["looks"]),
         widened=tuple(facts["widened"]["rates"]),

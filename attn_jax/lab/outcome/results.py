@@ -83,6 +83,7 @@ class Results:
     environment: dict[str, Any]
     tokens_per_step: float | None = None  # in the mean over the lengths drawn
     strings: bool = False  # whether answers are strings that were written, scored as a whole
+    token_names: tuple[str, ...] = ()  # of each token, and of the class of the same number, where the task gives them
     first_seed: int = 0  # of the S seeds, which follow each other
     looks: tuple[int, ...] = ()  # seeds at each time that the study was decided, this one included
     widened: tuple[float, ...] = ()  # learning rates that were added because a best one was on the edge of the grid

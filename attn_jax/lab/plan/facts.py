@@ -17,6 +17,7 @@ from attn_jax.lab.plan.starts import check_starts
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.schema import STUDY_SCHEMA
 from attn_jax.models import AnyModelConfig
+from attn_jax.tasks.base import token_names
 
 
 def study_facts(plan: StudyPlan) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def study_facts(plan: StudyPlan) -> dict[str, Any]:
             "tokens_per_step": plan.tokens_per_step,
             "validation_lengths": list(plan.block_plan(study.reference_name).validation_lengths),
             "floors": {str(length): _floors(plan, length) for length in lengths},
+            "token_names": [*map(str, token_names(study.task) or ())],
             "source": spec.source,
         },
         "models": {name: _model_facts(plan, name) for name in study.models},

@@ -63,6 +63,7 @@ _STUDY = {
         "threshold": (*_NUMBER, type(None)),
         "length_unit": str,
         "source": str,
+        "token_names": [str],
         "train_lengths": [int],
         "lengths": [int],
         "validation_lengths": [int],
