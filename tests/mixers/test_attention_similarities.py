@@ -25,7 +25,8 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMS)
+# what stands in another row too is left to the loops below
+@pytest.mark.parametrize("name", [name for name in FORMS if f"{name} learned" not in FORMS and name != "additive"])
 @pytest.mark.exhaustive
 def test_contract(name):
     check_mixer(FORMS[name])
