@@ -8,7 +8,7 @@ from attn_jax.errors import ConfigError
 from attn_jax.lab.outcome.collect import block_rows
 from attn_jax.lab.outcome.probed import name_of
 from attn_jax.lab.record.directory import TRAIN_ANEW, block_directory, holder_of
-from attn_jax.lab.record.holding import holder_elsewhere
+from attn_jax.lab.record.holding import heard_of_elsewhere
 from attn_jax.lab.record.runs import is_tested
 from attn_jax.lab.run.host import instruction_set
 from attn_jax.lab.run.saved import Saved, saved_in
@@ -100,8 +100,14 @@ def _begun(
 
 def _held(folder: Path, place: str) -> Iterator[Finding]:
     """A worker lives for a chunk longer than its command."""
-    if holder := holder_of(folder) or holder_elsewhere(folder):
+    if holder := holder_of(folder):
         yield Finding(place, f"is held by {holder}, a worker", damaged=False)
+    elif heard := heard_of_elsewhere(folder):
+        holder, seconds, alive = heard
+        said = (
+            f"{'is' if alive else 'was'} held by {holder}, a worker on another machine, heard of {seconds:,.0f} s ago"
+        )
+        yield Finding(place, said if alive else f"{said}: it counts as dead, and the next one takes over", False)
 
 
 def _of_machines(rows: Rows, place: str) -> Iterator[Finding]:

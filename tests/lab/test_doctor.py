@@ -1,7 +1,10 @@
 """`attn-jax doctor` on a written study, hurt in one way each: what it finds, what it says comes next, no trace."""
 
 import json
+import os
+import re
 import shutil
+import time
 from unittest.mock import Mock
 
 import numpy as np
@@ -179,8 +182,27 @@ def test_who_holds_it_is_named(whole, tmp_path):
     with locked(study / GRU):
         assert examine(study).findings[0].what.startswith("is held by process ")
     assert not examine(study).refused
-    (study / GRU / "holder-3").write_text(json.dumps({"machine": "another", "holder": "process 7 on node-2"}))
-    assert examine(study).findings[0].what == "is held by process 7 on node-2, a worker"
+
+
+def test_who_holds_it_on_another_machine_is_named_and_left_alone(whole, tmp_path):
+    """By the file that the holder writes now and then; the clock is asked without writing."""
+    study = shutil.copytree(whole, tmp_path / "study")
+    holder = study / GRU / "holder-3"
+    holder.write_text(json.dumps({"machine": "another", "holder": "process 7 on node-2"}))
+    (study / GRU / "lock").touch()
+    for ago, said in (
+        (20, "is held by process 7 on node-2, a worker on another machine, heard of 20 s ago"),
+        (
+            300,
+            "was held by process 7 on node-2, a worker on another machine, heard of 300 s ago: it counts as dead, and",
+        ),
+    ):
+        for path in (holder, study / GRU / "lock"):
+            os.utime(path, 2 * (time.time() - ago,))
+        before = {path: path.stat().st_mtime_ns for path in study.rglob("*")}
+        found = examine(study).findings[0].what
+        assert re.sub(r"\d+ s ago", f"{ago} s ago", found).startswith(said)
+        assert {path: path.stat().st_mtime_ns for path in study.rglob("*")} == before
 
 
 WITHOUT = {  # a folder without a study: (what is arranged, what a command does there)

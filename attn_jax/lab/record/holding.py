@@ -84,6 +84,21 @@ def holder_elsewhere(folder: Path) -> str | None:
     return content.get("holder", "another process")
 
 
+def heard_of_elsewhere(folder: Path) -> tuple[str, float, bool] | None:
+    """Who of another machine was last at a block, seconds since it was heard of, and whether it counts as alive.
+
+    Nothing is written, so that the clock is this machine's, and the answer as good as the two clocks agree.
+    """
+    newest = _newest(folder)
+    content = {} if newest is None else _read(newest)
+    if newest is None or content.get("machine") == _machine():
+        return None
+    with contextlib.suppress(OSError):  # it is gone by now
+        seconds = max(0.0, time.time() - newest.stat().st_mtime)
+        return content.get("holder", "another process"), seconds, seconds <= _DEAD_SECONDS
+    return None
+
+
 def _lock(stack: contextlib.ExitStack, folder: Path, give_up: Callable[[], bool], deadline: float) -> bool:
     """Holds the folder against processes of this machine; False if given up."""
     while not give_up():
