@@ -1,4 +1,4 @@
-"""Golden numbers from FlexAttention, for the table of docs/attention.md: python scripts/golden_flex.py [FILE]
+"""Golden numbers from FlexAttention, for the table of docs/attention/contract.md: python scripts/golden_flex.py [FILE]
 
 Writes tests/golden/torch_flex.npz: inputs, and by row of the table what `flex_attention` makes of them, out and
 log-sum-exp, computed in float64 and stored as float32, so that tests/ops/attention/test_flex_attention.py needs no
@@ -25,7 +25,7 @@ from torch.nn.attention.flex_attention import (  # pyright: ignore[reportMissing
 )
 
 B, N, T, S, H = 2, 2, 6, 6, 4
-PAGE = Path(__file__).parent.parent / "docs" / "attention.md"
+PAGE = Path(__file__).parent.parent / "docs" / "attention" / "contract.md"
 HEADING = "\n| FlexAttention | `attn_jax` |"
 SIGNED = "score - slopes[h] * (q_idx - kv_idx)"  # no row: what ALiBi is under a causal mask alone
 

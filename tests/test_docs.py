@@ -22,7 +22,7 @@ from typing import NamedTuple
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
-BLOCK = re.compile(r"^```(\w*)( [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```([\w{}-]*)( [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 PRINTED = re.compile(r"\n```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -90,7 +90,7 @@ def without_sizes(printed: str) -> str:
     return re.sub(r"[\d.]+ MB", "# MB", printed)
 
 
-PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "CONTRIBUTING.md"]
+PAGES = [*sorted(DOCS.rglob("*.md")), DOCS.parent / "CONTRIBUTING.md"]
 SECTIONS = {
     f"{path.stem}: {title}": (path, title) for path in PAGES for title, found in sections(path).items() if found
 }

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from attn_jax.lab.track.protocol import TrackedRun as TrackedRun
     from attn_jax.lab.track.protocol import Tracker as Tracker
 
+__all__ = ["TrackedRun", "Tracker", "compare", "load", "plan_of"]
+
 
 def __getattr__(name: str) -> Any:
     """What trains is not loaded by what only reads."""

@@ -1,4 +1,4 @@
-"""`attn-jax check` on README's own mixer, on broken twins of it, and on a task: what is said, and the exit code."""
+"""`attn-jax check` on docs/your_mixer.md's, on broken twins of it, and on a task: what is said, and the exit code."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from attn_jax.cli import main
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
-LEAKY = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)[-1]
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "your_mixer.md").read_text(encoding="utf-8")
+LEAKY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[0]
 RETURN = "    return extend(params, x, jnp.zeros(x.shape[::2]), valid)[0]\n"
 REFUSED = "my.py:Leaky breaks its contract: apply with a key, as in training, fails: ANYTHING (my.py, line {line})\n"
 OPTIONS = """
@@ -62,13 +62,13 @@ def check(tmp_path, capsys, monkeypatch):
 
 
 def broken(body: str) -> str:
-    """README's mixer with another body of `apply`."""
+    """The page's mixer with another body of `apply`."""
     assert RETURN in LEAKY
     return LEAKY.replace(RETURN, body)
 
 
 @pytest.mark.exhaustive
-def test_readmes_mixer_keeps_the_contract(check):
+def test_the_pages_mixer_keeps_the_contract(check):
     code, out, err = check(LEAKY)
     assert (code, err) == (0, "")
     first, second, *promises = out.splitlines()

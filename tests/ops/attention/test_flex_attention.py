@@ -1,4 +1,4 @@
-"""Every row of docs/attention.md's table against FlexAttention, by numbers of scripts/golden_flex.py: no torch here."""
+"""Every row of docs/attention/contract.md's table against FlexAttention, by scripts/golden_flex.py: no torch here."""
 
 import re
 from functools import partial
@@ -24,7 +24,7 @@ SIGNED = "score - slopes[h] * (q_idx - kv_idx)"
 
 def table():
     """The left column, code, to the right one, as they stand in the page."""
-    page = (ROOT / "docs" / "attention.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "attention" / "contract.md").read_text(encoding="utf-8")
     lines = page.partition("\n| FlexAttention | `attn_jax` |")[2].splitlines()[2:]
     cells = [line.strip("| ").split(" | ") for line in lines[: lines.index("")]]
     return {left.strip("`"): right for left, right in cells if left.startswith("`")}

@@ -96,7 +96,7 @@ def test_a_residual_has_no_gradient_and_lse_has():
 
 
 def test_the_page_says_what_jax_nn_does():
-    """What docs/attention.md says of `jax.nn` where ours differs: were it to change, the page would be wrong."""
+    """What docs/attention/contract.md says of `jax.nn` where ours differs: were it to change, it would be wrong."""
     ones, values = np.ones((2, 1, 4), np.float32), np.array([[[1.0]], [[3.0]]], np.float32) * np.ones(4, np.float32)
     first = np.array([[True, False], [False, False]])  # row 0 sees key 0, row 1 nothing
     theirs, hidden = jax.nn.dot_product_attention, np.where([[1], [0]], 0, -np.inf).astype(np.float32)
