@@ -65,7 +65,6 @@ def pairs():
         pytest.param(
             *pair,
             id=f"{pair[1]}-{type(pair[0].task).__name__}-{pair[0].name}",
-            marks=() if pair[0].name == "quickstart" else pytest.mark.exhaustive,
         )
         for pair in found
     ]
@@ -85,7 +84,7 @@ def reduced(model):
     return replace(model.resized(16), num_layers=1)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("study", "name"), pairs())
 def test_it_trains_two_steps(study, name):
     low = min(StudyPlan(study).train_lengths)

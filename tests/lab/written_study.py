@@ -1,6 +1,7 @@
 """A finished study's directory as workers leave it, without training."""
 
 import copy
+from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -12,12 +13,12 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, write_json
 from attn_jax.lab.record.runs import padded, whole_grid
 from attn_jax.lab.record.schema import read_study
+from attn_jax.lab.run import session
 from attn_jax.lab.run.block import is_done
-from attn_jax.lab.run.session import choose_layout, opened
 
 
 def layout_of(plan, **changes):
-    return choose_layout(plan, **({"platform": "cpu", "workers": 2, "num_devices": 1} | changes))
+    return session.choose_layout(plan, **({"platform": "cpu", "workers": 2, "num_devices": 1} | changes))
 
 
 def tiny(**train):
@@ -40,10 +41,17 @@ def counted_once(plan, name, count=facts._model_facts):
     return copy.deepcopy(_counted[key])
 
 
+@contextmanager
+def opened(directory, plan, layout, **options):
+    """As the session opens a study."""
+    with patch.object(facts, "_model_facts", counted_once), session.opened(directory, plan, layout, **options) as found:
+        yield found
+
+
 def write_study(directory, study=None):
     """A study directory as workers leave it, with an accuracy of .5 + .1 * run at every place; the third diverged."""
     plan = StudyPlan(get_config() if study is None else study)
-    with patch.object(facts, "_model_facts", counted_once), opened(directory, plan, layout_of(plan)):
+    with opened(directory, plan, layout_of(plan)):
         fill(directory, plan)
     return plan
 

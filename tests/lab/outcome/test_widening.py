@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_summary import NEVER, model, study
-from written_study import fill, layout_of, tiny, write_study
+from written_study import fill, layout_of, opened, tiny, write_study
 
 from attn_jax.config import TrainConfig
 from attn_jax.errors import ConfigError
@@ -14,7 +14,6 @@ from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.plan.limits import Demand
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.schema import read_study
-from attn_jax.lab.run.session import opened
 from attn_jax.lab.widening import rates_beyond, widen
 
 

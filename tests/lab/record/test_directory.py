@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tiny_study import get_config
-from written_study import layout_of, tiny, write_study
+from written_study import layout_of, opened, tiny, write_study
 
 from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError, MachineError
@@ -23,7 +23,7 @@ from attn_jax.lab.record.directory import append_row, block_directory, locked, r
 from attn_jax.lab.record.schema import read_study, row_complaint, rows_complaint
 from attn_jax.lab.run.environment import record_environment
 from attn_jax.lab.run.places.base import Place, Terms, WorkerDiedError
-from attn_jax.lab.run.session import jobs_of, opened, run_jobs
+from attn_jax.lab.run.session import jobs_of, run_jobs
 
 
 def test_rows_come_back_and_a_torn_line_does_not(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tiny_study import get_config
-from written_study import layout_of, tiny, write_study
+from written_study import layout_of, opened, tiny, write_study
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.errors import ConfigError, MachineError
@@ -20,7 +20,7 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import read_rows, write_json
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import run_block
-from attn_jax.lab.run.session import Layout, jobs_of, opened, unfinished
+from attn_jax.lab.run.session import Layout, jobs_of, unfinished
 from attn_jax.mixers import GRU, LSTM
 from attn_jax.models import ModelConfig, classic
 from attn_jax.tasks import Parity

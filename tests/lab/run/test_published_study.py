@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from written_study import layout_of, tiny, write_study
+from written_study import layout_of, opened, tiny, write_study
 
 from attn_jax.config import Published
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.schema import read_study
-from attn_jax.lab.run.session import jobs_of, opened
+from attn_jax.lab.run.session import jobs_of
 
 PAPER = Published(0.9, "accuracy", of="their GRU", where="Table 2")
 

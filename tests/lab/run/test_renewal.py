@@ -2,7 +2,7 @@
 
 import pytest
 from own_files import FILES, write
-from written_study import layout_of, write_study
+from written_study import layout_of, opened, write_study
 
 from attn_jax.config.file import load_study
 from attn_jax.errors import ConfigError, MachineError
@@ -11,7 +11,7 @@ from attn_jax.lab.plan import numerics
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import append_row, read_rows
 from attn_jax.lab.record.schema import read_study
-from attn_jax.lab.run.session import opened, unfinished
+from attn_jax.lab.run.session import unfinished
 
 EDITED = {"helper.py": FILES["helper.py"].replace("1.0", "2.0")}
 OWN_TASK = (
