@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from encoder_decoder_checks import VALID, VOCABULARY, B, S, T, V, check_encoder_decoder, strings
+from made_up import made_up
 from tiers import first
 
 from attn_jax.layers.embedding import embedding
@@ -125,7 +126,7 @@ def test_attention_maps(name, monkeypatch):
     monkeypatch.setattr(stack, "SCAN_FROM", 2)
     model = CONFIGS[name].make(VOCABULARY, S)
     source, target = strings()
-    seen = jax.jit(model.inspect)(jax.jit(model.init)(jax.random.key(0)), source, VALID, target)
+    seen = jax.jit(model.inspect)(made_up(model.init), source, VALID, target)
     layers = range(CONFIGS[name].num_layers)
     if name == "additive":
         assert sorted(seen) == ["decoder/cross", "decoder/hidden"]
@@ -146,7 +147,7 @@ def test_attention_maps(name, monkeypatch):
 @pytest.mark.parametrize("config", [Transformer(8, 1, dropout=0.5), RecurrentEncoderDecoder(8, dropout=0.5)])
 def test_dropout_draws_by_the_key_alone(config):
     model = config.make(VOCABULARY, S)
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = made_up(model.init)
     source, target = strings()
     apply = jax.jit(lambda seed: model.apply(params, source, VALID, target, key=jax.random.key(seed)))
     still = jax.jit(lambda: model.apply(params, source, VALID, target))()

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 from encoder_decoder_checks import VALID, VOCABULARY, S, strings
+from made_up import made_up
 
 from attn_jax.models import RecurrentEncoderDecoder
 
@@ -88,7 +89,7 @@ def oracle(config, cell, p, source, target):
 )
 def test_a_row_is_the_loop(config, cell):
     model = config.make(VOCABULARY, S)
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = made_up(model.init)
     source, target = strings()
     logits = jax.jit(model.apply)(params, source, VALID, target)
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)

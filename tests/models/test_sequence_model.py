@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made_up import made_up
 from tiers import diagonal
 
 from attn_jax.mixers import GRU, LSTM, Attention
@@ -15,6 +16,7 @@ from attn_jax.types import IO
 
 TOKENS, CHANNELS = IO(num_classes=5, vocab_size=7), IO(num_classes=5, channels=2)
 SAME = IO(num_classes=7, vocab_size=7)
+RNG = np.random.default_rng(1)
 MODELS = {
     "attention sinusoidal": ModelConfig(16, 2, (Attention(num_heads=2),), positions="sinusoidal"),
     "attention learned, rms": ModelConfig(16, 1, (Attention(num_heads=4),), norm="rms", positions="learned"),
@@ -40,24 +42,21 @@ def test_apply_equals_extend_in_pieces(name, io, monkeypatch):
     if MODELS[name].tied:
         io = SAME
     model = MODELS[name].make(io, 9)
-    params = jax.jit(model.init)(jax.random.key(0))
-    if io.channels:
-        inputs = jax.random.normal(jax.random.key(1), (2, 9, 2))
-    else:
-        inputs = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
+    params = made_up(model.init)
+    inputs = RNG.normal(size=(2, 9, 2)).astype(np.float32) if io.channels else RNG.integers(0, 7, (2, 9))
     whole = jax.jit(model.apply)(params, inputs, None)
     assert whole.shape == (2, 9, io.num_classes)
     state, pieces = model.init_state(params, 2, 9), []
     for start, end in [(0, 4), (4, 5), (5, 9)]:
         y, state = jax.jit(model.extend)(params, inputs[:, start:end], state, None)
         pieces.append(y)
-    np.testing.assert_allclose(jnp.concatenate(pieces, 1), whole, atol=2e-5)
+    np.testing.assert_allclose(np.concatenate(pieces, 1), whole, atol=2e-5)
     assert state["position"].tolist() == [9, 9]
 
 
 def test_positions_follow_each_row_through_padding():
     model = MODELS["attention sinusoidal"].make(TOKENS, 9)
-    params, extend = jax.jit(model.init)(jax.random.key(0)), jax.jit(model.extend)
+    params, extend = made_up(model.init), jax.jit(model.extend)
     tokens = np.random.default_rng(1).integers(0, 7, (1, 6))
     valid = np.arange(4) < 3
     _, state = extend(params, tokens[:, :4], model.init_state(params, 1, 9), valid[None])
@@ -68,8 +67,8 @@ def test_positions_follow_each_row_through_padding():
 
 def test_apply_is_apply_embedded_after_embed():
     model = MODELS["hybrid"].make(TOKENS, 9)
-    params = jax.jit(model.init)(jax.random.key(0))
-    tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
+    params = made_up(model.init)
+    tokens = RNG.integers(0, 7, (2, 9))
     chex.assert_trees_all_equal(
         jax.jit(model.apply)(params, tokens, None),
         jax.jit(lambda p: model.apply_embedded(p, model.embed(p, tokens), None))(params),
@@ -78,18 +77,18 @@ def test_apply_is_apply_embedded_after_embed():
 
 def test_without_positions_attention_cannot_tell_order():
     """The last answer depends on the set of tokens before it; with positions it does not."""
-    tokens = jnp.array([[1, 2, 3, 0], [3, 1, 2, 0]])
+    tokens = np.array([[1, 2, 3, 0], [3, 1, 2, 0]])
     for positions, alike in [("none", True), ("sinusoidal", False), ("learned", False)]:
         model = ModelConfig(16, 1, (Attention(num_heads=2),), positions=positions).make(TOKENS, 4)
-        y = jax.jit(model.apply)(jax.jit(model.init)(jax.random.key(0)), tokens, None)[:, -1]
+        y = jax.jit(model.apply)(made_up(model.init), tokens, None)[:, -1]
         assert bool(np.allclose(y[0], y[1], atol=1e-5)) == alike
 
 
 def test_learned_positions_end_where_the_table_ends():
     model = MODELS["attention learned, rms"].make(TOKENS, 3)
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = made_up(model.init)
     assert params["positions"]["table"].shape == (3, 16)
-    assert np.isnan(jax.jit(model.apply)(params, jnp.zeros((1, 4), int), None)[0, 3]).all()
+    assert np.isnan(jax.jit(model.apply)(params, np.zeros((1, 4), int), None)[0, 3]).all()
 
 
 def test_the_classic_form_is_cells_on_cells():
@@ -110,8 +109,8 @@ def test_the_classic_form_is_cells_on_cells():
 
 def test_inspect_names_layers():
     model = MODELS["hybrid"].make(TOKENS, 9)
-    params = jax.jit(model.init)(jax.random.key(0))
-    seen = jax.jit(model.inspect)(params, jnp.zeros((1, 4), int), None)
+    params = made_up(model.init)
+    seen = jax.jit(model.inspect)(params, np.zeros((1, 4), int), None)
     assert sorted(seen) == [*(f"layer_0/{name}" for name in ("hidden", "keep", "read", "write")), "layer_1/weights"]
 
 
@@ -119,8 +118,8 @@ def test_a_non_causal_mixer_makes_a_model_without_extend():
     model = ModelConfig(16, 2, (Attention(causal=False),)).make(TOKENS, 4)
     assert model.init_state is None
     assert model.extend is None
-    params = jax.jit(model.init)(jax.random.key(0))
-    first, second = jax.jit(model.apply)(params, jnp.array([[1, 2, 3], [1, 2, 4]]), None)[:, 0]
+    params = made_up(model.init)
+    first, second = jax.jit(model.apply)(params, np.array([[1, 2, 3], [1, 2, 4]]), None)[:, 0]
     assert not np.allclose(first, second)
 
 
@@ -143,9 +142,9 @@ def test_what_does_not_fit_is_refused(change, sentence):
 def test_nan_at_padding_reaches_no_gradient(form):
     """Channels that are NaN at padding, and learned positions whose padding runs past the table."""
     model = ModelConfig(8, 1, (Attention(num_heads=2),), positions="learned").make(CHANNELS, 3)
-    params = jax.jit(model.init)(jax.random.key(0))
-    inputs = jnp.where(jnp.arange(4)[:, None] < 3, jax.random.normal(jax.random.key(1), (1, 4, 2)), jnp.nan)
-    valid = jnp.arange(4)[None] < 3
+    params = made_up(model.init)
+    inputs = np.where(np.arange(4)[:, None] < 3, RNG.normal(size=(1, 4, 2)), np.nan).astype(np.float32)
+    valid = np.arange(4)[None] < 3
 
     def total(params):
         if form == "apply":
@@ -256,19 +255,19 @@ def test_initial_numbers_belong_to_a_layers_place():
 def test_post_norm_normalises_what_leaves_a_part():
     """Before the readout every place has mean 0 and variance 1, and no norm follows."""
     model = ModelConfig(8, 1, (GRU(),), norm_place="post").make(TOKENS, 9)
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = made_up(model.init)
     assert params["norm"] == {}
-    params["readout"] = {"w": jnp.eye(8), "b": jnp.zeros(8)}
-    y = jax.jit(model.apply)(params, jnp.array([[1, 2, 3]]), None)
+    params["readout"] = {"w": np.eye(8, dtype=np.float32), "b": np.zeros(8, np.float32)}
+    y = jax.jit(model.apply)(params, np.array([[1, 2, 3]]), None)
     np.testing.assert_allclose(y.mean(-1), 0, atol=1e-6)
     np.testing.assert_allclose(y.var(-1), 1, atol=1e-3)
 
 
 def test_tied_logits_are_similarities_with_the_table():
     model = replace(classic(GRU(), d_model=4, num_layers=1), tied=True).make(SAME, 9)
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = made_up(model.init)
     assert list(params["readout"]) == ["b"]
-    tokens = jnp.array([[1, 2, 3]])
+    tokens = np.array([[1, 2, 3]])
     table = np.asarray(params["embedding"]["table"], np.float64)
     hidden = jax.jit(GRU(d_model=4).make().apply)(params["layers"][0]["mixer"], params["embedding"]["table"][tokens])
     np.testing.assert_allclose(jax.jit(model.apply)(params, tokens, None), np.asarray(hidden) @ table.T / 2, atol=1e-5)
@@ -287,8 +286,8 @@ def test_a_gated_mlp_costs_what_a_plain_one_costs():
 
 def test_dropout_drops_in_training_and_never_elsewhere():
     model = ModelConfig(16, 1, (GRU(),), dropout=0.3).make(TOKENS, 9)
-    params = jax.jit(model.init)(jax.random.key(0))
-    tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 7)
+    params = made_up(model.init)
+    tokens = RNG.integers(0, 7, (2, 9))
     apply = jax.jit(lambda seed: jax.jit(model.apply)(params, tokens, None, key=jax.random.key(seed)))
     still = jax.jit(ModelConfig(16, 1, (GRU(),)).make(TOKENS, 9).apply)(params, tokens, None)
     np.testing.assert_array_equal(jax.jit(model.apply)(params, tokens, None), still)

@@ -1,7 +1,9 @@
 import dataclasses
+import functools
 import html.parser
 import json
 import os
+import pickle
 import re
 
 import markupsafe
@@ -9,7 +11,7 @@ import pytest
 
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.outcome.words import outcome_in_words
-from attn_jax.report import page, words
+from attn_jax.report import drawing, page, words
 from attn_jax.report.settings import settings
 
 STUDIES = ("quickstart", "digits", "diverged", "alone", "hostile")
@@ -42,6 +44,13 @@ class Reader(html.parser.HTMLParser):
 
 
 def render(results):
+    """The page of results, each once for all tests, drawn or not."""
+    return rendered(pickle.dumps(results), drawing._svgs.__name__)
+
+
+@functools.cache
+def rendered(pickled, draw):
+    results = pickle.loads(pickled)
     return page.render_page(results, summarize(results))
 
 
@@ -55,15 +64,10 @@ def study(request):
     return request.getfixturevalue(request.param)
 
 
-PAGES = {}
-
-
 @pytest.fixture(params=STUDIES)
 def drawn(request):
-    """A whole page of each study, made once for all tests."""
-    if request.param not in PAGES:
-        PAGES[request.param] = render(request.getfixturevalue(request.param))
-    return PAGES[request.param]
+    """A whole page of each study."""
+    return render(request.getfixturevalue(request.param))
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -139,7 +143,7 @@ def test_names_are_inert(hostile):
 @pytest.mark.usefixtures("undrawn")
 def test_an_unescaped_name_is_caught(hostile, monkeypatch):
     monkeypatch.setattr(page.style, "swatch", lambda index: markupsafe.Markup("<script>alert(1)</script>"))
-    assert "<script" in render(hostile)
+    assert "<script" in page.render_page(hostile, summarize(hostile))
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made_up import made_up
 
 from attn_jax.mixers import RNN, Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, classic
@@ -151,7 +152,7 @@ def test_gradient_norms_are_those_of_the_parts():
     model = RecurrentEncoderDecoder(4).make(IO(num_classes=size, vocab_size=size), 6)
     objective = strings(model, task)
     batch = jax.jit(lambda key: objective.sample(key, 2, 3, 3))(jax.random.key(2))
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = made_up(model.init)
     probe = GradientNorms().make(model, objective)
     got = jax.jit(probe.measure)(params, batch, jax.random.key(1))
     gradient = jax.jit(jax.grad(lambda p: objective.loss(p, batch, padded=True, key=None).mean))(params)
@@ -183,7 +184,7 @@ def test_maps_are_what_inspect_shows_of_the_first_sequence():
     model = ModelConfig(4, 2, mixers).make(task.spec.io, 6)
     objective = answers(model, task)
     batch = jax.jit(lambda key: objective.sample(key, 2, 6, 6))(jax.random.key(2))
-    params = jax.jit(model.init)(jax.random.key(0))
+    params = made_up(model.init)
     got = jax.jit(AttentionMaps(most=4).make(model, objective).measure)(params, batch, jax.random.key(1))
     want = jax.jit(model.inspect)(params, batch.inputs, batch.valid)
     assert got.keys() == {"layer_0/weights"}

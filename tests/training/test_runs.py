@@ -1,7 +1,7 @@
 """Many runs in one program: paired data, one diverging alone, checkpoints, evaluation by length."""
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import chex
 import jax
@@ -26,6 +26,7 @@ TASK = Parity().make()
 TRANSFORMER = ModelConfig(8, 1, (Attention(num_heads=2),), positions="sinusoidal")
 
 
+@cache
 def make_plan(config=TRANSFORMER, lengths=(2, 3, 4)):
     model = config.make(TASK.spec.io, TASK.spec.num_tokens(6))
     schedule = learning_rate_schedule("constant", warmup_steps=3, steps=40)
@@ -42,9 +43,15 @@ def make_plan(config=TRANSFORMER, lengths=(2, 3, 4)):
     )
 
 
+@cache
+def programs(plan):
+    """To begin and to advance; each is traced once, however often it is called for."""
+    return jax.jit(partial(init_runs, plan)), jax.jit(partial(advance_runs, plan))
+
+
 def train(plan, seeds, rates, chunks=2):
-    state = jax.jit(partial(init_runs, plan))(jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
-    advance = jax.jit(partial(advance_runs, plan))
+    begin, advance = programs(plan)
+    state = begin(jnp.array(seeds, jnp.int32), jnp.array(rates, jnp.float32))
     history = []
     for chunk in range(chunks):
         state, *seen = advance(state, jnp.int32(5 * chunk))
@@ -169,13 +176,13 @@ def test_lengths_are_spread_evenly(allowed, batches, want):
 
 def test_a_checkpoint_goes_on_bit_for_bit(tmp_path):
     plan = make_plan()
-    through, _ = train(plan, [0, 1], [1e-3, 1e-2], chunks=2)
-    half, _ = train(plan, [0, 1], [1e-3, 1e-2], chunks=1)
+    through, _ = train(plan, [0, 1, 2], [1e-3, 1e-2, 1e-3], chunks=2)
+    half, _ = train(plan, [0, 1, 2], [1e-3, 1e-2, 1e-3], chunks=1)
     saved = Checkpoints(tmp_path)
     saved.save(5, half)
-    fresh, _ = train(plan, [0, 1], [1e-3, 1e-2], chunks=0)
+    fresh, _ = train(plan, [0, 1, 2], [1e-3, 1e-2, 1e-3], chunks=0)
     step, state = Checkpoints(tmp_path).restore(fresh)
-    state, *_ = jax.jit(partial(advance_runs, plan))(state, jnp.int32(step))
+    state, *_ = programs(plan)[1](state, jnp.int32(step))
     chex.assert_trees_all_equal(state, through)
 
 
