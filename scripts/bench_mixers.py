@@ -119,7 +119,8 @@ def measure_command(repeats: int) -> Iterator[Row]:
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "attn_jax.cli", *words],
-            env={name: value for name, value in os.environ.items() if name not in ("NPROC", "XLA_FLAGS")},
+            env={name: value for name, value in os.environ.items() if name not in ("NPROC", "XLA_FLAGS")}
+            | {"ATTN_JAX_CACHE": "off"},  # as on its first run
             preexec_fn=lambda: os.sched_setaffinity(0, range(os.cpu_count() or 1)),
             capture_output=True,
             text=True,

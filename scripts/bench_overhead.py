@@ -138,7 +138,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=count, help="to train; default the study's")
     parser.add_argument("--model", nargs="+", help="default: all")
     options = parser.parse_args(words)
-    os.environ["NPROC"] = "1"  # as a worker: one core, one thread
+    os.environ |= {"NPROC": "1", "ATTN_JAX_CACHE": "off"}  # as a worker: one core, one thread
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     study = load_study(options.config)
     short = replace(study, train=replace(study.train, steps=options.steps or study.train.steps))

@@ -11,6 +11,7 @@ compiling 6.3 and 6.0.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,10 @@ def measure(config: str, overrides: list[str], platform: Platform) -> dict:
         command = [sys.executable, "-m", "attn_jax.cli", "compare", f"--config={config}", *overrides, "--yes"]
         began = time.perf_counter()
         subprocess.run(
-            [*command, f"--workdir={folder}/study", f"--platform={platform}"], check=True, stdout=subprocess.DEVNULL
+            [*command, f"--workdir={folder}/study", f"--platform={platform}"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"ATTN_JAX_CACHE": "off"},  # as the plan takes it
         )
         taken = time.perf_counter() - began
         files = [path for path in Path(folder).rglob("*") if path.is_file()]

@@ -9,6 +9,7 @@ from importlib.metadata import version
 # compiling is most of the time of these tests: unoptimised and in one piece it costs half, and an eighth with the older
 # emitters, which are gone from newer versions (an unknown flag is fatal)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["ATTN_JAX_CACHE"] = "off"  # theirs is below
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"

@@ -44,7 +44,7 @@ _COMMANDS = {
     "export": "write a finished study's runs, curves, lengths or probes as a table for other programs",
     "diff": "say where two studies differ: their configs, then their results, model by model",
     "doctor": "say what of a study's directory is whole, what is damaged, and what its command would do next",
-    "clean": "free what a study's trained blocks need no more: all checkpoints but the last, and compiled programs",
+    "clean": "free what a study's trained blocks need no more: all checkpoints but the last",
     "list": "list the mixers, the tasks, the claims, and the configs: the shipped ones, and those in ./configs",
     "show": "show one example of a task, input over target over weight, and its floors; or a claim",
     "check": "check a mixer or a task, your own too, against its contract",

@@ -16,8 +16,6 @@ from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.record.sweep_record import studies_in
 from attn_jax.lab.run.saved import checkpoint_files, saved_in, whole_checkpoint
 
-_COMPILED = ("*-cache", "*-atime")  # what jax calls the files of its cache
-
 
 class Freeable(NamedTuple):
     """What can go of a study or a sweep."""
@@ -52,8 +50,6 @@ def freeable(directory: Path, *, last: bool = False) -> Freeable:
                 emptied.append(prefix + name)
         for folder in sorted((study / "replaced").glob("*/*/checkpoints")):
             files += _of_replaced(folder.parent, last=last)
-    if not untouched:  # else the same command wants them again
-        files += [path for kind in _COMPILED for path in sorted((directory / "compiled").rglob(kind))]
     return Freeable(files, sum(path.lstat().st_size for path in files), emptied, untouched)
 
 

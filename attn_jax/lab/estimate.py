@@ -34,9 +34,8 @@ _PAGE_STARTS = 1.6  # results read and summarised, the figures, their packages l
 _RUN_SECONDS = 5e-4  # each run is read and summarised
 _CHUNK_SECONDS = 0.02  # a line and a checkpoint written
 _PRINTED = 20  # bytes of a number in metrics.jsonl
-_PROGRAM_BYTES = 5e5  # of a model's compiled programs on disk
 _PAGE_BYTES = 2e5
-_BLOCK_FILES, _STUDY_FILES, _PROGRAMS = 2, 6, 3  # beside checkpoints; beside blocks; of a model
+_BLOCK_FILES, _STUDY_FILES = 2, 6  # beside checkpoints; beside blocks
 _KEPT = 2  # checkpoints of a block
 
 
@@ -183,7 +182,7 @@ def _estimate(
         workers=workers,
         models={name: _model(facts["models"][name], one, facts["width"]) for name, one in rehearsed.items()},
         memory=max((one.memory for one in tried), default=0),
-        files=_STUDY_FILES + sum(_PROGRAMS + k * (_BLOCK_FILES + min(chunks, _KEPT)) for k in blocks.values()),
+        files=_STUDY_FILES + sum(k * (_BLOCK_FILES + min(chunks, _KEPT)) for k in blocks.values()),
         disk=round(_PAGE_BYTES + sum(_disk(facts, one, blocks[name], chunks) for name, one in rehearsed.items())),
         seconds=seconds,
         widened=tuple(seconds + rates * more for rates in range(1, still + 1)),
@@ -191,10 +190,10 @@ def _estimate(
 
 
 def _disk(facts: Mapping[str, Any], one: Rehearsed, blocks: int, chunks: int) -> float:
-    """Bytes of a model's blocks: rows, checkpoints, and its programs."""
+    """Bytes of a model's blocks: rows and checkpoints."""
     batches = len(facts["task"]["validation_lengths"]) * (chunks + 1 + len(facts["task"]["lengths"]))
     printed = facts["width"] * batches * one.measures * _PRINTED
-    return blocks * (printed + min(chunks, _KEPT) * one.state) + _PROGRAM_BYTES
+    return blocks * (printed + min(chunks, _KEPT) * one.state)
 
 
 def _model(facts: Mapping[str, Any], one: Rehearsed, width: int) -> ModelEstimate:
@@ -213,8 +212,7 @@ def _trained(
 ) -> float:
     """When the last block ends: each goes to the first free worker, in their order.
 
-    A worker traces a model's programs once; whoever begins after another has compiled them finds them in the study's
-    cache.
+    A worker traces a model's programs once; whoever begins after another has compiled them finds them in the cache.
     """
     free, kept = [(started, worker) for worker in range(workers)], [set() for _ in range(workers)]
     cached = {block.model: 0.0 for block in left if block.compiled}

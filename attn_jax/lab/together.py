@@ -33,7 +33,7 @@ def trained_together(
 
     Args:
       configs: by name, each with where it lives.
-      directory: of the command, which exists: it has what is compiled, and asks the workers to stop.
+      directory: of the command, which exists: it asks the workers to stop.
       platform: of the jobs.
       place: where they run, as `--place` takes it.
       track: who is told of every study what is measured, as `--track` takes it.

@@ -22,13 +22,12 @@ from attn_jax.mixers import GRU
 from attn_jax.models import classic
 from attn_jax.training.checkpoint import Checkpoints
 
-MINE = ("blocks/gru-0/checkpoints/notes.txt", "blocks/gru-0/checkpoints/best.npz", "compiled/README", "mine/200.npz")
-CACHE = ("compiled/jit_f-0-cache", "compiled/deeper/jit_f-0-atime")
+MINE = ("blocks/gru-0/checkpoints/notes.txt", "blocks/gru-0/checkpoints/best.npz", "mine/200.npz")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A finished study of two blocks, with two checkpoints each, its summary, a cache, and files of somebody else's."""
+    """A finished study of two blocks, with two checkpoints each, its summary, and files of somebody else's."""
     folder = tmp_path_factory.mktemp("whole") / "study"
     write_study(folder)
     write_summary(load(folder))
@@ -36,7 +35,7 @@ def whole(tmp_path_factory):
         saved = Checkpoints(block_directory(folder, name, 0) / "checkpoints")
         for step in (190, 200):
             saved.save(step, {"x": np.full(50, step, np.float32)})
-    for file in (*MINE, *CACHE, "blocks/gru-0/checkpoints/9.npz.part", "blocks/gru-0/checkpoints/unreadable-9.npz"):
+    for file in (*MINE, "blocks/gru-0/checkpoints/9.npz.part", "blocks/gru-0/checkpoints/unreadable-9.npz"):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text("12345")
     return folder
@@ -62,7 +61,7 @@ def test_the_last_checkpoints_stay_and_all_else_is_whole(study, capsys):
     assert files(study) == before
     assert main(["clean", str(study)]) == 0
     after = files(study)
-    gone = {"blocks/transformer-0/checkpoints/190.npz", "blocks/gru-0/checkpoints/190.npz", *CACHE}
+    gone = {"blocks/transformer-0/checkpoints/190.npz", "blocks/gru-0/checkpoints/190.npz"}
     gone |= {"blocks/gru-0/checkpoints/9.npz.part", "blocks/gru-0/checkpoints/unreadable-9.npz"}
     assert before.keys() - after.keys() == gone
     assert found.size == sum(len(before[name]) for name in gone)
@@ -70,7 +69,7 @@ def test_the_last_checkpoints_stay_and_all_else_is_whole(study, capsys):
         name: data for name, data in before.items() if name not in {"lock", *gone}
     }
     assert "freed " in (said := capsys.readouterr().out)
-    assert "6 files" in said
+    assert "4 files" in said
     assert main(["clean", str(study)]) == 0
     assert "freed 0 B, 0 files" in capsys.readouterr().out
     write_summary(load(study))
@@ -97,7 +96,6 @@ def test_what_is_not_trained_keeps_all(study, capsys):
     assert "not trained to the end, nothing freed: gru-0" in capsys.readouterr().out
     assert (study / "blocks" / "gru-0" / "checkpoints" / "190.npz").exists()
     assert not (study / "blocks" / "transformer-0" / "checkpoints" / "200.npz").exists()
-    assert all((study / file).exists() for file in CACHE)  # for the same command
 
 
 def test_the_one_before_a_damaged_one_stays(study):

@@ -5,7 +5,6 @@ results/claims/                 unless --workdir names another
   <claim>/measurements/*.json   rows of what needs no training
   <claim>/timing.json           seconds that training and each measurement took
   <claim>/verdict.json          the outcome in numbers
-  <claim>/compiled/             jax's cache of compiled programs; can be deleted
   <claim>/again/, quick/        the same of the other two runs
   studies/<name>-<hash>/        a study's or sweep's folder: of all claims that have the same one
   claims.html, RESULTS.md       all verdicts

@@ -6,7 +6,6 @@ confirmed.json    the models that were asked for, be it with --yes: a resumption
 sources/          the user's own code that decides the numbers, as it was when the study began; the parent
 blocks/<model>-<k>/metrics.jsonl, checkpoints/, holder-<n>      one worker writes them
 summary.json, report.html                           the parent, at the end
-compiled/         jax's cache of compiled programs; can be deleted
 lock              held by the running command; gone with it, however it ends
 owner             the token of the command that trained last; its workers stop where it is another's
 stop              asks the workers to save and stop

@@ -3,7 +3,7 @@
 sweep.json        what the sweep is: the study, the axes, its points; the parent writes it, first and whole
 points/<point>/   a study's directory, record/directory.py
 summary.json, report.html      of all points; the parent, at the end
-compiled/, lock, stop          as a study's, for all points
+lock, stop                     as a study's, for all points
 """
 
 import re

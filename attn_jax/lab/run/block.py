@@ -2,7 +2,6 @@
 
 import json
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -12,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.compilation_cache import compilation_cache
 
 from attn_jax.config.codec import from_json
 from attn_jax.errors import MachineError
@@ -23,16 +21,15 @@ from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.lab.record.directory import TRAIN_ANEW, append_row, block_directory, read_rows
 from attn_jax.lab.record.holding import held
 from attn_jax.lab.record.runs import Run, is_tested, padded, start_of
-from attn_jax.lab.run.host import compiled_folder, host
+from attn_jax.lab.run.host import host
 from attn_jax.lab.run.lost import say_what_is_lost
 from attn_jax.lab.run.probing import Probing, lacks_probes
+from attn_jax.lab.run.program_cache import keep_programs
 from attn_jax.lab.run.programs import Kept, keep, kept, program_key
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import Chunk, compile_programs, compile_start, run_chunks
 from attn_jax.training.objective import Evaluation
 from attn_jax.training.state import RunState
-
-_given: set[str] = set()  # folders of compiled programs that this process was told to use
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Job:
     width: int
     num_devices: int = 1
     group: int = 1  # runs at a time
-    root: str = ""  # absolute, of the command: its stop file, and what is compiled; "" = the directory
+    root: str = ""  # absolute, of the command, which has its stop file; "" = the directory
 
     def __str__(self) -> str:
         point = f"{Path(self.directory).name}/" if self.root else ""
@@ -78,27 +75,13 @@ def run_block(job: Job, should_stop: Any, wait_seconds: float = float("inf")) ->
     """
     folder = block_directory(Path(job.directory), job.model, job.block)
     folder.mkdir(parents=True, exist_ok=True)
-    _keep_compiled(job.command)
+    keep_programs()
     with held(folder, give_up=should_stop, wait_seconds=wait_seconds) as lost:
         if lost is None:
             return False
         with planned(partial(from_json, job.study)) as plan:
             stops = lambda: should_stop() or lost()  # noqa: E731
             return is_done(folder, plan) or (not stops() and _train(job, plan, stops))
-
-
-def _keep_compiled(directory: Path) -> None:
-    """Lets the blocks of a model, and a resumption, share compiled programs; a cache the user has set is left alone.
-
-    One that cannot be written costs time alone: what is wrong with the disk, the study's own files say in a sentence.
-    """
-    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
-    current, folder = jax.config.jax_compilation_cache_dir, str(compiled_folder(directory))  # pyright: ignore[reportAttributeAccessIssue]
-    if current is None or (current in _given and current != folder):  # a worker may outlive a study
-        compilation_cache.reset_cache()
-        _given.add(folder)
-        jax.config.update("jax_compilation_cache_dir", folder)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _train(job: Job, plan: StudyPlan, should_stop: Any) -> bool:

@@ -40,12 +40,6 @@ def instruction_set() -> str:
     return "-".join(filter(None, [platform.machine(), *widest, digest]))
 
 
-def compiled_folder(directory: Path) -> Path:
-    """Where compiled programs are kept that run here: one that another CPU compiled may hold what this one lacks."""
-    here = instruction_set() if jax.default_backend() == "cpu" else jax.default_backend()
-    return directory / "compiled" / f"{here}-jaxlib-{importlib.metadata.version('jaxlib')}"
-
-
 def _flags() -> list[str]:
     """Of the first CPU; none where the system does not say."""
     try:

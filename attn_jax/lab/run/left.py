@@ -10,6 +10,7 @@ from attn_jax.lab.record.runs import Run
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.run.block import is_done, is_trained
 from attn_jax.lab.run.growth import taken_up
+from attn_jax.lab.run.program_cache import cache_root
 from attn_jax.lab.run.renewal import has_begun, renewed
 from attn_jax.training.checkpoint import saved_steps
 
@@ -21,7 +22,7 @@ class Left(NamedTuple):
     runs: tuple[Run, ...]
     chunks: int  # evaluations that it has still to reach
     tested: bool = False  # it has its test scores: probes alone are left
-    compiled: bool = False  # the study's cache has its model's programs
+    compiled: bool = False  # the cache has its model's programs
 
 
 def what_is_left(directory: Path, plan: StudyPlan, wanted: dict[str, Any]) -> tuple[dict[str, Any], list[Left]]:
@@ -54,6 +55,6 @@ def _left(directory: Path, plan: StudyPlan, facts: dict[str, Any], anew: Collect
             found.append(Left(name, runs, train.steps // every))
         elif not is_done(folder, plan):
             reached = max(saved_steps(folder / "checkpoints"), default=0)
-            compiled = name in begun and (directory / "compiled").is_dir()
+            compiled = name in begun and cache_root() is not None
             found.append(Left(name, runs, (train.steps - reached) // every, is_trained(folder, plan), compiled))
     return found

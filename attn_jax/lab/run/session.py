@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from attn_jax.lab.run.growth import growth, taken_up
 from attn_jax.lab.run.places.base import Place, Terms, WorkerDiedError
 from attn_jax.lab.run.places.prepare import prepare
 from attn_jax.lab.run.places.processes import stop_requested
+from attn_jax.lab.run.program_cache import trouble
 from attn_jax.lab.run.renewal import renewed, set_aside
 from attn_jax.lab.run.stopping import asked_by_signals, stopping_if_this_fails
 
@@ -220,6 +221,8 @@ def run_jobs(jobs: Sequence[Job], place: Place, terms: Terms, directory: Path, w
     """
     if place.hand_over is not None:
         place.hand_over(jobs, terms, directory)
+    if said := trouble():
+        _say_once(said)
     with asked_by_signals((directory / "stop").touch) as interrupted, stopping_if_this_fails(directory):
         attempts, stopped = dict.fromkeys(jobs, 1), False
         submit = partial(place.executor.submit, work)
@@ -269,6 +272,12 @@ def work(
 def _should_stop(command: Path, token: str) -> bool:
     """In a worker: whether it is to save and stop."""
     return (command / "stop").exists() or stop_requested() or not is_owner(command, token)
+
+
+@cache
+def _say_once(said: str) -> None:
+    """However many rounds a command trains in."""
+    print(said, flush=True)
 
 
 def _lost(error: BaseException) -> str:

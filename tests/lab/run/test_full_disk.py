@@ -93,7 +93,7 @@ def run(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(Path, "open", open_on_disk)
     monkeypatch.setattr(blame, "_NOT_THE_USERS", (*blame._NOT_THE_USERS, __file__))
     monkeypatch.setattr(block, "compile_programs", compiled_once)
-    monkeypatch.setattr(block, "_keep_compiled", lambda directory: None)  # a setting of this process
+    monkeypatch.setattr(block, "keep_programs", lambda: None)  # a setting of this process
     monkeypatch.setattr(session, "study_facts", facts_once)
     monkeypatch.setattr("attn_jax.report.page.render_page", lambda *arguments: "a page")
     monkeypatch.setattr("attn_jax.lab.comparison.check_contracts", lambda *args: None)
