@@ -98,9 +98,9 @@ def test_a_release_is_the_wheel_that_was_tried():
     assert "&& bash .ci/wheel .cache/dist)" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize("script", ["run", "wheel"])
+@pytest.mark.parametrize("script", [".ci/run", ".ci/wheel", "scripts/slurm_one_node.sh"])
 def test_scripts_are_bash(script):
-    subprocess.run(["bash", "-n", str(ROOT / ".ci" / script)], check=True)
+    subprocess.run(["bash", "-n", str(ROOT / script)], check=True)
 
 
 def test_the_citation_is_of_this_version():

@@ -4,14 +4,19 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from processes import environment, finish, kill_group, rows, start, summary, wait_for
+
+import attn_jax
+from attn_jax.version import __version__
 
 missing = find_spec("distributed") is None  # importing it takes a second, which the first tier need not wait for
 pytestmark = [pytest.mark.exhaustive, pytest.mark.skipif(missing, reason="needs the extra dask")]
@@ -43,10 +48,11 @@ def cluster(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def running(*words):
+def running(*words, **more):
+    """A process of Dask's; `more` is in its environment."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dask", *words],
-        env=environment(),
+        env=environment() | more,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -102,6 +108,36 @@ def test_workers_of_dask_whoever_is_killed(unbroken, cluster, tmp_path):
     assert summary(directory) == summary(unbroken)
     facts, there = (json.loads((folder / "study.json").read_text()) for folder in (unbroken, directory))
     assert facts | {"workers": 2} == there
+
+
+def test_two_workers_of_dask_on_this_machine(unbroken, tmp_path):
+    code, output = finish(start(tmp_path / "study", "--place=dask:local:2"))
+    assert code == 0, output
+    assert "2 workers of Dask at tcp://127.0.0.1:" in output
+    assert summary(tmp_path / "study") == summary(unbroken)
+
+
+def test_a_worker_with_another_attn_jax_is_refused(tmp_path):
+    """Before anything is written, end to end: the worker imports a copy of the package with another version."""
+    shutil.copytree(Path(attn_jax.__file__).parent, tmp_path / "other" / "attn_jax")
+    (tmp_path / "other" / "attn_jax" / "version.py").write_text('"""Another."""\n\n__version__ = "0.0.9"\n')
+    address = f"tcp://127.0.0.1:{(port := free_port())}"
+    one = ("--nthreads=1", "--nworkers=1", "--no-dashboard", f"--local-directory={tmp_path}/w")
+    with running("scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard"):
+        wait_for(lambda: answers(port), what="the scheduler")
+        with running("worker", address, *one, PYTHONPATH=str(tmp_path / "other"), PYTHONSAFEPATH="1"):
+            outputs = []
+
+            def refused():
+                code, output = finish(start(tmp_path / "study", f"--place=dask:{address}"))
+                outputs.append((code, output))
+                return "has no workers" not in output
+
+            wait_for(refused, what="the worker")
+    code, output = outputs[-1]
+    assert code == 4, output
+    assert f"has other versions than this command (attn_jax: {__version__} -> 0.0.9);" in output
+    assert not (tmp_path / "study").exists()
 
 
 SBATCH = """#!/bin/sh
