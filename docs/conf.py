@@ -15,7 +15,7 @@ from attn_jax.version import __version__
 
 project, author, copyright = "attn_jax", "The attn_jax authors", "The attn_jax authors, Apache-2.0"
 version = release = __version__
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "drawn", "measured"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "beside", "docstrings", "drawn", "measured"]
 exclude_patterns = ["extensions", "static"]
 templates_path = []
 
@@ -36,7 +36,7 @@ nb_execution_in_temp = True
 # the reference
 default_role = "code"  # docstrings are written as Markdown has it
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+autodoc_typehints = "none"  # docstrings say what, with shapes
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88

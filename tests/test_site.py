@@ -43,7 +43,7 @@ def names_of(module):
 
 def told(module, reference):
     """The names of a module that the reference has, by directives, or by links to where else they are told."""
-    names = re.findall(rf"^\.\. auto(?!module)\w+:: {re.escape(module)}\.(\w+)$", reference, re.MULTILINE)
+    names = re.findall(rf"^\.\. (?:auto(?!module)\w+|py:data):: {re.escape(module)}\.(\w+)$", reference, re.MULTILINE)
     handed_on = re.findall(r"^- :py:obj:`attn_jax\.\w+\.(\w+)`$", reference, re.MULTILINE)
     return {*names, *(handed_on if module == "attn_jax" else ())}
 

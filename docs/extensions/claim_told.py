@@ -9,6 +9,7 @@ from jinja2 import Environment
 
 from attn_jax.config.claim import Claim
 from attn_jax.config.claim_file import load_claim, shipped_claims
+from attn_jax.errors import ConfigError
 from attn_jax.lab.claim.record import read_verdicts
 from attn_jax.lab.outcome.claim_verdict import effect_in_words, minutes_of, seeds_of, verdict_in_words
 from attn_jax.report.claims_page import main_run, stability
@@ -50,7 +51,10 @@ NOT_RUN = Told("not run", [])
 def told(number: str, folder: Path, file: Path) -> Told:
     """What is known of a claim: from verdicts in a folder, else from a RESULTS.md, else nothing."""
     name = shipped_claims()[number].stem
-    runs = read_verdicts(folder).get(name)
+    try:
+        runs = read_verdicts(folder).get(name)
+    except ConfigError:  # of another version than this one
+        runs = None
     if runs is None:
         return from_text(file.read_text(encoding="utf-8")).get(number, NOT_RUN) if file.exists() else NOT_RUN
     verdict = main_run(runs)

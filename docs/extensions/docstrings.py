@@ -14,7 +14,7 @@ def setup(app: Any) -> dict[str, bool]:
 
 
 def _plain(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = [plain(line) for line in lines]
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else plain(line) for line in lines]
 
 
 def plain(line: str) -> str:

@@ -152,7 +152,7 @@ def memory(axes: Any) -> None:
         taken = [(explain(x, x, x).backward_bytes or 0) / 1e6 for x in shapes]
         axes.plot(lengths, taken, color=colour, marker="o", markersize=4)
         axes.annotate(path, (lengths[-1], taken[-1]), (6, -3), textcoords="offset points", color=colour)
-    axes.set(xscale="log", yscale="log", xlabel="length T = S", ylabel="MB of temporaries, forward and backward")
+    axes.set(xscale="log", yscale="log", xlabel="length T = S", ylabel="MB of temporaries")
     axes.set_xticks(lengths, [str(length) for length in lengths])
     axes.minorticks_off()
     axes.set_xlim(right=6500)
