@@ -1,4 +1,4 @@
-"""The `attn-jax` command: compare, train, claims, work, report, export, diff, doctor, clean, list, show, check ...
+"""The `attn-jax` command: compare, train, claims, card, work, report, export, diff, doctor, clean, list, show ...
 
 Exit codes: 0 done (also when it was done already), 1 a mixer or task of the user's that raises or breaks its contract,
 or damage that doctor found, 2 a bad config, name or file, or another study's directory, 3 every run diverged, 4 the
@@ -16,6 +16,7 @@ from typing import Any
 
 from attn_jax.blame import last_word, users_place
 from attn_jax.commands.arguments import parse
+from attn_jax.commands.card import baselines, card, list_cards
 from attn_jax.commands.check import check
 from attn_jax.commands.claims import claims, show_claim
 from attn_jax.commands.clean import clean
@@ -49,7 +50,7 @@ def _exit_code(argv: list[str]) -> int:
                 sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough; a study is kept and goes on when it is asked for again
         only_said = {"-h", "--help", "--config.help", "--plan"} & {*argv}
-        trains = argv[:1] in (["compare"], ["train"], ["claims"], ["work"]) and not only_said
+        trains = argv[:1] in (["compare"], ["train"], ["claims"], ["card"], ["work"]) and not only_said
         return InterruptedStudyError.exit_code if trains else 0
     except SystemExit as error:
         if users_place(error) is None:  # a help text's
@@ -98,6 +99,12 @@ def _run(options: Namespace) -> None:
         case "claims":
             where = {key: getattr(options, key) for key in ("platform", "place", "track")}
             claims(options.names, options.workdir, options.run, **where)
+        case "card" if options.list:
+            list_cards(options.workdir)
+        case "card":
+            make = baselines if options.baselines else card
+            where = {key: getattr(options, key) for key in ("platform", "place", "track")}
+            make(options.names, options.workdir, **where)
         case "work":
             work(options.path, options.first)
         case "report":

@@ -46,6 +46,11 @@ ALLOWED = {
         *("errors", "blame", "files", "config", "platforms", "tasks", "testing"),
         *("lab", "lab.record", "lab.plan", "lab.outcome"),
     },
+    "lab.card": {
+        *("errors", "blame", "files", "names", "types", "config", "mixers", "models", "platforms", "tasks", "testing"),
+        *("training", "lab", "lab.cost", "lab.record", "lab.plan", "lab.run", "lab.outcome", "lab.track"),
+        "lab.measurements",
+    },
     "lab.measurements": {
         *("types", "ops", "ops.attention", "mixers", "models", "config", "training"),
         *("lab.cost", "lab.plan"),
@@ -60,7 +65,7 @@ ALLOWED = {
     "platforms": {"errors", "names", "version"},
     "commands": {
         *("blame", "errors", "files", "names", "platforms", "terminal", "version"),
-        *("config", "lab", "lab.record", "lab.run", "lab.cost", "lab.outcome", "lab.claim"),
+        *("config", "lab", "lab.record", "lab.run", "lab.cost", "lab.outcome", "lab.claim", "lab.card"),
         *("mixers", "report", "tasks", "testing"),
     },
     "cli": {"blame", "commands", "config", "errors", "platforms", "terminal"},
@@ -149,6 +154,7 @@ def test_imports_go_down(path):
         ("training", "from attn_jax.mixers.gru import GRU"),
         ("lab", "from attn_jax.report.page import write_report"),
         ("lab", "from attn_jax.lab.claim.session import run_claim"),
+        ("lab", "from attn_jax.lab.card.session import make_card"),
         ("config", "from attn_jax.lab.outcome.results import Results"),
         ("lab.cost", "from attn_jax.lab.plan.study_plan import StudyPlan"),
         ("lab.plan", "from attn_jax.lab.run.block import Job"),

@@ -39,6 +39,7 @@ _COMMANDS = {
     "compare": "train every model of a study, compare them, and write report.html",
     "train": "train one model of a study in the study's directory; compare goes on from it",
     "claims": "run the shipped claims, or your own, and write claims.html: whatever the verdicts, it ends with 0",
+    "card": "say on one page where a mixer stands, your own too: contract, cost, gradients, eight tasks, a verdict",
     "work": "train blocks by hand, from job files that compare --place=slurm:array wrote",
     "report": "write summary.json and report.html again from a study's directory; of several one page of all, too",
     "export": "write a finished study's runs, curves, lengths or probes as a table for other programs",
@@ -170,6 +171,19 @@ def _add_claims(parser: argparse.ArgumentParser) -> None:
     _add_training(parser)
 
 
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="MIXER", help="FILE.py:ClassName, or a registered name")
+    parser.add_argument("--workdir", type=_path, metavar="DIR", help="where cards live; default results/cards")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--list", action="store_true", help="show the scores that cards are held against")
+    which.add_argument(
+        "--baselines",
+        action="store_true",
+        help="train those scores: of these registered mixers, default attention, lstm and gru, then all others",
+    )
+    _add_training(parser)
+
+
 def _add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=_path, metavar="JOB", help="a job file; or a folder of them, for all that is left")
     parser.add_argument("--first", type=int, metavar="N", default=0, help="which of a folder to begin with")
@@ -252,6 +266,7 @@ _ARGUMENTS = {
     "compare": _add_compare,
     "train": _add_train,
     "claims": _add_claims,
+    "card": _add_card,
     "work": _add_work,
     "report": _add_report,
     "export": _add_export,

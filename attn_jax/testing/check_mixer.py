@@ -1,7 +1,7 @@
 """Proves what a mixer promises (attn_jax/mixers/base.py); call it on a mixer of your own."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -40,23 +40,30 @@ def check_mixer(config: MixerConfig, *, seed: int = 0) -> None:
     >>> from attn_jax.mixers import GRU
     >>> check_mixer(GRU())
     """
+    for _, check in mixer_checks(config, seed=seed):
+        check()
+
+
+def mixer_checks(config: MixerConfig, *, seed: int = 0) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The checks by name, to be called one after the other; all that follow "outputs" need what it gave."""
     made = replace(config, d_model=_D).make()
-    check_bundle(made, Mixer)
+    yield "bundle", partial(check_bundle, made, Mixer)
     mixer = _compiled(made)
     params, x = _drawn(mixer, seed)
-    whole = _check_outputs(mixer, params, x)
+    found: list[_Whole] = []
+    yield "outputs", lambda: found.append(_check_outputs(mixer, params, x))
     if not mixer.causal:
-        _require(mixer.init_state is None and mixer.extend is None, "causal=False, but init_state or extend is there")
-    _check_empty(mixer, params)
-    _check_jacobian(mixer, params, x)
-    _check_padding(mixer, params, x, whole.short)
-    _require(isinstance(jax.eval_shape(mixer.inspect, params, x, None), dict), "inspect gives no dict")
-    check_spared(mixer.spared, params)
+        stateless = mixer.init_state is None and mixer.extend is None
+        yield "stateless", partial(_require, stateless, "causal=False, but init_state or extend is there")
+    yield "empty", partial(_check_empty, mixer, params)
+    yield "sight", partial(_check_jacobian, mixer, params, x)
+    yield "padding", lambda: _check_padding(mixer, params, x, found[0].short)
+    yield "told", partial(_check_told, mixer, params, x)
     if mixer.causal:
-        _check_one_trace(mixer, params, x)
-        _check_extend(mixer, params, x, whole)
-        _check_padded_pieces(mixer, params, x)
-        _check_state(mixer, params, x)
+        yield "one trace", partial(_check_one_trace, mixer, params, x)
+        yield "extend", lambda: _check_extend(mixer, params, x, found[0])
+        yield "padded pieces", partial(_check_padded_pieces, mixer, params, x)
+        yield "state", partial(_check_state, mixer, params, x)
 
 
 class _Whole(NamedTuple):
@@ -150,6 +157,12 @@ def _check_jacobian(mixer: Mixer, params: Params, x: np.ndarray) -> None:
         _require(future < 1e-5 * largest, "not causal: y depends on a later x; set causal=False if that is meant")
     else:
         _require(future > 1e-5 * largest, "causal=False, but y never depends on a later x")
+
+
+def _check_told(mixer: Mixer, params: Params, x: np.ndarray) -> None:
+    """What it says of itself: what there is to see inside, and what weight decay leaves alone."""
+    _require(isinstance(jax.eval_shape(mixer.inspect, params, x, None), dict), "inspect gives no dict")
+    check_spared(mixer.spared, params)
 
 
 def _check_padding(mixer: Mixer, params: Params, x: np.ndarray, short: Array) -> None:

@@ -53,7 +53,7 @@ def measure_mixer(config: MixerConfig) -> dict[str, float]:
     params = jax.jit(mixer.init)(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (1, LENGTH, WIDTH))
     taken = {"us_whole": partial(mixer.apply, params), "us_one_by_one": partial(one_by_one, mixer, params)}
-    return {name: _seconds(jax.jit(call), x) / LENGTH * 1e6 for name, call in taken.items()}
+    return {name: seconds_of(jax.jit(call), x) / LENGTH * 1e6 for name, call in taken.items()}
 
 
 def one_by_one(mixer: Mixer, params: Params, x: Array) -> Array:
@@ -94,15 +94,15 @@ def _changes(config: MixerConfig, other: MixerConfig) -> str:
     return ", ".join(f"{name}={new!r}" for name, new, old in values if new != old)
 
 
-def _seconds(call: Callable[[Array], Array], x: Array) -> float:
-    """The median time of a call."""
+def seconds_of(call: Callable[[Any], Any], x: Any, *, repeats: int = _REPEATS) -> float:
+    """The median time of a call, compiling left out: CPU time on a CPU, wall time elsewhere."""
     clock = time.process_time if jax.default_backend() == "cpu" else time.perf_counter
     _sample(call, x, 1, clock)  # compiles
     count = max(1, round(_MIN_SAMPLE_S / max(_sample(call, x, 1, clock), 1e-6)))
-    return median(_sample(call, x, count, clock) for _ in range(_REPEATS))
+    return median(_sample(call, x, count, clock) for _ in range(repeats))
 
 
-def _sample(call: Callable[[Array], Array], x: Array, count: int, clock: Callable[[], float]) -> float:
+def _sample(call: Callable[[Any], Any], x: Any, count: int, clock: Callable[[], float]) -> float:
     start = clock()
     for _ in range(count):
         jax.block_until_ready(call(x))

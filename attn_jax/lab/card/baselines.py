@@ -1,0 +1,94 @@
+"""Scores of registered mixers that cards are held against: committed with the package, or made by `--baselines`.
+
+attn_jax/lab/card/baselines.json, and `baselines.json` in a folder of cards, which goes before it:
+{"schema", "mixers": {name: {"seeds", "parameters", "tasks": {task: {"fingerprint", "scores", "lengths"}}, "jaxlib",
+"attn_jax", "numbers", "device", "machine", "date"}}}
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from attn_jax.errors import ConfigError
+from attn_jax.files import read_json
+from attn_jax.lab.card.trials import fingerprints
+from attn_jax.lab.record.directory import write_json
+from attn_jax.names import counted
+
+BASELINES_SCHEMA = 1
+COMMITTED = Path(__file__).parent / "baselines.json"
+MAKE = "attn-jax card --baselines"
+
+
+class Baselines(NamedTuple):
+    """What there is, and what keeps some of it from being compared."""
+
+    mixers: dict[str, dict[str, Any]]  # by name, with those tasks alone whose terms are today's
+    notes: list[str]
+
+
+def read_baselines(root: Path) -> Baselines:
+    """The scores of registered mixers that lie in a folder of cards, else those that come with the package.
+
+    Args:
+      root: the folder of cards.
+
+    Raises:
+      ConfigError: the file is damaged, or of another version.
+    """
+    path = next((path for path in (root / "baselines.json", COMMITTED) if path.exists()), None)
+    if path is None:
+        return Baselines({}, [f"there are no baselines: {MAKE} makes them, in some hours"])
+    return comparable(_read(path)["mixers"], fingerprints())
+
+
+def comparable(mixers: Mapping[str, Mapping[str, Any]], terms: Mapping[str, str]) -> Baselines:
+    """Mixers with the tasks whose fingerprints agree; what does not is said.
+
+    >>> entry = {"tasks": {"parity": {"fingerprint": "a", "scores": [1.0]}}}
+    >>> comparable({"gru": entry}, {"parity": "b"}).notes[0].partition(":")[0]
+    '1 baseline was trained on other terms than these and is not compared (gru)'
+    """
+    kept, other = {}, []
+    for name, entry in mixers.items():
+        tasks = {key: one for key, one in entry["tasks"].items() if terms.get(key) == one["fingerprint"]}
+        if len(tasks) < len(entry["tasks"]):
+            other.append(name)
+        kept[name] = {**entry, "tasks": tasks}
+    said = f"{counted(len(other), 'baseline was', 'baselines were')} trained on other terms than these and"
+    it = "is not compared" if len(other) == 1 else "are not compared"
+    notes = [f"{said} {it} ({', '.join(other)}): {MAKE} makes {'it' if len(other) == 1 else 'them'} anew"]
+    return Baselines(kept, notes if other else [])
+
+
+def write_baseline(root: Path, name: str, entry: Mapping[str, Any]) -> Path:
+    """Adds a mixer to the folder's own baselines, in place of what stood there of it; the file's path."""
+    path = root / "baselines.json"
+    mixers = _read(path)["mixers"] if path.exists() else {}
+    write_json(path, {"schema": BASELINES_SCHEMA, "mixers": {**mixers, name: dict(entry)}})
+    return path
+
+
+def elsewhere(mixers: Mapping[str, Mapping[str, Any]], here: Mapping[str, str]) -> list[str]:
+    """What to know where baselines were trained by another jaxlib or on another instruction set than this card.
+
+    >>> elsewhere({"gru": {"jaxlib": "0.9", "device": "x"}}, {"jaxlib": "0.10", "device": "x"})[0].partition(":")[0]
+    'the baselines were trained by another jaxlib (0.9, here 0.10)'
+    """
+    words = {"jaxlib": "by another jaxlib", "device": "on another instruction set"}
+    found = []
+    for key, said in words.items():
+        others = sorted({entry[key] for entry in mixers.values()} - {here[key]})
+        if others:
+            seen = f"({', '.join(others)}, here {here[key]})"
+            found.append(
+                f"the baselines were trained {said} {seen}: scores may differ in their last bits, and runs with them"
+            )
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    data = read_json(path)
+    if not (isinstance(data, dict) and data.get("schema") == BASELINES_SCHEMA and isinstance(data.get("mixers"), dict)):
+        raise ConfigError(f"{path}: is not of this version of attn_jax; delete it, and {MAKE} writes it again")
+    return data

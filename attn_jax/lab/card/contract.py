@@ -1,0 +1,110 @@
+"""What a mixer promises, point by point, and what it is where it is none: one that leaks, ignores or copies."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from attn_jax.blame import in_words
+from attn_jax.mixers.base import MixerConfig
+from attn_jax.testing.mixer_points import Point, mixer_points
+from attn_jax.training.loop import compiled
+
+Nature: TypeAlias = Literal[
+    "mixes", "looks both ways", "leaks the future", "ignores its input", "copies its input", "mixes no places"
+]
+NATURES: dict[Nature, str] = {
+    "mixes": "it moves what it read to later places, and to no earlier one",
+    "looks both ways": "it says causal=False: it reads later places too, and cannot be asked for the next token",
+    "leaks the future": "it leaks the future: y at a place depends on a later x, so that it would read its answers",
+    "ignores its input": "it ignores its input: y does not depend on x",
+    "copies its input": "it copies its input: y = x, whatever its parameters are",
+    "mixes no places": "it moves nothing between places: y depends on the x of its own place alone",
+}
+_T, _D = 8, 16
+_NOTHING = 1e-6  # of the largest
+_ALIKE = 1e-5  # of the largest: sums in another order
+
+
+class Sight(NamedTuple):
+    """What a mixer does with places; whether it feels their order: else it is given positions, as attention is."""
+
+    nature: Nature
+    ordered: bool
+
+
+def contract_of(config: MixerConfig, path: Path | None) -> list[dict[str, Any]]:
+    """A row a point of the contract: what is promised, whether it holds, what was said, what mends it.
+
+    Args:
+      config: the mixer.
+      path: the file of the user's that it comes from; None for a registered one.
+    """
+    return [
+        {
+            "point": point.name,
+            "promise": point.promise,
+            "holds": point.broken is None,
+            "said": _said(point, path),
+            "fix": point.fix,
+        }
+        for point in mixer_points(config)
+    ]
+
+
+def sight_of(config: MixerConfig, *, seed: int = 0) -> Sight:
+    """What a mixer does with places, from the Jacobian of one sequence, from its output, and from two places exchanged.
+
+    Args:
+      config: the mixer; its `d_model` is set here.
+      seed: of the parameters and the input.
+
+    >>> from attn_jax.mixers import GRU
+    >>> sight_of(GRU())
+    Sight(nature='mixes', ordered=True)
+    """
+    mixer, rng = replace(config, d_model=_D).make(), np.random.default_rng(seed)
+    x = rng.normal(size=(1, _T, _D)).astype(np.float32)
+    began = compiled(mixer.init, jax.random.key(seed), level="0")(jax.random.key(seed))
+    params = jax.tree.map(  # zeros would hide what is read
+        lambda leaf: np.asarray(leaf) + 0.1 * rng.normal(size=leaf.shape).astype(leaf.dtype), began
+    )
+    direction = np.cos(1.0 + np.arange(_D)).astype(np.float32)
+
+    def seen(x, params):
+        y = mixer.apply(params, x, None)
+        return y @ direction, y
+
+    program = compiled(jax.jacrev(seen, has_aux=True), x, params, level="0")
+    jacobian, y = jax.tree.map(np.asarray, program(x, params))
+    exchanged = np.asarray(program(x[:, [1, 0, *range(2, _T)]], params)[1])
+    nature = nature_of(np.abs(jacobian[0, :, 0]).sum(-1), y, x, causal=mixer.causal)
+    return Sight(nature, not np.allclose(y[:, -1], exchanged[:, -1], atol=_ALIKE * np.abs(y).max()))
+
+
+def nature_of(reach: np.ndarray, y: np.ndarray, x: np.ndarray, *, causal: bool) -> Nature:
+    """What a mixer does, from |d y_t / d x_s| [T, S].
+
+    >>> x = np.ones((1, 2, 3))
+    >>> nature_of(np.eye(2), x, x, causal=True), nature_of(np.ones((2, 2)), x, x, causal=True)
+    ('copies its input', 'leaks the future')
+    """
+    there = reach > _NOTHING * reach.max()
+    if not reach.max() > 0:
+        return "ignores its input"
+    if not there[~np.eye(len(there), dtype=bool)].any():
+        return "copies its input" if np.allclose(y, x, atol=_NOTHING) else "mixes no places"
+    if np.triu(there, 1).any():
+        return "leaks the future" if causal else "looks both ways"
+    return "mixes"
+
+
+def _said(point: Point, path: Path | None) -> str:
+    """What a broken point was told by; of what the user's code raised, the line too."""
+    if point.broken is None:
+        return ""
+    if isinstance(point.broken, AssertionError) or path is None:
+        return str(point.broken).split("\n")[0] or type(point.broken).__name__
+    return in_words(path, point.broken)

@@ -1,0 +1,63 @@
+"""The folder of cards: what lies where, and parts that are made once.
+
+results/cards/               unless --workdir names another
+  <mixer>/card.json          all that the page says, the same bytes each time but for `timing`
+  <mixer>/card.html          the page
+  <mixer>/parts/*.json       contract, profile and gradients, as they were made
+  <mixer>/studies/<task>/    the folder of a study, as `attn-jax compare` makes it
+  <mixer>/compiled/          jax's cache of compiled programs; may be deleted
+  beside/*.json              profile and gradients of attention, LSTM and GRU on this machine
+  baselines/<mixer>/         studies of `--baselines`
+  baselines.json             their scores; where it is there, cards in this folder are held against these
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attn_jax.errors import ConfigError
+from attn_jax.files import read_json
+from attn_jax.lab.plan.numerics import recorded
+from attn_jax.lab.record.directory import write_json
+from attn_jax.lab.run.host import instruction_set
+
+CARD_SCHEMA = 1
+
+
+def study_directory(directory: Path, task: str) -> Path:
+    """Where one of the eight studies of a card lives."""
+    return directory / "studies" / task
+
+
+def kept(directory: Path, name: str, made_of: Any, make: Callable[[], Any]) -> Any:
+    """A part as its file has it, made and written first where there is none of the same things on this machine.
+
+    Args:
+      directory: it is made.
+      name: of the file.
+      made_of: what it follows from, as JSON types: a configuration and its source.
+      make: gives JSON types.
+    """
+    path, key = directory / f"{name}.json", {"of": made_of, "numbers": recorded(), "device": instruction_set()}
+    if path.exists():
+        found = read_json(path)
+        if isinstance(found, dict) and found.get("key") == key:
+            return found["value"]
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"key": key, "value": make()})
+    return read_json(path)["value"]  # as JSON has it, made now or before
+
+
+def read_card(directory: Path) -> Mapping[str, Any]:
+    """A card.json.
+
+    Raises:
+      ConfigError: there is none, or it is of another version.
+    """
+    path = directory / "card.json"
+    if not path.exists():
+        raise ConfigError(f"{directory}: holds no card (no card.json); attn-jax card makes one")
+    card = read_json(path)
+    if not (isinstance(card, dict) and card.get("schema") == CARD_SCHEMA):
+        raise ConfigError(f"{path}: is not of this version of attn_jax; attn-jax card writes it again")
+    return card

@@ -1,0 +1,155 @@
+"""A card on the terminal, and the board of all registered mixers' scores."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from attn_jax.lab.outcome.words import decimal
+from attn_jax.report import words
+
+_RIVALS = ("attention", "lstm", "gru")
+_SIGNS = {"more": "+", "less": "-", "undecided": "?"}
+
+
+def print_card(card: Mapping[str, Any], console: Console) -> None:
+    """Prints the contract, costs and gradients, the eight scores against those of the three rivals, and the verdict.
+
+    Args:
+      card: as card.json has it.
+      console: a rich console, a terminal or not.
+    """
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    for row in card["contract"]:
+        say(f"  {'+' if row['holds'] else '-'} {row['promise']}{_broken(row)}")
+    for title, rows in (("cost", cost_rows(card)), ("at the start", flow_rows(card)), ("scores", task_rows(card))):
+        _print(console, title, rows)
+    for note in card["notes"]:
+        say(f"  ! {note}")
+    for place, sentence in enumerate(card["verdict"]):
+        console.print(Text(sentence, style="bold" if place == 0 else ""), soft_wrap=True)
+
+
+def cost_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row a mixer: what is counted, and what was measured."""
+    rows = []
+    for name, counts in _each(card, "counts").items():
+        timed = card["timing"]["measured"][name] or {}
+        state, length = counts["state_bytes"], max(counts["state_bytes"], key=int)
+        rows.append(
+            {
+                "mixer": name,
+                "params": words.count(counts["parameters"]),
+                "state": " to ".join(dict.fromkeys(map(_size, (state[min(state, key=int)], state[length])))),
+                "FLOPs/token": words.flops(counts["flops_per_token"][length]),
+                "steps": _known(counts["steps"][length], words.count),
+                "depth": counts["depth"],
+                "compile s": _known(timed.get("train_compile_s"), words.duration),
+                "train us": _known(timed.get("train_us"), words.duration),
+                "apply us": _known(timed.get("apply_us"), words.duration),
+                "extend us": _known(timed.get("extend_us"), words.duration),
+                "MB": _known(timed.get("train_mb"), words.duration),
+            }
+        )
+    return rows
+
+
+def flow_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row a mixer: what it lets through when it has just begun."""
+    return [
+        {
+            "mixer": name,
+            "gradient": _known(flow["slope"], lambda value: f"{value:.3f}"),
+            "position 1": "arrives" if flow["sees_first"] else "does not arrive",
+            "at": _known(flow["reach"]["1"], lambda value: f"1e{value:.1f}"),
+            "keeps": "all that it read" if flow["kept"] is None else f"{flow['kept']:.1f} places",
+        }
+        for name, flow in _each(card, "flow").items()
+    ]
+
+
+def task_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row a task: the score, its interval, and each rival's mean with what the test decides."""
+    tests = {(row["task"], row["rival"]): row for row in card["tests"]}
+    rows = []
+    for task, one in card["tasks"].items():
+        value, bounds = words.score(one["score"])
+        row = {"task": words.plain(task), "score": value, "95 %": bounds}
+        for rival in _RIVALS:
+            test = tests.get((task, rival))
+            row[rival] = "" if test is None else f"{decimal(test['other'])} {_SIGNS[test['outcome']]}"
+        rank = card["ranks"].get(task)
+        rows.append(row | {"place": "" if rank is None else f"{rank['place']} of {rank['of']}"})
+    return rows
+
+
+def print_board(baselines: Any, console: Console) -> None:
+    """Prints the mean score of every baseline in every task, the best over all first.
+
+    Args:
+      baselines: `mixers` by name, and `notes`.
+      console: a rich console.
+    """
+    _print(console, "cards", board_rows(baselines.mixers))
+    for note in baselines.notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def board_rows(mixers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A row a mixer: seeds, the mean over its tasks, and each task's mean; those with most tasks first, then the best.
+
+    >>> board_rows({"gru": {"seeds": 2, "tasks": {"s3_words": {"scores": [0.5, 1.0]}}}})
+    [{'mixer': 'gru', 'seeds': '2', 'mean': '.75', 's3 words': '.75'}]
+    """
+    tasks = list(dict.fromkeys(task for entry in mixers.values() for task in entry["tasks"]))
+    means = {
+        name: {task: sum(one["scores"]) / len(one["scores"]) for task, one in entry["tasks"].items()}
+        for name, entry in mixers.items()
+        if entry["tasks"]
+    }
+    overall = {name: sum(of.values()) / len(of) for name, of in means.items()}
+    return [
+        {"mixer": name, "seeds": str(mixers[name]["seeds"]), "mean": decimal(overall[name])}
+        | {words.plain(task): decimal(means[name][task]) if task in means[name] else "" for task in tasks}
+        for name in sorted(means, key=lambda name: (-len(means[name]), -overall[name], name))
+    ]
+
+
+def _print(console: Console, title: str, rows: Sequence[Mapping[str, str]]) -> None:
+    """A table; where it is too wide for the terminal, a row as a line of its parts; nothing of no rows."""
+    if not rows:
+        return
+    headings = list(rows[0])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(title), title_justify="left")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row.values()))
+    if console.measure(table, options=console.options.update(width=1000)).maximum <= console.width:
+        console.print(table)
+        return
+    for row in rows:
+        parts = ", ".join(f"{heading} {row[heading]}" for heading in headings[1:] if row[heading])
+        console.print(f"{row[headings[0]]}: {parts}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _each(card: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """What there is of the card's mixer, then of the rivals."""
+    own = {} if card[key] is None else {card["name"]: card[key]}
+    return own | {name: value for name, value in card["beside"][key].items() if name != card["name"]}
+
+
+def _broken(row: Mapping[str, Any]) -> str:
+    return "" if row["holds"] else f": {row['said']}. To mend it: {row['fix']}"
+
+
+def _size(value: int | None) -> str:
+    return "none" if value is None else words.size(value)
+
+
+def _known(value: Any, write: Any) -> str:
+    return "–" if value is None else write(value)

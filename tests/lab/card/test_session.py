@@ -1,0 +1,153 @@
+"""A card from the command to its page, on invented scores: what is kept, what is refused; and a tiny one for real."""
+
+import json
+
+import pytest
+from invented_card import BROKEN, FLOW, HOLDS, MEASURED, baselines, counts, tasks_like
+
+from attn_jax.cli import main
+from attn_jax.config import TrainConfig
+from attn_jax.lab.card import baselines as of_baselines
+from attn_jax.lab.card import session, trials
+from attn_jax.lab.card.baselines import comparable, read_baselines, write_baseline
+from attn_jax.lab.card.contract import Sight
+from attn_jax.lab.card.record import kept
+from attn_jax.models import ModelConfig
+from attn_jax.report import card_page
+from attn_jax.tasks import AssociativeRecall, Parity
+
+MINE = """
+from dataclasses import dataclass
+from attn_jax.mixers import GRU
+
+@dataclass(frozen=True)
+class Mine(GRU):
+    pass
+"""
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch, capsys):
+    """Runs `attn-jax card my.py:Mine` on invented parts: (exit code, what it says, card.json or None)."""
+    monkeypatch.setattr(of_baselines, "COMMITTED", tmp_path / "none.json")
+    monkeypatch.setattr(card_page, "drawn_panels", lambda name, panels: ([], []))  # which takes longest
+    path, root = tmp_path / "my.py", tmp_path / "cards"
+    path.write_text(MINE)
+
+    def run(*words, contract=HOLDS, nature="mixes", task="running_parity"):
+        monkeypatch.setattr(session, "contract_of", lambda config, path: [contract])
+        monkeypatch.setattr(session, "sight_of", lambda config: Sight(nature, True))
+        looks = {"counts": lambda config: counts(), "flow": lambda config: FLOW, "measured": lambda config: MEASURED}
+        monkeypatch.setattr(session, "_LOOKS", looks)
+        monkeypatch.setattr(session, "sized", lambda *args, **options: (ModelConfig(8), None))
+        monkeypatch.setattr(session, "_trained", lambda *args: ({task: tasks_like("gru")[task]}, 1.0))
+        code = main(["card", *(words or (f"{path}:Mine",)), f"--workdir={root}", "--platform=cpu"])
+        out, err = capsys.readouterr()
+        at = root / "Mine" / "card.json"
+        return code, out + err, json.loads(at.read_text()) if at.exists() else None
+
+    return run
+
+
+def test_a_card_run_twice_is_the_same_but_for_its_timing(card, tmp_path, monkeypatch):
+    others = {"gru": baselines()["gru"], "lru": baselines()["lru"]}
+    terms = {task: task for task in others["gru"]["tasks"]}
+    monkeypatch.setattr(session, "read_baselines", lambda root: comparable(others, terms))
+    code, said, first = card()
+    assert code == 0
+    assert "1 of 24 tests: the other baselines are not there" in said
+    assert first["tests"][0]["rival"] == "gru"
+    _, _, second = card()
+    for told in (first, second):
+        del told["timing"]
+    assert json.dumps(first) == json.dumps(second)
+    assert "running parity" in (tmp_path / "cards" / "Mine" / "card.html").read_text()
+
+
+def test_without_baselines_all_else_comes_and_it_is_said_how_to_make_them(card):
+    code, said, told = card()
+    assert code == 0
+    assert "there are no baselines: attn-jax card --baselines makes them" in said
+    assert (told["tests"], told["ranks"], told["nearest"]) == ([], {}, {})
+    assert told["tasks"]["running_parity"]["score"]["value"] > 0.9
+
+
+def test_a_broken_contract_is_told_on_the_page_and_nothing_is_trained(card, tmp_path):
+    code, said, told = card(contract=BROKEN, nature="leaks the future")
+    assert code == 1
+    assert "my.py:Mine breaks its contract: not causal: y depends on a later x" in said
+    assert told["tasks"] == {}
+    assert "it leaks the future" in (tmp_path / "cards" / "Mine" / "card.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--list",), "there are no baselines"),
+        (("--baselines", "grru"), "did you mean gru?"),
+        (("gru", "lstm"), "got 2 of them, wanted FILE.py:ClassName or a registered name"),
+        (("--baselines", "--list"), "not allowed with argument"),
+    ],
+)
+def test_other_words_of_the_command(card, words, says):
+    code, said, _ = card(*words)
+    assert code == (0 if words == ("--list",) else 2)
+    assert says in said
+
+
+def test_a_part_is_made_once_until_what_it_is_made_of_changes(tmp_path):
+    made = []
+    for of in ("a", "a", "b"):
+        assert kept(tmp_path, "part", of, lambda of=of: made.append(of) or {"x": (1, 2)}) == {"x": [1, 2]}
+    assert made == ["a", "b"]
+
+
+def test_a_folders_own_baselines_go_before_those_of_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(of_baselines, "fingerprints", lambda: {"running_parity": "running_parity"})
+    monkeypatch.setattr(of_baselines, "COMMITTED", write_baseline(tmp_path / "..", "gru", baselines()["gru"]))
+    assert read_baselines(tmp_path).mixers.keys() == {"gru"}
+    write_baseline(tmp_path, "lru", baselines()["lru"])
+    found = read_baselines(tmp_path)
+    assert list(found.mixers["lru"]["tasks"]) == ["running_parity"]
+    assert "trained on other terms" in found.notes[0]
+
+
+def test_terms_are_all_but_the_mixer_and_the_seeds(monkeypatch):
+    before = trials.fingerprints()
+    assert len({*before.values()}) == 8
+    longer = trials.TRIALS["running_parity"]
+    monkeypatch.setitem(trials.TRIALS, "running_parity", longer.__class__(**vars(longer) | {"steps": 300}))
+    after = trials.fingerprints()
+    assert [key for key in before if before[key] != after[key]] == ["running_parity"]
+
+
+def test_seeds_of_cards_are_no_baselines():
+    studies = trials.studies_of("it", ModelConfig(8), seeds=trials.SEEDS, first_seed=trials.FIRST_SEED)
+    assert {study.train.seeds for study in studies.values()} == {4}
+    assert all(study.train.first_seed >= trials.MOST_SEEDS for study in studies.values())
+    assert isinstance(studies["s3_words"].train, TrainConfig)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.programs(60)
+def test_a_renamed_gru_gets_the_grus_numbers(tmp_path, monkeypatch, capsys):
+    tiny = {
+        "running_parity": trials.Trial("parity", Parity(labels="running"), 60, (2, 4), (2, 4), every=20),
+        "associative_recall": trials.Trial("recall", AssociativeRecall(), 60, (2, 2), (2, 4), every=20),
+    }
+    for of in (trials, session):
+        monkeypatch.setattr(of, "TRIALS", tiny)
+    monkeypatch.setattr(session, "MOST_SEEDS", 8)
+    monkeypatch.setattr(of_baselines, "COMMITTED", tmp_path / "none.json")
+    path, root = tmp_path / "my.py", tmp_path / "cards"
+    path.write_text(MINE)
+    assert main(["card", "--baselines", "gru", "short_conv", f"--workdir={root}", "--platform=cpu"]) == 0
+    assert main(["card", f"{path}:Mine", f"--workdir={root}", "--platform=cpu"]) == 0
+    assert "Nearest: gru" in capsys.readouterr().out
+    told = json.loads((root / "Mine" / "card.json").read_text())
+    assert {row["outcome"] for row in told["tests"]} == {"undecided"}
+    for task, one in told["tasks"].items():
+        low, high = one["score"]["low"], one["score"]["high"]
+        assert low <= told["baselines"]["gru"]["means"][task] <= high
+    assert told["nature"] == "mixes"
+    assert told["counts"] == told["beside"]["counts"]["gru"]

@@ -1,0 +1,55 @@
+"""The verdict of a card in words, on invented ones."""
+
+from invented_card import BROKEN, FLOW, baselines, card, counts, standing_like, tasks_like
+
+from attn_jax.lab.card.standing import held_against
+from attn_jax.lab.card.verdict import verdict_of
+
+
+def told(tasks, **changes):
+    return " ".join(verdict_of(card(tasks, **changes)))
+
+
+def test_a_renamed_gru_has_the_grus_verdict():
+    said = told(tasks_like("gru"), **standing_like("gru"))
+    assert "It can do what attention cannot at this size: induction heads (.98 against .40, p .0" in said
+    assert "It cannot do what attention can: associative recall" in said
+    assert "Against a GRU undecided: " in said
+    assert "than a GRU" not in said
+    assert "Nearest: gru, whose eight scores lie .0" in said
+    assert "a state of one size falls short of attention at recall (Arora et al. 2023, arXiv 2312.04927): " in said
+    assert "associative recall and suffix lookup agree" in said
+    assert "Merrill" not in said  # it goes step by step, and nobody said anything of it
+    assert "Next: a larger state" in said
+
+
+def test_what_disagrees_with_what_was_published_is_said():
+    asked = ("associative_recall", "suffix_lookup", "running_parity", "s3_words")
+    tasks = {task: tasks_like("gru", associative_recall=1.0, running_parity=0.5)[task] for task in asked}
+    said = told(tasks, tests=held_against(tasks, baselines()), counts=counts(depth="log T"))
+    assert "suffix lookup agrees" in said
+    assert "grows slower than their number tracks states worse than an LSTM (Merrill" in said
+    assert "running parity agrees; S3 words " in said
+
+
+def test_what_leaks_is_named_and_not_trained():
+    said = verdict_of(card(contract=[BROKEN], nature="leaks the future"))
+    assert said[0].startswith("Mine: it leaks the future")
+    assert said[1].startswith("It breaks its contract (sight), and was not trained")
+    assert said[2] == "Next: mask what comes after (not causal: y depends on a later x)."
+
+
+def test_what_copies_or_ignores_its_input_is_named():
+    assert "it copies its input" in told(tasks_like("gru"), nature="copies its input")
+    assert "it ignores its input" in verdict_of(card(contract=[BROKEN], nature="ignores its input"))[0]
+
+
+def test_without_baselines_scores_stand_alone():
+    said = verdict_of(card(tasks_like("gru")))
+    assert said[0].startswith("Without baselines nothing is tested. It scores associative recall .4")
+
+
+def test_what_is_not_seen_at_the_start_is_the_first_thing_to_try():
+    said = verdict_of(card(tasks_like("lru"), flow=FLOW | {"sees_first": False}))
+    assert said[-1].startswith("Next: see further")
+    assert "begin nearer to keeping" in verdict_of(card(tasks_like("lru"), flow=FLOW | {"slope": -0.2}))[-1]

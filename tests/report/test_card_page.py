@@ -1,0 +1,55 @@
+"""The page of a card and its tables on the terminal, on invented cards."""
+
+import io
+import re
+
+from invented_card import BROKEN, baselines, card, standing_like, tasks_like
+from rich.console import Console
+
+from attn_jax.lab.card.verdict import verdict_of
+from attn_jax.report.card_page import render_card
+from attn_jax.report.card_table import board_rows, print_card
+
+
+def whole():
+    told = card(tasks_like("gru"), **standing_like("gru"), notes=["the baselines are <b>old</b>"])
+    return told | {"verdict": verdict_of(told)}
+
+
+def printed(told, width):
+    console = Console(file=io.StringIO(), width=width)
+    print_card(told, console)
+    return console.file.getvalue()
+
+
+def test_the_page_has_all_of_a_card_and_loads_nothing():
+    told = whole()
+    told["tasks"] = {key: told["tasks"][key] for key in ("running_parity",)}  # a drawing takes a while
+    page = render_card(told)
+    assert page == render_card(told)
+    assert not re.findall(r"<script|src=|https?://(?!www\.w3\.org)", page)
+    for said in ("running parity", "undecided", "Nearest", "2026-11-30, Linux, 2 cores", "at width 64", "gru"):
+        assert said.lower() in page.lower()
+    assert "&lt;b&gt;old" in page
+
+
+def test_a_broken_one_is_told_with_what_mends_it():
+    told = card(contract=[BROKEN], nature="leaks the future", counts=None, flow=None, verdict=["It leaks."])
+    page, text = render_card(told), printed(told, 120)
+    for said in (page, text):
+        assert "not causal: y depends on a later x" in said
+        assert "mask what comes after" in said
+    assert "Eight tasks" not in page
+
+
+def test_the_terminal_has_a_row_a_task_on_any_width():
+    wide, narrow = printed(whole(), 160), printed(whole(), 60)
+    assert re.search(r"running parity +\.99\d .* \.3\d \+ +\.9\d \?", wide)
+    assert "running parity: score .99" in narrow
+    assert "Nearest: gru" in narrow
+
+
+def test_the_board_has_the_best_first():
+    rows = board_rows(baselines())
+    assert [row["mixer"] for row in rows] == ["gru", "lstm", "attention", "lru"]
+    assert rows[0]["seeds"] == "16"
