@@ -255,7 +255,7 @@ def test_initial_numbers_belong_to_a_layers_place():
 def test_post_norm_normalises_what_leaves_a_part():
     """Before the readout every place has mean 0 and variance 1, and no norm follows."""
     model = ModelConfig(8, 1, (GRU(),), norm_place="post").make(TOKENS, 9)
-    params = made_up(model.init)
+    params = jax.jit(model.init)(jax.random.key(0))
     assert params["norm"] == {}
     params["readout"] = {"w": np.eye(8, dtype=np.float32), "b": np.zeros(8, np.float32)}
     y = jax.jit(model.apply)(params, np.array([[1, 2, 3]]), None)
@@ -265,7 +265,7 @@ def test_post_norm_normalises_what_leaves_a_part():
 
 def test_tied_logits_are_similarities_with_the_table():
     model = replace(classic(GRU(), d_model=4, num_layers=1), tied=True).make(SAME, 9)
-    params = made_up(model.init)
+    params = jax.jit(model.init)(jax.random.key(0))
     assert list(params["readout"]) == ["b"]
     tokens = np.array([[1, 2, 3]])
     table = np.asarray(params["embedding"]["table"], np.float64)
