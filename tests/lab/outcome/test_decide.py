@@ -263,7 +263,7 @@ def test_looks_that_are_not_counted_alarm_too_often():
     Counting all four from the first on keeps the level. Counting those so far, the first pays for itself alone, the
     second twice ...: level x (1 + 1/2 + 1/3 + 1/4) at most, as `decide` says.
     """
-    rng, draws = np.random.default_rng(0), 600
+    rng, draws = np.random.default_rng(0), 300
     ways = {"none": [1, 1, 1, 1], "so far": [1, 2, 3, 4], "all": [4, 4, 4, 4]}
     alarms = dict.fromkeys(ways, 0)
     for _ in range(draws):
