@@ -145,8 +145,9 @@ def _transpose(cotangents, *xs, here: str, anew: Anew, absent: tuple[bool, ...])
     return _filled([None] * len(xs), places, [*(found[i] for i in onward), *result[len(own) :]])
 
 
-def _without_unused(used: list[bool], eqn: JaxprEqn) -> tuple[list[bool], JaxprEqn | None]:
+def _without_unused(used: list[bool], *last: Any) -> tuple[list[bool], JaxprEqn | None]:
     """A result that nobody reads is none elsewhere either, and what computes its tangent here goes."""
+    eqn: JaxprEqn = last[-1]  # before it jax 0.12 says which of its arrays are live
     if not any(used):
         return [False] * len(eqn.invars), None
     anew, kept = eqn.params["anew"], [i for i, own in enumerate(used) if own]
