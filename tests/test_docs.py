@@ -109,7 +109,7 @@ def opening(path: Path) -> dict:
     return names
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.programs(150)  # what a reader types is eager
 @pytest.mark.parametrize(("path", "title"), SECTIONS.values(), ids=SECTIONS)
 def test_a_section_runs_and_prints_what_it_shows(path, title, openings):

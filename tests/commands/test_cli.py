@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from tiers import SECOND, first
+from written_study import opened
 
 from attn_jax.cli import main
 from attn_jax.commands.arguments import parse
 from attn_jax.config.file import load_study
 from attn_jax.config.shipped import shipped_configs
 from attn_jax.lab.plan.study_plan import StudyPlan
-from attn_jax.lab.run.session import choose_layout, opened
+from attn_jax.lab.run.session import choose_layout
 from attn_jax.mixers import MIXERS
 from attn_jax.tasks import TASKS
 from attn_jax.version import __version__

@@ -251,7 +251,7 @@ JAX_NN = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("path", "name"), diagonal(THREE, JAX_NN))
 def test_agrees_with_jax_nn_where_the_contracts_do(path, name):
     options = JAX_NN[name]
