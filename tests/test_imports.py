@@ -34,7 +34,7 @@ ALLOWED = {
     },
     "config": {"errors", "blame", "files", "names", "mixers", "models", "tasks", "training.optim", "training.probes"},
     "lab.record": {"errors", "files"},
-    "lab.cost": {"types", "mixers.base", "models.base"},
+    "lab.cost": {"types", "ops.placement", "mixers.base", "models.base"},
     "lab.plan": {
         *("types", "errors", "blame", "files", "names", "version", "config", "lab.cost", "lab.record"),
         *("training", "models", "tasks", "mixers.base", "testing.check_quickly"),
