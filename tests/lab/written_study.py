@@ -41,10 +41,15 @@ def counted_once(plan, name, count=facts._model_facts):
     return copy.deepcopy(_counted[key])
 
 
+def facts_counted_once():
+    """A context in which studies are planned so."""
+    return patch.object(facts, "_model_facts", counted_once)
+
+
 @contextmanager
 def opened(directory, plan, layout, **options):
     """As the session opens a study."""
-    with patch.object(facts, "_model_facts", counted_once), session.opened(directory, plan, layout, **options) as found:
+    with facts_counted_once(), session.opened(directory, plan, layout, **options) as found:
         yield found
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import Executor, Future
 from functools import partial
 
 from tiny_study import get_config
-from written_study import fill, layout_of
+from written_study import facts_counted_once, fill, layout_of
 
 from attn_jax.config import Sweep
 from attn_jax.lab.run.places.base import Terms
@@ -36,7 +36,8 @@ def tiny_sweep(**axes):
 
 def begin_sweep(directory, sweep, executor=None):
     """The sweep's directory held and begun, as `attn-jax compare` does it: (points, a context of layouts)."""
-    points = plan_points(sweep, directory, executor or AtOnce(), Terms())
+    with facts_counted_once():
+        points = plan_points(sweep, directory, executor or AtOnce(), Terms())
     layouts = {point: layout_of(planned.plan) for point, planned in points.items()}
     return points, opened_sweep(directory, sweep, points, layouts, confirmed=True)
 
