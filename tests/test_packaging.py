@@ -132,7 +132,7 @@ def test_only_a_python_file_of_the_users_is_run():
     package = ROOT / "attn_jax"
     found = {str(path.relative_to(package)): list(loads_code(path.read_text())) for path in package.rglob("*.py")}
     assert {path: what for path, what in found.items() if what} == {
-        "config/own_code.py": ["import_module", "exec_module", "import_module"]
+        "config/own_code.py": ["exec_module", "import_module", "import_module"]
     }
 
 
