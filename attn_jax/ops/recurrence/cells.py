@@ -14,9 +14,10 @@ from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
 from attn_jax.ops.arguments import floats, takes
-from attn_jax.ops.layout import with_rank
 from attn_jax.ops.padding import prefix
 from attn_jax.ops.placement import vary_with
+from attn_jax.ops.recurrence.cell_scan import GRU, LSTM, RNN, Cell, held, scan_known
+from attn_jax.ops.recurrence.cell_sums import summed, summed_apart
 from attn_jax.types import Array, Params, State
 
 # Going backward only the values named "gates" are kept and the rest of the step is computed again.
@@ -25,21 +26,11 @@ _saving_gates = partial(
 )
 
 
-def _product(x: Array, w: Array) -> Array:
-    """x @ w in x's dtype, accumulated in at least float32."""
-    return jnp.matmul(x, w.astype(x.dtype), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
-
-
 def _pair(name: str, state: tuple[Array, Array]) -> tuple[Array, Array]:
     """A state (h, c)."""
     if not isinstance(state, (tuple, list)) or len(state) != 2:
         raise ValueError(f"{name}: got {type(state).__name__}, wanted a pair (h, c)")
     return floats(name, state[0]), floats(name, state[1])
-
-
-def _add(z: Array, b: Array) -> Array:
-    """z [..., P] + b [P]."""
-    return z + with_rank(b, z.ndim)
 
 
 @takes(h=floats, x=floats)
@@ -62,8 +53,7 @@ def rnn_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
 
     Reference: Elman 1990, Finding Structure in Time.
     """
-    z = _add(_product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]), params["b"])
-    h = jnp.tanh(z).astype(h.dtype)
+    h = jnp.tanh(summed(params, h, x)).astype(h.dtype)
     return h, h
 
 
@@ -89,7 +79,7 @@ def lstm_step(params: Params, state: tuple[Array, Array], x: Array) -> tuple[tup
     Reference: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000 (the forget gate).
     """
     h, c = state
-    i, f, g, o = jnp.split(checkpoint_name(_lstm_sums(params, h, x), "gates"), 4, -1)
+    i, f, g, o = jnp.split(checkpoint_name(summed(params, h, x), "gates"), 4, -1)
     c = (jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)).astype(c.dtype)
     h = (jax.nn.sigmoid(o) * jnp.tanh(c)).astype(h.dtype)
     return (h, c), h
@@ -117,7 +107,7 @@ def gru_step(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
 
     Reference: Cho et al. 2014, arXiv 1406.1078; the reset gate's place: Chung et al. 2014, arXiv 1412.3555, and cuDNN.
     """
-    zx, zh = _gru_sums(params, h, x)
+    zx, zh = summed_apart(params, h, x)
     zh = checkpoint_name(zh, "gates")
     (r, u, n), (r_h, u_h, n_h) = jnp.split(zx, 3, -1), jnp.split(zh, 3, -1)
     update = jax.nn.sigmoid(u + u_h)
@@ -138,7 +128,7 @@ def lstm_gates(params: Params, state: tuple[Array, Array], x: Array) -> dict[str
     >>> {name: gate.tolist() for name, gate in gates.items()}
     {'keep': [[1.0]], 'write': [[0.5]], 'read': [[0.0]]}
     """
-    i, f, _, o = jnp.split(jax.nn.sigmoid(_lstm_sums(params, state[0], x)), 4, -1)
+    i, f, _, o = jnp.split(jax.nn.sigmoid(summed(params, state[0], x)), 4, -1)
     return {"keep": f, "write": i, "read": o}
 
 
@@ -153,7 +143,7 @@ def gru_gates(params: Params, h: Array, x: Array) -> dict[str, Array]:
     >>> {name: gate.tolist() for name, gate in gru_gates(p, jnp.zeros((1, 1)), jnp.ones((1, 1))).items()}
     {'keep': [[1.0]], 'reset': [[0.5]]}
     """
-    zx, zh = _gru_sums(params, h, x)
+    zx, zh = summed_apart(params, h, x)
     r, u, _ = jnp.split(jax.nn.sigmoid(zx + zh), 3, -1)
     return {"keep": u, "reset": r}
 
@@ -173,17 +163,6 @@ def watched(step: Callable, gates: Callable) -> Callable:
         return state, (y, shown)
 
     return both
-
-
-def _lstm_sums(params: Params, h: Array, x: Array) -> Array:
-    """x w_x + h w_h + b."""
-    return _add(_product(x, params["w_x"]) + _product(h.astype(x.dtype), params["w_h"]), params["b"])
-
-
-def _gru_sums(params: Params, h: Array, x: Array) -> tuple[Array, Array]:
-    """x w_x + b and h w_h + b_h."""
-    past = _product(h.astype(x.dtype), params["w_h"])
-    return _add(_product(x, params["w_x"]), params["b"]), _add(past, params["b_h"])
 
 
 @takes(x=partial(floats, rank=3, letters="[B, T, D]"))
@@ -206,19 +185,23 @@ def scan_cell(step: Callable, params: Params, x: Array, state: State, valid: Arr
     """
 
     valid = prefix("valid", valid, x.shape[:2])
+    time_major = jnp.swapaxes(x, 0, 1), vary_with(state, params, x, valid), None if valid is None else valid.T
+    known = next((cell for cell in _KNOWN if cell.step is step), None)
+    run = partial(_scan, step) if known is None else partial(scan_known, known)
+    y, state = run(params, *time_major)
+    return jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), y), state
+
+
+def _scan(step: Callable, params: Params, x: Array, state: State, valid: Array | None) -> tuple[Any, State]:
+    """`scan_cell` of what is time-major and checked."""
 
     def body(state, inputs):
         x_t, valid_t = inputs
         new, y = step(params, state, x_t)
-        if valid_t is not None:
-            new = jax.tree.map(partial(_where_rows, valid_t), new, state)
-        return new, y
+        return held(valid_t, new, state), y
 
-    time_major = (jnp.swapaxes(x, 0, 1), None if valid is None else valid.T)
-    state, y = lax.scan(body, vary_with(state, params, x, valid), time_major)
-    return jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), y), state
+    state, y = lax.scan(body, state, (x, valid))
+    return y, state
 
 
-def _where_rows(rows: Array, new: Array, old: Array) -> Array:
-    """new [B, ...] in the rows [B] that are True, old in the others."""
-    return jnp.where(rows.reshape(rows.shape + (1,) * (new.ndim - 1)), new, old)
+_KNOWN = (Cell(rnn_step, *RNN), Cell(lstm_step, *LSTM), Cell(gru_step, *GRU))
