@@ -15,10 +15,11 @@ def test_what_runs_twice_and_what_runs_long_give_the_same():
     np.testing.assert_allclose(long, quick, rtol=1e-6)
 
 
-def test_an_option_that_a_newer_compiler_lost_is_left_out(monkeypatch):
+def test_an_option_that_another_compiler_lacks_is_left_out(monkeypatch):
     x = jnp.arange(3.0)
-    monkeypatch.setattr(compiling, "_OLDER", {"xla_cpu_no_such_option": True})
-    np.testing.assert_array_equal(compiling.compiled(jnp.square, x, quickly=True)(x), x**2)
+    for name, quickly in (("_OLDER", True), ("_FASTER", False)):
+        monkeypatch.setattr(compiling, name, {"xla_cpu_no_such_option": True})
+        np.testing.assert_array_equal(compiling.compiled(jnp.square, x, quickly=quickly)(x), x**2)
     monkeypatch.setattr(compiling, "_TWICE", {"xla_cpu_no_such_option": True})
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_cpu_no_such_option"):
         compiling.compiled(jnp.square, x, quickly=True)
