@@ -4,8 +4,8 @@ XLA's own `cost_analysis` counts the body of a scan once, whatever its length. T
 
 **Operations.** dot_general 2 M N K (times batch), convolution likewise; a reduction or cumulative sum the size of its
 input; a scatter that combines, the size of its updates; a triangular solve n a right-hand side element; whatever only
-moves data 0. A scan counts length x body, a `cond` its dearest branch, a shard_map all its devices; a `while` has no
-static number of trips and raises unless the caller passes one.
+moves data 0. A scan and a loop over tiles count length x body, a `cond` its dearest branch, a shard_map all its
+devices; a `while` has no static number of trips and raises unless the caller passes one.
 
 **Depth.** The longest path of dependent steps, with as many processors as one likes. A step is one primitive that
 computes (a dot or a reduction too: its sum is one step); moving data is no step; cumulative operations, sort and FFT
@@ -44,7 +44,8 @@ _CALLS = {
     "custom_vmap_call": "call",
     "shard_map": "jaxpr",
 }
-_FOLLOWED = sorted([*_CALLS, "scan", "while", "cond"])
+_TILES = "tiles"  # attn_jax/ops/attention/tiles.py: a loop that carries nothing but sums
+_FOLLOWED = sorted([*_CALLS, "scan", "while", "cond", _TILES])
 
 
 def count_flops(program: Callable[..., Any] | Any, *args: Any, trips: float | None = None) -> float:
@@ -167,6 +168,9 @@ def _equation_flops(eqn, trips: float | None) -> float:
         return _devices(eqn) * _flops(_open(params[_CALLS[name]]), trips)
     if name == "scan":
         return params["length"] * _flops(_open(params["jaxpr"]), trips)
+    if name == _TILES:
+        sums = sum(math.prod(var.aval.shape) for var in eqn.outvars[: params["num_sums"]])
+        return params["length"] * (_flops(_open(params["jaxpr"]), trips) + sums)
     if name == "cond":
         return max(_flops(_open(branch), trips) for branch in params["branches"])
     if name == "while":
@@ -199,6 +203,10 @@ def _equation_paths(eqn, trips: int | None) -> np.ndarray:
         return _paths(_open(params[_CALLS[name]]), trips)
     if name == "scan":
         return _scan_paths(eqn, trips)
+    if name == _TILES:
+        paths = _paths(_open(params["jaxpr"]), trips)
+        paths[:, : params["num_sums"]] += 1  # a sum is one step
+        return paths
     if name == "while":
         return _while_paths(eqn, _trips(trips))
     if name == "cond":

@@ -22,6 +22,7 @@ from attn_jax.ops.attention.dropout import keep_weights
 from attn_jax.ops.attention.int32 import plus
 from attn_jax.ops.attention.logits import Places, modify_scores, visible_pairs
 from attn_jax.ops.attention.masks import per_batch
+from attn_jax.ops.attention.tiles import map_tiles
 from attn_jax.types import Array
 
 
@@ -195,4 +196,4 @@ def over_tiles(plan: Plan, function: Callable[..., Any], tiles: Any) -> Any:
     if isinstance(count, int) and count == 1:  # no loop around the loops
         one = jax.tree.map(lambda x: x[0], (places, tiles))
         return jax.tree.map(lambda x: x[None], function(*one))
-    return lax.map(lambda xs: function(*xs), (places, tiles), batch_size=plan.tiles if plan.tiles > 1 else None)
+    return map_tiles(lambda own: function(*own), (places, tiles), plan.tiles)

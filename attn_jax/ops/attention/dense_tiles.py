@@ -4,9 +4,6 @@ All scores of a batch at once go through memory in every step, forward and backw
 and computed again for the gradient, faster than that: 768 heads of 16 at T = 64 take half the time on one core.
 """
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -16,13 +13,14 @@ from attn_jax.ops.attention.inputs import Inputs
 from attn_jax.ops.attention.logits import replace
 from attn_jax.ops.attention.masks import Dense
 from attn_jax.ops.attention.sinks import Result, nothing
+from attn_jax.ops.attention.tiles import map_tiles
 from attn_jax.ops.layout import flat_pairs
 from attn_jax.ops.placement import is_split, on_cpu
 from attn_jax.types import Array
 
 # Measured on one AVX-512 core (scripts/bench_attention.py): below the first, T x S scores are too few to be worth a
-# loop; a tile holds about as many scores as the second. Small, since `jax.vmap` over runs widens every tile.
-_FEWEST, _TILE = 24 * 24, 1 << 14
+# loop; a tile holds about as many scores as the second.
+_FEWEST, _TILE = 24 * 24, 1 << 15
 
 
 def short_attention(x: Inputs) -> Result:
@@ -58,8 +56,7 @@ def _by_rows(x: Inputs, rows: int) -> Result:
         bias=None if x.bias is None else flat_pairs(x.bias, x.lead),
         mask=replace(x.mask, Dense, lambda node: Dense(flat_pairs(node.array, x.lead))),
     )
-    one = jax.checkpoint(partial(_one_row, whole), prevent_cse=False)
-    results = lax.map(lambda row: one(*row), (jnp.arange(B), *arrays), batch_size=rows if rows > 1 else None)
+    results = map_tiles(lambda row: _one_row(whole, *row), (jnp.arange(B), *arrays), rows)
     return Result(*(y.reshape(*x.lead, *y.shape[1:]) for y in results))
 
 

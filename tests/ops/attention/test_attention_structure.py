@@ -122,9 +122,9 @@ def test_memory_grows_with_length_linearly_twin():
 
 
 def scan_lengths(function, *arguments):
-    """The number of steps of each scan."""
+    """The number of steps of each scan, and of each loop over tiles."""
     jaxprs = nested(jax.make_jaxpr(function)(*arguments).jaxpr)
-    return [e.params["length"] for jaxpr in jaxprs for e in jaxpr.eqns if e.primitive.name == "scan"]
+    return [e.params["length"] for jaxpr in jaxprs for e in jaxpr.eqns if e.primitive.name in ("scan", "tiles")]
 
 
 def test_an_accelerator_computes_all_tiles_at_once(monkeypatch):
