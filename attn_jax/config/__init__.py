@@ -1,7 +1,7 @@
 """What a study is, and a claim, as a config file writes it."""
 
 from attn_jax.config.claim import Claim, DeclaredTest, Expect, Line, Measurement, Panel, Quantity
-from attn_jax.config.published import Published
+from attn_jax.config.published import Cell, Explained, Published
 from attn_jax.config.study import EvaluateConfig, Study, TrainConfig
 from attn_jax.config.sweep import Sweep
 from attn_jax.training.probes import (
@@ -21,10 +21,12 @@ from attn_jax.training.probes import (
 __all__ = [
     "PROBES",
     "AttentionMaps",
+    "Cell",
     "Claim",
     "DeclaredTest",
     "EvaluateConfig",
     "Expect",
+    "Explained",
     "Gates",
     "GradientFlow",
     "GradientNorms",

@@ -14,22 +14,22 @@ from attn_jax.names import nearest_names
 _NUMBERED = re.compile(r"(\d+)_\w+")
 
 
-def shipped_claims() -> dict[str, Path]:
-    """The file of every shipped claim by its number, in order."""
+def shipped_claims(folder: str = CLAIMS) -> dict[str, Path]:
+    """The file of every shipped claim of a folder in configs/ by its number, in order."""
     found: dict[int, Path] = {}
     for name, path in shipped_files().items():
-        if name.startswith(CLAIMS) and (match := _NUMBERED.fullmatch(name.removeprefix(CLAIMS))):
+        if name.startswith(folder) and (match := _NUMBERED.fullmatch(name.removeprefix(folder))):
             found[int(match[1])] = path
     return {str(number): found[number] for number in sorted(found)}
 
 
-def claim_path(name: str) -> Path:
-    """The file that `attn-jax claims` means: a shipped claim's number, or a path of the user's own.
+def claim_path(name: str, folder: str = CLAIMS) -> Path:
+    """The file that `attn-jax claims` means: the number of a claim shipped in a folder, or a path of the user's own.
 
     Raises:
       ConfigError: neither.
     """
-    shipped = shipped_claims()
+    shipped = shipped_claims(folder)
     if name in shipped:
         return shipped[name]
     path = Path(name).expanduser()

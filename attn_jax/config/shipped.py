@@ -6,6 +6,7 @@ from pathlib import Path
 from attn_jax.errors import ConfigError
 
 CLAIMS = "claims/"  # the folder in configs/ that has the claims
+LEDGER = "ledger/"  # and that of the ledger's
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -17,8 +18,8 @@ def shipped_files(package: Path = _PACKAGE) -> dict[str, Path]:
 
 
 def shipped_configs(package: Path = _PACKAGE) -> dict[str, Path]:
-    """Every shipped config by its name in `shipped_files`; those in claims/ are of claims, and no configs."""
-    return {name: path for name, path in shipped_files(package).items() if not name.startswith(CLAIMS)}
+    """Every shipped config by its name in `shipped_files`; what lies in claims/ and ledger/ are no configs."""
+    return {name: path for name, path in shipped_files(package).items() if not name.startswith((CLAIMS, LEDGER))}
 
 
 def config_path(name: str | Path) -> Path:

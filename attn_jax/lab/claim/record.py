@@ -22,6 +22,7 @@ from attn_jax.config import Claim, Study, Sweep
 from attn_jax.config.claim_runs import ClaimRun
 from attn_jax.config.codec import to_dict
 from attn_jax.config.differences import differences
+from attn_jax.config.published import published_row
 from attn_jax.config.sweep import sweep_to_dict
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
@@ -57,7 +58,7 @@ def declaration(claim: Claim, path: Path) -> dict[str, Any]:
         "sentence": claim.sentence,
         "source": claim.source,
         "explain": claim.explain if isinstance(claim.explain, str) else dict(claim.explain),
-        "published": [asdict(one) for one in claim.published],
+        "published": [published_row(one) for one in claim.published],
         "tests": {about: asdict(test) for about, test in claim.tests.items()},
         "rule": getattr(claim.rule, "__name__", type(claim.rule).__name__),
         "studies": {key: _config(config) for key, config in claim.studies.items()},

@@ -1,13 +1,13 @@
 """What became of a claim, as verdict.json has it, and in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, TypedDict
 
 import numpy as np
 
 from attn_jax.config import Claim, Panel, Sweep
 from attn_jax.config.claim_runs import ClaimRun
+from attn_jax.config.published import published_row
 from attn_jax.config.rules import Outcome
 from attn_jax.lab.outcome.claims import COUNTED, Answer, Judgement
 from attn_jax.lab.outcome.intervals import NO_SPREAD
@@ -81,7 +81,7 @@ def verdict_of(
         "sentence": claim.sentence,
         "source": claim.source,
         "explain": explain,
-        "published": [asdict(one) for one in claim.published],
+        "published": [published_row(one) for one in claim.published],
         "tests": [_row(about, answer) for about, answer in judgement.answers.items()],
         "panels": [_plain(vars(panel) | {"lines": _lines(panel)}) for panel in panels],
         "cautions": list(cautions),

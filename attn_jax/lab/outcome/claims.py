@@ -56,13 +56,8 @@ def judge_claim(claim: Claim, found: Mapping[str, Any], level: float = LEVEL) ->
       ConfigError: a quantity that has no value of the name that a test asks for, or not one for each seed; a rule that
         gives no verdict.
     """
-    values = {
-        name: _values(name, quantity, found, claim.seeds_of(*quantity.reads))
-        for name, quantity in claim.quantities.items()
-        if name in {test.measure for test in claim.tests.values() if not test.study}
-    }
     judged: dict[tuple[str, str], Judged] = {}
-    pairs = {about: _pair(claim, about, found, values, judged) for about, test in claim.tests.items()}
+    pairs = pairs_of(claim, found, judged)
     tested = {about: pair for about, pair in pairs.items() if claim.seeds_of_test(pair.test)}
     decided = dict(zip(tested, decide_pairs(list(tested.values()), level), strict=True))
     decided |= {about: _compared(pair) for about, pair in pairs.items() if about not in tested}
@@ -78,6 +73,30 @@ def judge_claim(claim: Claim, found: Mapping[str, Any], level: float = LEVEL) ->
         for about, pair in pairs.items()
     }
     return Judgement(_ruled(claim, {about: answer.outcome for about, answer in answers.items()}), answers)
+
+
+def pairs_of(
+    claim: Claim, found: Mapping[str, Any], judged: dict[tuple[str, str], Judged] | None = None
+) -> dict[str, Pair]:
+    """What each test of a claim compares, by what it is about; errors as `judge_claim`.
+
+    Args:
+      claim: what was declared.
+      found: the results by their keys.
+      judged: takes up the runs of each study's models that a test names.
+    """
+    values = {
+        name: values_of(claim, name, found)
+        for name in dict.fromkeys(test.measure for test in claim.tests.values() if not test.study)
+    }
+    judged = {} if judged is None else judged
+    return {about: _pair(claim, about, found, values, judged) for about in claim.tests}
+
+
+def values_of(claim: Claim, name: str, found: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What a quantity gives: a number a seed, or one where it is counted, each finite."""
+    quantity = claim.quantities[name]
+    return _values(name, quantity, found, claim.seeds_of(*quantity.reads))
 
 
 def try_rule(claim: Claim) -> None:
