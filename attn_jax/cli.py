@@ -24,6 +24,7 @@ from attn_jax.commands.compare import compare, train
 from attn_jax.commands.diff import diff
 from attn_jax.commands.doctor import doctor
 from attn_jax.commands.export import export
+from attn_jax.commands.ledger import ledger
 from attn_jax.commands.listing import print_list, show_task
 from attn_jax.commands.plan import print_plan
 from attn_jax.commands.studies import report
@@ -98,7 +99,8 @@ def _run(options: Namespace) -> None:
             train(model=options.model, **_study(options))
         case "claims":
             where = {key: getattr(options, key) for key in ("platform", "place", "track")}
-            claims(options.names, options.workdir, options.run, **where)
+            told = ledger if options.ledger else claims
+            told(options.names, options.workdir, options.run, **where)
         case "card" if options.list:
             list_cards(options.workdir)
         case "card":

@@ -160,6 +160,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 def _add_claims(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="N", help="numbers or files of claims; default all shipped")
     parser.add_argument("--workdir", type=_path, metavar="DIR", help="where claims live; default results/claims")
+    parser.add_argument("--ledger", action="store_true", help="the ledger's: what sources printed beside what came out")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--again", dest="run", action="store_const", const="again", help="a second time, with seeds from 1000 on"

@@ -1,7 +1,7 @@
 """`attn-jax claims`, `list claims` and `show claim`: sentences put to the test, run, judged and told."""
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from attn_jax.config.claim_file import claim_path, load_claim, shipped_claims
 from attn_jax.config.claim_runs import ClaimRun
 from attn_jax.errors import ConfigError
 from attn_jax.lab.claim.record import read_verdicts
-from attn_jax.lab.claim.session import prepare, run_claim
+from attn_jax.lab.claim.session import Prepared, prepare, run_claim
 from attn_jax.lab.outcome.claim_verdict import (
+    Verdict,
     agreement,
     claim_number,
     design_in_words,
@@ -47,17 +48,42 @@ def claims(names: Sequence[str], workdir: Path | None, run: ClaimRun, **options:
     if not paths:
         raise ConfigError("claims: none are shipped, wanted the path of a claim's file")
     prepared = [prepare(path, root, run) for path in paths]
+    shipped = [path.stem for path in shipped_claims().values()]
+    for _ in run_prepared(prepared, root, shipped, console, **options):
+        pass
+
+
+def run_prepared(
+    prepared: Sequence[Prepared],
+    root: Path,
+    shipped: Sequence[str],
+    console: Console,
+    *,
+    command: str = "attn-jax claims",
+    **options: Any,
+) -> Iterator[tuple[Prepared, Verdict]]:
+    """Runs claims that were declared, one after the other, tells of each, writes the pages anew, and yields it.
+
+    Args:
+      prepared: the claims.
+      root: the folder of all claims.
+      shipped: the names of claims that the command takes by their numbers.
+      console: what is told is printed there.
+      command: that runs them.
+      options: where their studies are trained and who is told, as `run_claim` takes them.
+    """
     read_verdicts(root)  # one that cannot be read is refused now, not after hours
     for one in prepared:
         _say(console, f"claim {claim_number(one.name)}: {one.claim.sentence}")
         verdict = run_claim(one, console=console, **options)
         _print_verdict(verdict, console)
         verdicts = read_verdicts(root)
-        write_claims_page(verdicts, [path.stem for path in shipped_claims().values()], root)
+        write_claims_page(verdicts, shipped, root, command)
         write_results_file(verdicts, root)
         if {"first", "again"} <= verdicts[one.name].keys():
             said = agreement(verdicts[one.name]["first"], verdicts[one.name]["again"])
             _say(console, f"  {said or 'both runs, with other seeds, say the same'}")
+        yield one, verdict
     _say(console, f"page: {root / 'claims.html'}, numbers: {root / 'RESULTS.md'}")
 
 

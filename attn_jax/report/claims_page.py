@@ -26,22 +26,26 @@ _OPTIONS = {"first": "", "again": " --again", "quick": " --quick"}
 _EXPECTED = {"less": "<", "more": ">", "different": "≠", "equal": "="}
 
 
-def write_claims_page(verdicts: Mapping[str, Runs], shipped: Collection[str], directory: Path) -> Path:
+def write_claims_page(
+    verdicts: Mapping[str, Runs], shipped: Collection[str], directory: Path, command: str = "attn-jax claims"
+) -> Path:
     """Writes claims.html, whole or not at all; its path.
 
     Args:
       verdicts: by claim and run, in the order of the page.
       shipped: the names of the claims that the command takes by their numbers.
       directory: of the claims; it exists.
+      command: that runs a claim, but for its number.
     """
     path = directory / "claims.html"
-    write_whole(path, render_claims(verdicts, shipped))
+    write_whole(path, render_claims(verdicts, shipped, command))
     return path
 
 
-def render_claims(verdicts: Mapping[str, Runs], shipped: Collection[str]) -> str:
+def render_claims(verdicts: Mapping[str, Runs], shipped: Collection[str], command: str = "attn-jax claims") -> str:
     """The page as one HTML document: the same bytes for the same verdicts."""
-    claims = [_claim(name, runs, by_number=name in shipped) for name, runs in verdicts.items()]
+    numbers = {name: claim_number(name) if name in shipped else f"{name}.py" for name in verdicts}
+    claims = [_claim(name, runs, command=f"{command} {numbers[name]}") for name, runs in verdicts.items()]
     content = {"claims": claims, "light": style.LIGHT, "dark": style.DARK, "tally": _tally(claims)}
     return rendered("claims.html.j2", content)
 
@@ -58,7 +62,7 @@ def stability(runs: Runs) -> str:
     return agreement(runs["first"], runs["again"]) or "With other seeds the verdict is the same."
 
 
-def _claim(name: str, runs: Runs, *, by_number: bool) -> dict[str, Any]:
+def _claim(name: str, runs: Runs, *, command: str) -> dict[str, Any]:
     """What the template shows of one."""
     verdict = main_run(runs)
     panels, legend = drawn_panels(name, verdict["panels"])
@@ -84,7 +88,7 @@ def _claim(name: str, runs: Runs, *, by_number: bool) -> dict[str, Any]:
         "minutes": f"{minutes_of(verdict):.1f}",
         "unstable": said.startswith("unstable"),
         "stability": said[:1].upper() + said[1:],
-        "command": f"attn-jax claims {claim_number(name) if by_number else f'{name}.py'}{_OPTIONS[verdict['run']]}",
+        "command": f"{command}{_OPTIONS[verdict['run']]}",
         "machine": _machine(verdict),
     }
 

@@ -113,6 +113,18 @@ def run_claim(
         return verdict
 
 
+def found_of(prepared: Prepared) -> dict[str, Any]:
+    """What was found of a claim that has run, by its keys: read, and not trained or measured anew."""
+    rows = {key: read_json(_rows_path(prepared.directory, key))["rows"] for key in prepared.claim.measurements}
+    return _results(prepared) | rows
+
+
+def _results(prepared: Prepared) -> dict[str, Any]:
+    """Of the studies, which are trained."""
+    studies = prepared.claim.studies
+    return {key: results_in(study_directory(prepared.root, config), config) for key, config in studies.items()}
+
+
 def _trained(
     prepared: Prepared, platform: str, place: str, track: Sequence[str | MakeTracker], console: Console
 ) -> dict[str, Any]:
@@ -130,7 +142,7 @@ def _trained(
         _timed(prepared.directory, _TRAINING),
         trained_together(configs, prepared.directory, platform=platform, place=place, track=track, console=console),
     ):
-        return {key: results_in(at[key], config) for key, config in studies.items()}
+        return _results(prepared)
 
 
 def _each(config: Study | Sweep) -> Iterable[Study]:
@@ -151,7 +163,7 @@ def _check_plans(claim: Claim) -> None:
 
 def _measured(directory: Path, key: str, measurement: Measurement, console: Console) -> list[dict[str, Any]]:
     """The rows of a measurement: from its file, or measured now where there is none of this machine's numbers."""
-    path, numbers = directory / "measurements" / f"{key}.json", recorded()
+    path, numbers = _rows_path(directory, key), recorded()
     if path.exists() and (kept := read_json(path)).get("numbers") == numbers:
         return kept["rows"]
     console.print(f"measuring {key}", markup=False, highlight=False)
@@ -161,6 +173,10 @@ def _measured(directory: Path, key: str, measurement: Measurement, console: Cons
         rows = [_plain(row) for row in measurement.measure(seeds)]
         write_json(path, {"numbers": numbers, "rows": rows})
     return rows
+
+
+def _rows_path(directory: Path, key: str) -> Path:
+    return directory / "measurements" / f"{key}.json"
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

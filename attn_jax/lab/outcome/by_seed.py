@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_jax.lab.outcome.judged import judge
+from attn_jax.lab.outcome.judged import judge, zero_where_diverged
 from attn_jax.lab.outcome.measures import MEASURES
 from attn_jax.lab.outcome.results import Measured, ModelResult, Results
 
@@ -29,6 +29,32 @@ def diverged(results: Results) -> dict[str, np.ndarray]:
 def solved_at_each_rate(results: Results) -> dict[str, np.ndarray]:
     """{model: [S, A] bool}: the window of rates that work, before any is chosen."""
     return {name: judge(results, model).solving.solved for name, model in results.models.items()}
+
+
+def by_length(results: Results) -> dict[str, np.ndarray]:
+    """{model: [S, M]}, the scores along the length curve; 0, chance, of a run that diverged."""
+    return at_chosen_rate(
+        results,
+        {name: zero_where_diverged(of, "length_score", of.length_score) for name, of in results.models.items()},
+    )
+
+
+def at_length(results: Results, length: int) -> dict[str, np.ndarray]:
+    """{model: [S]}, the score at one length of the curve."""
+    place = results.curve_lengths.index(length)
+    return {name: scores[:, place] for name, scores in by_length(results).items()}
+
+
+def beyond(results: Results) -> dict[str, np.ndarray]:
+    """{model: [S]}, the mean score over the lengths of the curve that are longer than any trained on.
+
+    Raises:
+      ValueError: the curve has none.
+    """
+    longer = [place for place, length in enumerate(results.curve_lengths) if length > results.train_lengths[1]]
+    if not longer:
+        raise ValueError(f"evaluate.lengths: got {results.curve_lengths}, wanted some above {results.train_lengths[1]}")
+    return {name: scores[:, longer].mean(1) for name, scores in by_length(results).items()}
 
 
 def probed(results: Results, probe: str, name: str, step: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,40 @@
+"""Context-sensitive languages at unseen lengths: a tape holds what a stack does not.
+
+    attn-jax claims --ledger 11
+
+About 12 minutes on 2 cores. Reduced, as chomsky.py says.
+"""
+
+from chomsky import cell, claim
+
+from attn_jax.config import Claim
+from attn_jax.tasks import Duplicate, OddsFirst
+
+TASKS = {
+    "duplicate": (Duplicate(), (2, 13), (16, 18, 20, 23, 26)),
+    "odds_first": (OddsFirst(), (2, 20), (24, 28, 32, 36, 40)),
+}
+PRINTED = {
+    "duplicate": {"rnn": 50.3, "stack": 52.8, "tape": 100.0, "transformer": 52.8, "lstm": 57.6},
+    "odds_first": {"rnn": 51.0, "stack": 51.9, "tape": 100.0, "transformer": 52.8, "lstm": 55.6},
+}
+PAIRS = [("tape", "rnn"), ("tape", "stack"), ("tape", "transformer"), ("tape", "lstm")]
+SHORT = "that a thousandth of the steps do not solve it would show nothing"
+SORTED = "what sees position and length alone has 90.1 on these lengths, so that to be solved shows nothing"
+
+
+def get_config() -> Claim:
+    return claim(
+        11,
+        "A network with a tape goes on with context-sensitive languages; the others do not.",
+        "Saying a word twice, or in another order, needs places that can be gone back to. A tape has them.",
+        TASKS,
+        PRINTED,
+        dict.fromkeys(TASKS, PAIRS),
+        [
+            cell("binary_multiplication", "tape", "not solved: below 90", reason=SHORT),
+            cell("compute_sqrt", "tape", "not solved: below 90", reason=SHORT),
+            cell("bucket_sort", "transformer", "solved: at least 90", reason=SORTED),
+            cell("bucket_sort", "lstm", "solved: at least 90", reason=SORTED),
+        ],
+    )
