@@ -10,7 +10,7 @@ import numpy as np
 from attn_jax.blame import in_words
 from attn_jax.mixers.base import MixerConfig
 from attn_jax.testing.mixer_points import Point, mixer_points
-from attn_jax.training.loop import compiled
+from attn_jax.training.compiling import compiled
 
 Nature: TypeAlias = Literal[
     "mixes", "looks both ways", "leaks the future", "ignores its input", "copies its input", "mixes no places"
@@ -67,7 +67,7 @@ def sight_of(config: MixerConfig, *, seed: int = 0) -> Sight:
     """
     mixer, rng = replace(config, d_model=_D).make(), np.random.default_rng(seed)
     x = rng.normal(size=(1, _T, _D)).astype(np.float32)
-    began = compiled(mixer.init, jax.random.key(seed), level="0")(jax.random.key(seed))
+    began = compiled(mixer.init, jax.random.key(seed), quickly=True)(jax.random.key(seed))
     params = jax.tree.map(  # zeros would hide what is read
         lambda leaf: np.asarray(leaf) + 0.1 * rng.normal(size=leaf.shape).astype(leaf.dtype), began
     )
@@ -77,7 +77,7 @@ def sight_of(config: MixerConfig, *, seed: int = 0) -> Sight:
         y = mixer.apply(params, x, None)
         return y @ direction, y
 
-    program = compiled(jax.jacrev(seen, has_aux=True), x, params, level="0")
+    program = compiled(jax.jacrev(seen, has_aux=True), x, params, quickly=True)
     jacobian, y = jax.tree.map(np.asarray, program(x, params))
     exchanged = np.asarray(program(x[:, [1, 0, *range(2, _T)]], params)[1])
     nature = nature_of(np.abs(jacobian[0, :, 0]).sum(-1), y, x, causal=mixer.causal)

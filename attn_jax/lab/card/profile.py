@@ -14,7 +14,7 @@ from attn_jax.lab.cost.mixer_costs import one_by_one, seconds_of
 from attn_jax.lab.cost.program import count_flops, depth_growth, sequential_depth
 from attn_jax.lab.cost.sizes import floating_bytes
 from attn_jax.mixers.base import Mixer, MixerConfig
-from attn_jax.training.loop import compiled
+from attn_jax.training.compiling import compiled
 from attn_jax.types import Array
 
 WIDTH = 64
@@ -53,7 +53,7 @@ def measured(config: MixerConfig) -> dict[str, float | None]:
     of CPU time on a CPU; None for what the mixer does not do.
     """
     mixer = replace(config, d_model=WIDTH).make()
-    params = jax.tree.map(np.asarray, compiled(mixer.init, jax.random.key(0), level="0")(jax.random.key(0)))
+    params = jax.tree.map(np.asarray, compiled(mixer.init, jax.random.key(0), quickly=True)(jax.random.key(0)))
     x = np.random.default_rng(0).normal(size=(1, TIMED, WIDTH)).astype(np.float32)
     apply = lambda params, x: mixer.apply(params, x, None)  # noqa: E731
     train = jax.grad(lambda params, x: jnp.sum(apply(params, x) ** 2))
