@@ -1,4 +1,4 @@
-"""Links to the project's own Markdown files, ../CONTRIBUTING.md say, that are no pages: they are given out as files."""
+"""Links to the project's own Markdown files, ../CONTRIBUTING.md say, which are no pages: they are given as files."""
 
 import re
 from typing import Any
