@@ -2,7 +2,7 @@
 
     attn-jax claims --ledger 9
 
-About 16 minutes on 2 cores. Reduced, as chomsky.py says.
+About 15 minutes on 2 cores. Reduced, as chomsky.py says.
 """
 
 from chomsky import NAMES, cell, claim

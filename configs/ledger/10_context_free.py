@@ -2,7 +2,7 @@
 
     attn-jax claims --ledger 10
 
-About 12 minutes on 2 cores. Reduced, as chomsky.py says.
+About 10 minutes on 2 cores. Reduced, as chomsky.py says.
 """
 
 from chomsky import cell, claim
@@ -41,7 +41,7 @@ def get_config() -> Claim:
                 "solve_equation",
                 "stack",
                 "not solved: below 90",
-                reason="that a thousandth of the steps do not solve it would show nothing",
+                reason="that less than a thousandth of the steps do not solve it would show nothing",
             ),
         ],
     )

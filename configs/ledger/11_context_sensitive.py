@@ -2,7 +2,7 @@
 
     attn-jax claims --ledger 11
 
-About 12 minutes on 2 cores. Reduced, as chomsky.py says.
+About 10 minutes on 2 cores. Reduced, as chomsky.py says.
 """
 
 from chomsky import cell, claim
@@ -19,7 +19,7 @@ PRINTED = {
     "odds_first": {"rnn": 51.0, "stack": 51.9, "tape": 100.0, "transformer": 52.8, "lstm": 55.6},
 }
 PAIRS = [("tape", "rnn"), ("tape", "stack"), ("tape", "transformer"), ("tape", "lstm")]
-SHORT = "that a thousandth of the steps do not solve it would show nothing"
+SHORT = "that less than a thousandth of the steps do not solve it would show nothing"
 SORTED = "what sees position and length alone has 90.1 on these lengths, so that to be solved shows nothing"
 
 

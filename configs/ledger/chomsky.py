@@ -1,6 +1,6 @@
 """The fifteen tasks of Deletang et al. 2023 as three claims: what was printed, and the reduced runs of it.
 
-Reduced: hidden size 32 in place of 256, 1,000 steps of 32 in place of 1,000,000 of 128, trained on up to 20 tokens and
+Reduced: hidden size 32 in place of 256, 600 steps of 32 in place of 1,000,000 of 128, trained on up to 20 tokens and
 asked at up to 40 in place of 40 and 500, two rates and the mean over 12 seeds in place of the best of 30 to 180 runs.
 The transformer is the source's but for its size: it looks both ways, norms stand behind, 2 layers of 4 heads at width
 32; one of its five encodings, rotary, in place of the best of them, and no dropout.
@@ -35,7 +35,7 @@ def cell(task, model, value, /, **more):
     return Cell(value, "accuracy, %", of, WHERE, SOURCE, "maximum", RUNS[model], unit=100, **more)
 
 
-def study(number, name, task, lengths, longer, steps=1000):
+def study(number, name, task, lengths, longer, steps=600):
     return Study(
         name=f"ledger{number}_{name}",
         task=task,
