@@ -44,7 +44,7 @@ ALLOWED = {
     "lab.track": {"errors", "blame", "config", "files", "names", "lab.record", "lab.run", "lab.outcome"},
     "lab.claim": {
         *("errors", "blame", "files", "config", "platforms", "tasks", "testing"),
-        *("lab", "lab.record", "lab.plan", "lab.outcome"),
+        *("lab", "lab.record", "lab.plan", "lab.outcome", "lab.track"),
     },
     "lab.card": {
         *("errors", "blame", "files", "names", "types", "config", "mixers", "models", "platforms", "tasks", "testing"),

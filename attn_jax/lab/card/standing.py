@@ -107,12 +107,12 @@ def seeds_to_decide(own: Sequence[float], other: Sequence[float], level: float) 
     >>> seeds_to_decide([0.5, 0.6, 0.7, 0.8], [0.4] * 15 + [0.5], 0.002) < 16
     True
     """
-    own, other = np.asarray(own, float), np.asarray(other, float)
-    if len(own) < 2 or own.mean() == other.mean():
+    mine, theirs, count = np.asarray(own, float), np.asarray(other, float), len(own)
+    if count < 2 or mine.mean() == theirs.mean():
         return None
-    places = np.random.default_rng(0).integers(0, len(own), (_DRAWS, _MOST_SEEDS))
-    drawn = own.mean() + (own - own.mean())[places] * (len(own) / (len(own) - 1)) ** 0.5
-    enough = (n for n in range(len(own) + 1, _MOST_SEEDS + 1) if _power(drawn[:, :n], other, level) >= _POWER)
+    places = np.random.default_rng(0).integers(0, count, (_DRAWS, _MOST_SEEDS))
+    drawn = mine.mean() + (mine - mine.mean())[places] * (count / (count - 1)) ** 0.5
+    enough = (n for n in range(count + 1, _MOST_SEEDS + 1) if _power(drawn[:, :n], theirs, level) >= _POWER)
     return next(enough, None)
 
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from attn_jax.ops.attention.logits import visible_pairs
+from attn_jax.ops.attention.logits import Places, visible_pairs
 from attn_jax.ops.attention.masks import Mask, MaskFn
 from attn_jax.ops.attention.scores import ScoreMod
 from attn_jax.ops.closures import captures
@@ -43,13 +43,13 @@ def captures_traced(mask: Mask | None, score_mod: Callable[..., Array] | None) -
     leaves, structure = jax.tree.flatten((mask, score_mod))
     own = {i: leaf for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer)}
 
-    def run(own: dict[int, Array], score: Array, *places: Array) -> Any:
+    def run(own: dict[int, Array], score: Array, places: Places) -> Any:
         mask, score_mod = structure.unflatten([own.get(i, leaf) for i, leaf in enumerate(leaves)])
         seen = None if mask is None else visible_pairs(mask, places, lambda _: jnp.ones((1, 1, 1), bool))
         return seen, None if score_mod is None else score_mod(score, *places)
 
-    places = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in PLACES]
-    return captures(jax.make_jaxpr(run)(own, jax.ShapeDtypeStruct((3, 5, 7), jnp.float32), *places))
+    places = tuple(jax.ShapeDtypeStruct(shape, jnp.int32) for shape in PLACES)
+    return captures(jax.make_jaxpr(run)(own, jax.ShapeDtypeStruct((3, 5, 7), jnp.float32), places))
 
 
 def check_function(name: str, function: Callable[..., Any], *, score_dtype: jnp.dtype | None = None) -> None:
