@@ -1,4 +1,4 @@
-"""How far a program is optimised on a CPU: what runs long, and what runs twice. An accelerator has its own defaults."""
+"""How far a program is optimised on a CPU: what runs long, and what runs but once or twice: starts, most probes."""
 
 from collections.abc import Callable
 from typing import Any

@@ -47,7 +47,7 @@ def start_runs(plan: BlockPlan, seeds: Array, learning_rates: Array) -> RunState
 
 def compile_start(plan: BlockPlan, seeds: Array, learning_rates: Array) -> Callable[[Array, Array], RunState]:
     """The program that starts as many runs, of any seeds and rates."""
-    return compiled(partial(init_runs, plan), seeds, learning_rates)
+    return compiled(partial(init_runs, plan), seeds, learning_rates, quickly=True)
 
 
 def compile_programs(plan: BlockPlan, state: RunState, num_devices: int) -> Programs:
