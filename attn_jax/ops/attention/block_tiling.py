@@ -24,6 +24,7 @@ from attn_jax.types import Array
 # Measured on one AVX-512 core (scripts/bench_attention.py): sizes of a block, and of the scores that are held at once.
 _FULL, _CUT, _CUT_SHORT = (256, 512), (256, 256), (128, 128)
 _SHORT = 512  # queries up to which smaller blocks are better cut by a mask
+_FEWEST, _FEWEST_SHORT = 64, 128  # queries of a block whose rows are those of several heads
 _TILE_SCORES = 1 << 16
 # Of an accelerator: a block's side, and the scores of all tiles in a step, 16 MB of float32, which stay in the 50 MB of
 # an H100's cache and the 128 MB of a TPU's. None has been timed; scripts/compile_for.py counts what they hold.
@@ -66,11 +67,13 @@ def choose_block_sizes(x: Inputs) -> tuple[int, int]:
     """(block_q, block_k): as asked for, or those measured to be fastest, made even over T and S."""
     if x.block_sizes is not None:
         return min(x.block_sizes[0], x.lengths[0]), min(x.block_sizes[1], x.lengths[1])
+    short = x.lengths[0] <= _SHORT
     if not on_cpu():
         block_q = block_k = _side(x.batch_size * x.kv_heads)
     else:
-        block_q, block_k = _FULL if x.mask is None else _CUT if x.lengths[0] > _SHORT else _CUT_SHORT
-    return _even(x.lengths[0], max(64, block_q // x.groups), 8), _even(x.lengths[1], block_k, 16)
+        block_q, block_k = _FULL if x.mask is None else _CUT_SHORT if short else _CUT
+    fewest = _FEWEST_SHORT if short and on_cpu() else _FEWEST
+    return _even(x.lengths[0], max(fewest, block_q // x.groups), 8), _even(x.lengths[1], block_k, 16)
 
 
 def _side(tiles: Any) -> int:

@@ -13,7 +13,7 @@ from attn_jax.ops.attention.user_functions import captures_traced
 from attn_jax.ops.elsewhere import by_platform
 from attn_jax.ops.placement import on_cpu, platform
 
-_SHORT = 192 * 192  # T x S up to which dense attention is faster
+_SHORT = 112 * 112  # T x S up to which dense attention is faster
 _FEW = 16  # queries, or keys, for which all scores are linear in length anyway
 # Of an accelerator, none of which was at hand: so many scores of all heads and rows, a quarter of a GB of float32, are
 # held at once sooner than looped over, a kernel's start a step.

@@ -81,7 +81,8 @@ def test_kernels_never_fall_back_on_a_cpu(implementation):
     ("lengths", "runs"),
     [
         ((64, 64), "dense"),
-        ((192, 192), "dense"),
+        ((112, 112), "dense"),
+        ((128, 128), "blockwise"),
         ((256, 256), "blockwise"),
         ((1, 100_000), "dense"),
         ((2048, 8), "dense"),
@@ -97,7 +98,7 @@ def test_blocks_choose_the_path_that_has_them():
     assert path_of(8, 8, block_sizes=(4, 4)) == "blockwise"
 
 
-@pytest.mark.parametrize("T", [255, 300])
+@pytest.mark.parametrize("T", [111, 130])
 def test_both_choices_mean_the_same(T):
     """Across the threshold: the automatic path is each of the named ones."""
     arrays = draw(1, (1,), T, T, 2, 1, 4)
