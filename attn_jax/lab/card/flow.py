@@ -18,6 +18,7 @@ WIDTH = 32
 _BEHIND = 64  # places back that a state is asked for
 _SEQUENCES = 768  # the first half of them teach the reading, the others are read
 _RIDGE = 1e-3
+_SEEN = 1e-7  # of the place that is seen best: less is lost in float32's rounding
 _SOUND = 1e-30  # a gradient below it has no digits in float32
 
 
@@ -26,7 +27,8 @@ def flow_of(config: MixerConfig) -> dict[str, Any]:
 
     "slope": log10 a step of the gradient k steps back, with respect to the state, or of what has none of one size, to
     the inputs, mean over 4 seeds. "reach": log10 of |d y_128 / d x_k| over that of the place that is seen best, at k =
-    1, 2, 4, 8 ... places from the start; None where nothing arrives. "sees_first": whether anything of position 1 does.
+    1, 2, 4, 8 ... places from the start; None where nothing arrives. "sees_first": whether of position 1 more does than
+    1e-7, which float32 rounds away.
     "kept": of how many places back a linear reading of the state tells what was read, the sum of its R^2 over 64 places
     (Jaeger 2001); None where the state grows with the length, and keeps all, or there is none.
     """
@@ -42,7 +44,7 @@ def _seen(config: MixerConfig) -> dict[str, Any]:
     places = [2**power for power in range(LENGTH.bit_length())]
     return {
         "reach": {str(k): round(float(np.log10(norms[k - 1] / best)), 2) if norms[k - 1] > 0 else None for k in places},
-        "sees_first": bool(norms[0] > 0),
+        "sees_first": bool(norms[0] > _SEEN * best),
     }
 
 

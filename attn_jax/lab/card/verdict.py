@@ -161,7 +161,7 @@ def _next(card: Mapping[str, Any]) -> Iterator[str]:
         return
     flow, kinds = card["flow"], kinds_of(card["counts"])
     if flow and not flow["sees_first"]:
-        yield "see further: nothing of the first of 128 places arrives at the last one"
+        yield "see further: of the first of 128 places nothing arrives at the last one that float32 does not round away"
     elif flow and flow["slope"] is not None and flow["slope"] < _VANISHING:
         yield f"begin nearer to keeping: the gradient loses {-flow['slope']:.2g} powers of ten a step back at the start"
     lost = {row["task"] for row in card["tests"] if row["outcome"] == "less"}
