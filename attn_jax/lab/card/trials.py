@@ -1,7 +1,7 @@
 """The eight tasks of a card, with their sizes and budgets: said here, and nowhere else.
 
-Each is small enough for twelve runs in a minute of one core, and separates at least two of attention, LSTM and GRU:
-docs/cards.md shows by how much. They come in mirror pairs: what must be looked up against what must be kept, once given
+Each is meant to take twelve runs about a minute of one core, and to separate at least two of attention, LSTM and GRU:
+docs/cards.md says of which that was seen. They come in mirror pairs: what must be looked up against what must be kept, once given
 before and once after. Every mixer stands in the same skeleton, two layers of it with an MLP, as large as attention's of
 width 32 by parameters; what does not feel the order of its places is given sinusoidal positions, as attention is.
 """
