@@ -1,14 +1,16 @@
 """The eight tasks of a card, with their sizes and budgets: said here, and nowhere else.
 
 Each is meant to take twelve runs about a minute of one core, and to separate at least two of attention, LSTM and GRU:
-docs/cards.md says of which that was seen. They come in mirror pairs: what must be looked up against what must be kept, once given
-before and once after. Every mixer stands in the same skeleton, two layers of it with an MLP, as large as attention's of
-width 32 by parameters; what does not feel the order of its places is given sinusoidal positions, as attention is.
+docs/cards.md says of which that was seen. They come in mirror pairs: what must be looked up against what must be
+kept, once given before and once after. Every mixer stands in the same skeleton, two layers of it with an MLP, as
+large as attention's of width 32 by parameters; what does not feel the order of its places is given sinusoidal
+positions, as attention is.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
@@ -56,7 +58,7 @@ class Trial:
     every: int = 50
 
 
-_LOOKED_UP = {"ngram": 1, "num_answered": 1, "num_letters": 8}
+_LOOKED_UP = partial(Lookup, ngram=1, num_answered=1, num_letters=8)
 TRIALS: dict[str, Trial] = {
     "associative_recall": Trial("look values up by keys", AssociativeRecall(), 400, (6, 6), (2, 4, 6, 8, 12)),
     "selective_copy": Trial(
@@ -67,11 +69,9 @@ TRIALS: dict[str, Trial] = {
     "running_parity": Trial("flip one bit of state", Parity(labels="running"), 200, (2, 20), (10, 20, 40, 80)),
     "s3_words": Trial("multiply in a group that does not commute", GroupWord("s3"), 400, (2, 12), (6, 12, 16, 24)),
     "prefix_lookup": Trial(
-        "watch for a letter that was given before", Lookup("prefix", **_LOOKED_UP), 400, (8, 16), (8, 16, 24, 32)
+        "watch for a letter that was given before", _LOOKED_UP("prefix"), 400, (8, 16), (8, 16, 24, 32)
     ),
-    "suffix_lookup": Trial(
-        "find a letter that is given after", Lookup("suffix", **_LOOKED_UP), 400, (8, 16), (8, 16, 24, 32)
-    ),
+    "suffix_lookup": Trial("find a letter that is given after", _LOOKED_UP("suffix"), 400, (8, 16), (8, 16, 24, 32)),
 }
 
 
