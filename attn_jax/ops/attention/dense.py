@@ -25,10 +25,8 @@ from attn_jax.ops.attention.inputs import Inputs, Options, check_inputs
 from attn_jax.ops.attention.int32 import plus
 from attn_jax.ops.attention.logits import Places, modify_scores, visible_pairs
 from attn_jax.ops.attention.masks import Mask, per_batch
-from attn_jax.ops.attention.plain_scores import attend_plainly
 from attn_jax.ops.attention.sinks import Result, answer, finish
 from attn_jax.ops.layout import with_rank
-from attn_jax.ops.placement import on_cpu
 from attn_jax.types import Array
 
 
@@ -128,12 +126,6 @@ def dense_attention(x: Inputs) -> Result:
 
     The division comes after the value product: [T, Hv] quotients for [T, S], and a leaner gradient.
     """
-    if on_cpu() and is_plain(x):
-        visible = _visible(x, _places(x))
-        rows = None if visible is None else _merge_rows(visible, x)
-        turned = None if rows is None else rows.mT
-        out, lse = attend_plainly(x.precision, _scaled(x), _clean(x.key, x), _clean(x.value, x), turned)
-        return _result(x, out, lse, rows)
     scores, visible = _scores(x)
     powers, total, lse = _exponentials(scores)
     out = _sum_values(x, _drop(x, powers)) / jnp.swapaxes(total, -1, -2)[..., None]
@@ -214,20 +206,10 @@ def _read_pairs(x: Inputs, array: Array) -> Array:
     return _split_heads(with_rank(array, x.query.ndim), x)
 
 
-def _scaled(x: Inputs) -> Array:
-    """Clean queries [..., R, K, H], scaled."""
-    return (_to_rows(_clean(x.query, x), x) * x.scale).astype(x.accumulator)
-
-
-def is_plain(x: Inputs) -> bool:
-    """Whether nothing is done to a score but the mask, and to no weight."""
-    done = x.scales, x.bias, x.score_mod, x.soft_cap, x.dropout_words
-    return x.value is not None and all(what is None for what in done)
-
-
 def _scores(x: Inputs) -> tuple[Array, Array | None]:
     """(scores [..., K, R, S], which of them count): -inf where not; None means all."""
-    scores = jnp.einsum("...rkh,...skh->...krs", _scaled(x), _clean(x.key, x), precision=x.precision)
+    query = (_to_rows(_clean(x.query, x), x) * x.scale).astype(x.accumulator)
+    scores = jnp.einsum("...rkh,...skh->...krs", query, _clean(x.key, x), precision=x.precision)
     places = _places(x)
     visible = _visible(x, places)
     rows = scores.shape
