@@ -135,6 +135,7 @@ def compiled(program: Program, device: Any, backend: str) -> Row:
     except Exception as error:  # whatever a compiler raises
         return Row(program.name, refused=f"refused: {' '.join(str(error).split())[:160]}")
     ended, found = time.perf_counter(), done.memory_analysis()
+    assert found is not None  # every compiler asked here tells it
     return Row(
         program.name,
         found.temp_size_in_bytes,

@@ -12,9 +12,9 @@ import json
 import time
 from collections.abc import Callable
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+import torch  # pyright: ignore[reportMissingImports]: in the extra `bench`, not in `test`
+import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
+from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 
 BATCH, PAIRS, KEYS, VALUES = 32, 6, 16, 16
 WIDTHS = {"transformer": 32, "lstm": 28, "gru": 30}

@@ -11,7 +11,7 @@ from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Quantity,
 from attn_jax.config.rules import holds_for
 from attn_jax.lab.outcome.by_seed import beyond
 from attn_jax.mixers import MLSTM, SLSTM, Attention, DeltaNet, Mamba
-from attn_jax.models import ModelConfig
+from attn_jax.models import AnyModelConfig, ModelConfig
 from attn_jax.tasks import Parity
 
 SOURCE, WHERE = "Grazzi et al. 2024, arXiv 2411.12537", "parity, scaled accuracy"
@@ -53,7 +53,7 @@ def cells():
 
 
 def get_config() -> Claim:
-    models = {
+    models: dict[str, AnyModelConfig] = {
         name: ModelConfig(32, mixers=(mixer,), positions="sinusoidal" if name == "transformer" else "none")
         for name, mixer in MIXERS.items()
     }

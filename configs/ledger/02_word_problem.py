@@ -10,7 +10,7 @@ network of either kind can: what is compared is what one layer has learnt.
 from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Study, TrainConfig
 from attn_jax.config.rules import holds_for
 from attn_jax.mixers import RNN, S4D, Attention, Mamba
-from attn_jax.models import ModelConfig, classic
+from attn_jax.models import AnyModelConfig, ModelConfig, classic
 from attn_jax.tasks import GroupWord
 
 SOURCE, WHERE = "Merrill et al. 2024, arXiv 2404.08819", "experiments, fewest layers for 90 % on words over A5"
@@ -23,7 +23,7 @@ PRINTED = {
 
 
 def get_config() -> Claim:
-    models = {
+    models: dict[str, AnyModelConfig] = {
         "rnn": classic(RNN(), d_model=64, num_layers=1),
         "transformer": ModelConfig(32, num_layers=1, mixers=(Attention(num_heads=2),), positions="sinusoidal"),
         "s4d": ModelConfig(32, num_layers=1, mixers=(S4D(d_state=16),)),

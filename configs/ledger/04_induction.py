@@ -10,7 +10,7 @@ from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Quantity,
 from attn_jax.config.rules import holds_for
 from attn_jax.lab.outcome.by_seed import at_length
 from attn_jax.mixers import Attention, Mamba
-from attn_jax.models import ModelConfig
+from attn_jax.models import AnyModelConfig, ModelConfig
 from attn_jax.tasks import InductionHeads
 
 SOURCE, WHERE = "Gu & Dao 2023, arXiv 2312.00752", "table 11, two layers, trained at 256"
@@ -42,7 +42,7 @@ def quantity(by):
 
 
 def get_config() -> Claim:
-    models = {
+    models: dict[str, AnyModelConfig] = {
         "absolute": ModelConfig(32, mixers=(Attention(num_heads=2),), positions="sinusoidal"),
         "rotary": ModelConfig(32, mixers=(Attention(num_heads=2, head_positions="rotary"),)),
         "mamba": ModelConfig(32, mixers=(Mamba(d_state=8),)),

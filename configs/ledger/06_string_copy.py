@@ -7,6 +7,8 @@ that so many strings have taught. Only the abstract's words were seen in the sou
 and are left out.
 """
 
+from functools import partial
+
 from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Study, TrainConfig
 from attn_jax.config.rules import holds_for
 from attn_jax.mixers import LSTM, Attention, Mamba
@@ -30,7 +32,7 @@ def cells():
 
 
 def get_config() -> Claim:
-    over = {"study": "copy", "expect": "more"}
+    over = partial(DeclaredTest, "final", study="copy", expect="more")
     return Claim(
         sentence="Attention learns to copy from fewer strings than a state of fixed size.",
         source=SOURCE,
@@ -49,8 +51,8 @@ def get_config() -> Claim:
             )
         },
         tests={
-            "transformer over mamba": DeclaredTest("final", "transformer", "mamba", **over),
-            "transformer over lstm": DeclaredTest("final", "transformer", "lstm", **over),
+            "transformer over mamba": over("transformer", "mamba"),
+            "transformer over lstm": over("transformer", "lstm"),
         },
         rule=holds_for,
         explain="Attention finds the letter that comes next by the letters before it. A state must hold the whole "

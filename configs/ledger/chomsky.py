@@ -12,13 +12,13 @@ from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Quantity,
 from attn_jax.config.rules import holds_for
 from attn_jax.lab.outcome.by_seed import beyond
 from attn_jax.mixers import LSTM, RNN, Attention, StackRNN, TapeRNN
-from attn_jax.models import ModelConfig, classic
+from attn_jax.models import AnyModelConfig, ModelConfig, classic
 
 SOURCE = "Deletang et al. 2023, arXiv 2207.02098"
 WHERE = "main table, score on lengths 41 to 500"
 NAMES = {"rnn": "RNN", "stack": "Stack-RNN", "tape": "Tape-RNN", "transformer": "transformer", "lstm": "LSTM"}
 RUNS = {"rnn": 30, "stack": 30, "tape": 180, "transformer": 150, "lstm": 30}
-MODELS = {
+MODELS: dict[str, AnyModelConfig] = {
     "rnn": classic(RNN(), d_model=32, num_layers=1),
     "stack": classic(StackRNN(), d_model=32, num_layers=1),
     "tape": classic(TapeRNN(), d_model=32, num_layers=1),

@@ -98,6 +98,8 @@ class _Finder:
         if name not in PARTS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
+        assert spec is not None  # PARTS are modules of the package
+        assert spec.loader is not None
         run = spec.loader.exec_module
 
         def exec_module(module):
