@@ -5,7 +5,7 @@ from functools import partial
 import jax.numpy as jnp
 
 from attn_jax.layers.initializers import glorot_uniform
-from attn_jax.layers.rows import over_rows, rows_product
+from attn_jax.layers.rows import over_rows
 from attn_jax.ops.arguments import flag, floats, random_key, takes, whole
 from attn_jax.ops.layout import with_rank
 from attn_jax.types import Array, Key, Params
@@ -50,5 +50,5 @@ def linear(params: Params, x: Array) -> Array:
 
 
 def _rows(params: Params, x: Array) -> Array:
-    y = rows_product(x, params["w"].astype(x.dtype), x.dtype)
+    y = x @ params["w"].astype(x.dtype)
     return y + with_rank(params["b"].astype(x.dtype), y.ndim) if "b" in params else y

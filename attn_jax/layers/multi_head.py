@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from attn_jax.layers.rows import over_rows, rows_product
+from attn_jax.layers.rows import over_rows
 from attn_jax.ops.arguments import flag, floats, integers, random_key, takes, whole
 from attn_jax.ops.attention.dot_product import dot_product_attention
 from attn_jax.ops.attention.int32 import plus
@@ -214,7 +214,7 @@ def merge_heads(params: Params, heads: Array) -> Array:
 def _affine(weights: Array, bias: Array | None, x: Array) -> Array:
     """`x weights + bias`, accumulated in float32 at least, in x's dtype."""
     accumulator = jnp.promote_types(x.dtype, jnp.float32)
-    y = rows_product(x, weights.astype(x.dtype), accumulator)
+    y = jnp.matmul(x, weights.astype(x.dtype), preferred_element_type=accumulator)
     return (y if bias is None else y + with_rank(bias.astype(accumulator), y.ndim)).astype(x.dtype)
 
 
