@@ -27,11 +27,11 @@ def tables(results: Path) -> str:
     return ledger_text(rows_in(results, separations), sentences_of(separations))
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Writes the page or checks it; returns the exit code."""
     parser = page_parser(__doc__, PAGE, MARKS)
     parser.add_argument("--results", type=a_file, help="a ledger.json, to be kept; docs/ledger.json by default")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.results and not options.check:
         KEPT.write_bytes(options.results.read_bytes())
     page = options.page.read_text(encoding="utf-8")
