@@ -5,7 +5,6 @@ results/cards/               unless --workdir names another
   <mixer>/card.html          the page
   <mixer>/parts/*.json       contract, profile and gradients, as they were made
   <mixer>/studies/<task>/    the folder of a study, as `attn-jax compare` makes it
-  <mixer>/compiled/          jax's cache of compiled programs; may be deleted
   beside/*.json              profile and gradients of attention, LSTM and GRU on this machine
   baselines/<mixer>/         studies of `--baselines`
   baselines.json             their scores; where it is there, cards in this folder are held against these
