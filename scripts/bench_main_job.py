@@ -5,7 +5,7 @@
 Milliseconds of CPU time a step a run on one pinned core: medians over rounds, in each of which every model takes its
 turn, and scripts/torch_quickstart.py, run by --torch's interpreter, once. The least is what a step's counted operations
 (train_flops_per_step) take at the rate of this core's best product, measured in the same turns. Prints a table in
-markdown; docs/speed.md keeps one. Two minutes.
+markdown. Two minutes.
 """
 
 import argparse

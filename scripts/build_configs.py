@@ -8,8 +8,8 @@ from pathlib import Path
 
 from setuptools.command.build_py import build_py  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
 
-_FOLDERS = ("configs", "benchmarks", "docs", "examples", "scripts", "tests")
-_FILES = ("*.md", "*.cff", "*.toml", "*.json")
+_FOLDERS = (".ci", ".github", "configs", "benchmarks", "docs", "examples", "scripts", "tests")
+_FILES = ("*.md", "*.cff", "*.toml", "*.json", ".pre-commit-config.yaml", ".gitignore")
 
 
 class BuildPy(build_py):

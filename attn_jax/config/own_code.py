@@ -233,7 +233,8 @@ def _folders_for(name: str) -> list[str]:
     """Where to look for a module: beside the file that imports it, or where `import_class` says."""
     asked = [folder for module, folder in _asked if module == name or module.startswith(f"{name}.")]
     importer = _importer()
-    above = {*importer.parents, *importer.resolve().parents} if is_own(importer) else set()
+    reads = is_own(importer) or str(importer.parent) in _folders  # a wheel's own configs lie in site-packages
+    above = {*importer.parents, *importer.resolve().parents} if reads else set()
     beside = [folder for folder in _folders if Path(folder) in above]
     return asked + sorted(beside, key=len, reverse=True)  # the nearest first
 

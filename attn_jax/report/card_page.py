@@ -1,6 +1,6 @@
 """card.html: where a mixer stands, on one page that needs no other file; no network, no script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,17 @@ def _panels(card: Mapping[str, Any]) -> list[dict[str, Any]]:
             "x": one["length_unit"],
             "y": "score",
             "form": "lines",
-            "marks": {"floor": 0.0, f"trained on {one['train_lengths'][0]} to {one['train_lengths'][-1]}": 1.0},
+            "marks": {"floor": 0.0, f"best possible; {_trained_on(one['train_lengths'])}": 1.0},
             "log": "",
             "limits": (-0.1, 1.1),
         }
         for task, one in card["tasks"].items()
     ]
+
+
+def _trained_on(lengths: Sequence[int]) -> str:
+    """The lengths trained on, in words."""
+    return f"trained on {lengths[0]}" + (f" to {lengths[-1]}" if lengths[-1] != lengths[0] else "")
 
 
 def _remarks(card: Mapping[str, Any]) -> list[str]:

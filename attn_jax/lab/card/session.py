@@ -131,7 +131,7 @@ def _looked_at(subject: Subject, where: Where) -> dict[str, Any]:
         "counts": mine["counts"],
         "flow": mine["flow"],
         "beside": {key: beside[key] for key in ("counts", "flow")},
-        "measured": {subject.name: mine["measured"]} | beside["measured"],
+        "measured": beside["measured"] | {subject.name: mine["measured"]},
         "tasks": {},
     }
 
@@ -152,9 +152,9 @@ def _stands(subject: Subject, card: Mapping[str, Any], baselines: Baselines) -> 
     others = {name: entry for name, entry in baselines.mixers.items() if name != own}
     used = {name: entry for name, entry in baselines.mixers.items() if entry["tasks"]}
     notes = [*baselines.notes, *(elsewhere(used, here) if tasks else [])]
-    tests = held_against(tasks, baselines.mixers)
-    if tasks and tests and len(tests) < len(TRIALS) * len(RIVALS):
-        notes.append(f"{len(tests)} of {len(TRIALS) * len(RIVALS)} tests: the other baselines are not there")
+    tests, wanted = held_against(tasks, others), len(TRIALS) * len({*RIVALS} - {own})
+    if tasks and tests and len(tests) < wanted:
+        notes.append(f"{len(tests)} of {wanted} tests: the other baselines are not there")
     return {
         "tests": tests,
         "ranks": ranks_of(tasks, others),

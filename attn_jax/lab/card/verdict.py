@@ -77,27 +77,27 @@ def _against(rival: str, tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What is decided against one, and what is not."""
     rows = {row["task"]: row for row in tests if row["rival"] == rival}
     can, cannot = ([row for row in rows.values() if row["outcome"] == outcome] for outcome in ("more", "less"))
-    for words, decided in ((_can, can), (_cannot, cannot)):
-        if decided:
-            yield words(rival, decided)
+    yield from _can(rival, can)
+    yield from _cannot(rival, cannot)
     open_ = [row for row in rows.values() if row["outcome"] == "undecided"]
     if open_:
         yield f"Against {_NAMES[rival]} undecided: {listing([_open(row) for row in open_])}."
 
 
-def _can(rival: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def _can(rival: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     done = [row for row in rows if row["mean"] >= SOLVED > row["other"]]
-    does = "It can do what" if done else "It does better than"
-    rows = done or rows
-    how = f" cannot at this size: {_told(rows)}" if done else f": {_told(rows)}"
-    return f"{does} {_NAMES[rival]}{how}."
+    if done:
+        yield f"It can do what {_NAMES[rival]} cannot at this size: {_told(done)}."
+    if more := [row for row in rows if row not in done]:
+        yield f"It does better than {_NAMES[rival]}: {_told(more)}."
 
 
-def _cannot(rival: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def _cannot(rival: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     lost = [row for row in rows if row["other"] >= SOLVED > row["mean"]]
-    rows = lost or rows
-    does = f"It cannot do what {_NAMES[rival]} can" if lost else f"It does worse than {_NAMES[rival]}"
-    return f"{does}: {_told(rows)}."
+    if lost:
+        yield f"It cannot do what {_NAMES[rival]} can: {_told(lost)}."
+    if less := [row for row in rows if row not in lost]:
+        yield f"It does worse than {_NAMES[rival]}: {_told(less)}."
 
 
 def _told(rows: Sequence[Mapping[str, Any]]) -> str:

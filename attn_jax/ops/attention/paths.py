@@ -89,7 +89,8 @@ def choose(x: Inputs, implementation: str | Sequence[str] | None) -> AttentionPa
         if reason is None:
             return PATHS[name]
     why = "; ".join(reason if len(names) == 1 else f"{name}: {reason}" for name, reason in reasons.items() if reason)
-    raise ValueError(f"implementation: got {implementation!r}; {why}")
+    got = f"implementation: got {implementation!r}"
+    raise ValueError(why if why.startswith(got) else f"{got}; {why}")
 
 
 def _path(x: Inputs, name: str) -> str:

@@ -82,7 +82,7 @@ def _run(*operands: Array, jaxpr: ClosedJaxpr, length: int, num_shared: int, num
         return [a + b for a, b in zip(totals, sums, strict=True)], each
 
     zeros = [jnp.zeros(aval.shape, aval.dtype) for aval in jaxpr.out_avals[:num_sums]]
-    totals, each = lax.scan(step, vary_with(zeros, operands), operands[num_shared:], length=length)
+    totals, each = lax.scan(step, vary_with(zeros, operands), operands[num_shared:])
     return [*totals, *each]
 
 
