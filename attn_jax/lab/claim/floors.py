@@ -22,7 +22,9 @@ def refuse_wrong_floors(studies: Iterable[Study]) -> None:
       UserError: a predictor scores otherwise than its floor says.
     """
     for study in studies:
-        _measure(study.task, study.train.lengths or study.task.make().spec.train_lengths)
+        spec = study.task.make().spec
+        allowed = spec.lengths(*(study.train.lengths or spec.train_lengths))
+        _measure(study.task, (allowed[0], allowed[-1]))
 
 
 @lru_cache

@@ -91,7 +91,8 @@ def demand(facts: dict[str, Any], layout: dict[str, Any], models: Sequence[str])
         seconds += runs * train["steps"] * max(flops / rate, _STEP_SECONDS) + blocks * _BLOCK_SECONDS
         width, layers = model["config"]["d_model"], model["config"]["num_layers"]
         kept, copies = _LAYER_ARRAYS * tokens * width * layers, _COPIES * model["parameters"]
-        memory = max(memory, (kept * layout["group"] + copies * layout["width"]) * _NUMBER)
+        at_once = layout["group"] * layout["num_devices"]
+        memory = max(memory, (kept * at_once + copies * layout["width"]) * _NUMBER)
         printed = 3 * len(task["validation_lengths"]) * (train["steps"] // every) + 3 * len(task["lengths"])
         disk += runs * (_KEPT_COPIES * model["parameters"] * _NUMBER + printed * _PRINTED)
     return Demand(seconds / layout["workers"], memory * layout["workers"], disk)

@@ -62,7 +62,11 @@ def keep_programs() -> None:
     from jax._src import compilation_cache  # nothing public takes a cache of one's own
 
     folder = program_folder()
-    if folder is None or getattr(compilation_cache._cache, "_path", None) == folder:
+    if folder is None:
+        if isinstance(compilation_cache._cache, ProgramFiles):  # of an earlier study, before it was turned off
+            compilation_cache.reset_cache()
+        return
+    if getattr(compilation_cache._cache, "_path", None) == folder:
         return
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     compilation_cache.reset_cache()
@@ -91,11 +95,11 @@ def cache_root() -> Path | None:
     asked = os.environ.get(VARIABLE, "")
     if asked == "off":
         return None
-    if asked:
-        return Path(asked).expanduser().absolute()
     own = Path("Library", "Caches") if sys.platform == "darwin" else Path(".cache")
     given = os.environ.get("XDG_CACHE_HOME", "")
     try:
+        if asked:
+            return Path(asked).expanduser().absolute()
         return (Path(given) if os.path.isabs(given) else Path.home() / own) / "attn_jax"
     except RuntimeError:  # nobody's home
         return None

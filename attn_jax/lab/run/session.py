@@ -55,7 +55,7 @@ def choose_layout(plan: StudyPlan, *, platform: str, workers: int, num_devices: 
     runs, models = len(plan.runs), len(plan.study.models)
     if platform == "cpu":
         width = block_width(runs, models, workers)
-        return Layout(width, workers, platform, num_devices, group_size(width))
+        return Layout(width, workers, platform, num_devices, group_size(max(1, width // num_devices)))
     share = -(-runs // num_devices)  # an accelerator would wait for itself between groups
     return Layout(share * num_devices, workers, platform, num_devices, share)
 

@@ -113,7 +113,8 @@ def fastest(x: Inputs) -> str:
     if x.block_sizes is not None:
         return "blockwise"
     T, S = x.lengths
-    few = T * S <= _SHORT if on_cpu() else x.heads * T * S * x.batch_size <= _HELD
+    held = x.heads * T * S * x.batch_size
+    few = T * S <= _SHORT if on_cpu() else isinstance(held, int) and held <= _HELD  # else a symbolic batch
     return "dense" if few or min(T, S) <= _FEW else "blockwise"
 
 

@@ -20,7 +20,8 @@ from attn_jax.ops.recurrence.cell_scan import GRU, LSTM, RNN, Cell, held, scan_k
 from attn_jax.ops.recurrence.cell_sums import summed, summed_apart
 from attn_jax.types import Array, Params, State
 
-# Going backward only the values named "gates" are kept and the rest of the step is computed again.
+# Of a step outside of `scan_known` (`watched`, a scan of one's own): going backward only the values named "gates" are
+# kept and the rest of the step is computed again.
 _saving_gates = partial(
     jax.checkpoint, prevent_cse=False, policy=jax.checkpoint_policies.save_only_these_names("gates")
 )

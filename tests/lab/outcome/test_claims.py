@@ -13,6 +13,8 @@ from attn_jax.config.rules import holds_for
 from attn_jax.errors import ConfigError
 from attn_jax.lab.outcome.by_seed import from_rows
 from attn_jax.lab.outcome.claims import COUNTED, judge_claim, refuse_undecidable, smallest_p, try_rule
+from attn_jax.lab.outcome.decide import pair_of
+from attn_jax.lab.outcome.doubts import doubt
 
 SPREAD = np.array([0.0, 0.01, -0.01, 0.02, -0.02, 0.015, -0.015, 0.005])
 
@@ -110,6 +112,17 @@ def test_a_model_that_a_grid_starves_is_not_shown_to_be_slower(expect):
     assert compared(expect, fed, fast).outcome == {"more": "holds", "less": "fails"}[expect]
     assert compared(expect, fed, model("fast", [[NEVER, 200, 100]] * 8)).doubt == ""  # the faster one may have an edge
     assert compared(expect, model("slow", [[600, 300]] * 8), fast).doubt == ""  # of two rates each is on one
+
+
+def test_of_a_margin_it_matters_whose_better_rate_would_lead_across():
+    fed, starved = model("a", [[600, 300, 600]] * 8), model("b", [[NEVER, 600, 310]] * 8)
+    test = DeclaredTest("steps", "a", "b", expect="less", margin=50)  # seen: -10, decided not to be below -50
+    results, found = study(fed, starved), {}
+    pair_of(results, test, found)
+    models = {name: judged for (_, name), judged in found.items()}
+    assert doubt(results, test, models, -10.0) == ""  # b's better rate would bring a no nearer to the margin
+    assert doubt(results, replace(test, a="b", b="a"), models, 10.0).startswith("the best learning rate of b")
+    assert doubt(results, replace(test, expect="equal"), models, -10.0).startswith("the best learning rate of b")
 
 
 def test_whoever_scores_above_the_best_possible_is_not_believed():

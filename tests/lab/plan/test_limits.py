@@ -22,7 +22,7 @@ QUICKSTART = {
     },
     "runs": {name: [[[seed, 1e-3] for seed in range(12)]] * 2 for name in ("transformer", "gru", "lstm")},
 }
-LAYOUT = {"width": 12, "group": 2, "workers": 2, "platform": "cpu"}
+LAYOUT = {"width": 12, "group": 2, "workers": 2, "platform": "cpu", "num_devices": 1}
 
 
 def test_an_estimate_is_of_the_order_that_was_measured():
