@@ -121,6 +121,7 @@ def copy(at: Path, edits: tuple[Edit, ...]) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         for name in ("attn_jax", "configs"):
             shutil.copytree(ROOT / name, part / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "attn_jax_command.py", part)
         for file, old, new in edits:
             text = (part / file).read_text()
             if text.count(old) != 1:

@@ -1,6 +1,9 @@
 """scripts/planted_faults.py: what it breaks is there to be broken, once; that a verdict notices is run by hand."""
 
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,8 @@ def test_each_fault_can_be_planted_and_its_claim_is_there(planted, tmp_path):
         file, old, new = fault.planted
         assert new in (at / file).read_text()
         assert old in (planted.ROOT / file).read_text()
+    words = [sys.executable, "-m", "attn_jax", "--version"]
+    assert subprocess.run(words, cwd=at, env=os.environ | {"PYTHONPATH": str(at)}, check=False).returncode == 0
 
 
 def test_what_stands_there_twice_or_not_at_all_is_refused(planted, tmp_path):
