@@ -46,6 +46,14 @@ def test_a_place_and_a_config_s_neighbour_may_have_one_name(name, told, config_f
     assert (config.mine.told(), config.helper.whose) == ("the config", "the config")
 
 
+def test_a_config_of_a_wheel_finds_its_neighbours(folder):
+    """They lie in site-packages, and so are nobody's own."""
+    installed = folder / "site-packages" / "attn_jax" / "configs"
+    installed.parent.mkdir(parents=True)
+    (folder / "configs").rename(installed)
+    assert load_file(installed / "config.py").helper.whose == "the config"
+
+
 def test_a_function_is_found_by_its_name_whatever_config_comes_after(folder):
     (folder / "configs" / "config.py").write_text("whose = 'nobody'\n")
     function = import_function("mine:told")

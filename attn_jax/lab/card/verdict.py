@@ -77,27 +77,19 @@ def _against(rival: str, tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What is decided against one, and what is not."""
     rows = {row["task"]: row for row in tests if row["rival"] == rival}
     can, cannot = ([row for row in rows.values() if row["outcome"] == outcome] for outcome in ("more", "less"))
-    yield from _can(rival, can)
-    yield from _cannot(rival, cannot)
+    done = [row for row in can if row["mean"] >= SOLVED > row["other"]]
+    lost = [row for row in cannot if row["other"] >= SOLVED > row["mean"]]
+    name = _NAMES[rival]
+    said = {
+        f"It can do what {name} cannot at this size": done,
+        f"It does better than {name}": [row for row in can if row not in done],
+        f"It cannot do what {name} can": lost,
+        f"It does worse than {name}": [row for row in cannot if row not in lost],
+    }
+    yield from (f"{words}: {_told(found)}." for words, found in said.items() if found)
     open_ = [row for row in rows.values() if row["outcome"] == "undecided"]
     if open_:
-        yield f"Against {_NAMES[rival]} undecided: {listing([_open(row) for row in open_])}."
-
-
-def _can(rival: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    done = [row for row in rows if row["mean"] >= SOLVED > row["other"]]
-    if done:
-        yield f"It can do what {_NAMES[rival]} cannot at this size: {_told(done)}."
-    if more := [row for row in rows if row not in done]:
-        yield f"It does better than {_NAMES[rival]}: {_told(more)}."
-
-
-def _cannot(rival: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    lost = [row for row in rows if row["other"] >= SOLVED > row["mean"]]
-    if lost:
-        yield f"It cannot do what {_NAMES[rival]} can: {_told(lost)}."
-    if less := [row for row in rows if row not in lost]:
-        yield f"It does worse than {_NAMES[rival]}: {_told(less)}."
+        yield f"Against {name} undecided: {listing([_open(row) for row in open_])}."
 
 
 def _told(rows: Sequence[Mapping[str, Any]]) -> str:

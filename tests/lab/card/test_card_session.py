@@ -1,6 +1,7 @@
 """A card from the command to its page, on invented scores: what is kept, what is refused; and a tiny one for real."""
 
 import json
+from pathlib import Path
 
 import pytest
 from invented_card import BROKEN, FLOW, HOLDS, MEASURED, baselines, counts, tasks_like
@@ -12,6 +13,7 @@ from attn_jax.lab.card import session, trials
 from attn_jax.lab.card.baselines import comparable, read_baselines, write_baseline
 from attn_jax.lab.card.contract import Sight
 from attn_jax.lab.card.record import kept
+from attn_jax.mixers import GRU
 from attn_jax.models import ModelConfig, classic
 from attn_jax.report import card_page
 from attn_jax.tasks import Parity
@@ -110,6 +112,14 @@ def test_a_folders_own_baselines_go_before_those_of_the_package(tmp_path, monkey
     found = read_baselines(tmp_path)
     assert list(found.mixers["lru"]["tasks"]) == ["running_parity"]
     assert "trained on other terms" in found.notes[0]
+
+
+@pytest.mark.parametrize(("path", "rivals"), [(None, {"attention", "lstm"}), ("my.py", {"attention", "lstm", "gru"})])
+def test_a_registered_mixer_is_not_tested_against_itself(path, rivals):
+    subject = session.Subject("gru", GRU(), path and Path(path))
+    stands = session._stands(subject, {"tasks": tasks_like("gru")}, of_baselines.Baselines(baselines(), []))
+    assert {row["rival"] for row in stands["tests"]} == rivals
+    assert not [note for note in stands["notes"] if "the other baselines are not there" in note]
 
 
 def test_terms_are_all_but_the_mixer_and_the_seeds(monkeypatch):

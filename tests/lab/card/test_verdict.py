@@ -32,6 +32,29 @@ def test_what_disagrees_with_what_was_published_is_said():
     assert "running parity agrees; S3 words " in said
 
 
+def test_whatever_is_decided_is_told_once():
+    """Better without solving it, too, beside what one solves and the other does not."""
+    means = {
+        "running_parity": (1.0, 0.3),
+        "s3_words": (0.8, 0.6),
+        "copy_memory": (0.2, 1.0),
+        "suffix_lookup": (0.5, 0.7),
+    }
+    tests = [
+        {"task": task, "rival": "lstm", "mean": mean, "other": other, "p": 0.01}
+        | {"outcome": "more" if mean > other else "less", "seeds_to_decide": None}
+        for task, (mean, other) in means.items()
+    ]
+    said = told(tasks_like("gru"), tests=tests, **{"ranks": {}, "nearest": {}})
+    for words, task in (
+        ("It can do what an LSTM cannot at this size: ", "running parity"),
+        ("It does better than an LSTM: ", "S3 words"),
+        ("It cannot do what an LSTM can: ", "copy memory"),
+        ("It does worse than an LSTM: ", "suffix lookup"),
+    ):
+        assert f"{words}{task} (" in said
+
+
 def test_what_leaks_is_named_and_not_trained():
     said = verdict_of(card(contract=[BROKEN], nature="leaks the future"))
     assert said[0].startswith("Mine: it leaks the future")

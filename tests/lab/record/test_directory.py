@@ -167,6 +167,7 @@ def test_runs_split_evenly_over_devices():
 def test_a_cpu_trains_few_runs_at_a_time_and_an_accelerator_all_that_it_has():
     plan = StudyPlan(get_config())
     assert layout_of(plan).group == 2
+    assert layout_of(plan, num_devices=4).group == 1  # of the one run that each device has
     assert layout_of(plan, platform="gpu").group == layout_of(plan, platform="gpu").width == 4
 
 

@@ -52,6 +52,19 @@ def kept(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
+def test_turned_off_within_a_process_it_is_left(own, monkeypatch):
+    keep_programs()
+    assert isinstance(compilation_cache._cache, ProgramFiles)
+    monkeypatch.setenv("ATTN_JAX_CACHE", "off")
+    keep_programs()
+    assert not isinstance(compilation_cache._cache, ProgramFiles)
+
+
+def test_a_home_of_nobody_is_no_cache(monkeypatch):
+    monkeypatch.setenv("ATTN_JAX_CACHE", "~nobody-at-all/x")
+    assert cache_root() is None
+
+
 def test_where_it_lies(monkeypatch, tmp_path, no_cache_of_jax):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("ATTN_JAX_CACHE", "XDG_CACHE_HOME"):
