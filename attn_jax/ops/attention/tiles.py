@@ -81,7 +81,8 @@ def _run(*operands: Array, jaxpr: ClosedJaxpr, length: int, num_shared: int, num
         sums, each = body(tile)
         return [a + b for a, b in zip(totals, sums, strict=True)], each
 
-    zeros = [jnp.zeros(aval.shape, aval.dtype) for aval in jaxpr.out_avals[:num_sums]]
+    avals: list[Any] = jaxpr.out_avals[:num_sums]
+    zeros = [jnp.zeros(aval.shape, aval.dtype) for aval in avals]
     totals, each = lax.scan(step, vary_with(zeros, operands), operands[num_shared:])
     return [*totals, *each]
 
