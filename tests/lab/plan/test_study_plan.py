@@ -153,6 +153,8 @@ def test_width():
     assert block_width(24, 3, 2) == 12
     assert block_width(100, 1, 1) == 12
     assert block_width(24, 3, 64) == 2
+    assert block_width(16, 2, 2) == 8  # 12 would train 24
+    assert block_width(20, 3, 2) == 10
     assert block_width(1, 1, 64) == 1
 
 
