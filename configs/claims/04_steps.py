@@ -57,7 +57,7 @@ TASKS = {  # task, budget, lengths, rates, models: recurrence's four, then atten
     "associative_recall": (AssociativeRecall(), 400, (6, 6), FAST, models()),
     "copy_memory": (SILENCE, 600, (20, 20), FAST, models(lstm=HOLDS_ON)),
     "string_copy": (StringCopy(num_letters=8), 300, (8, 8), FAST, models(lstm=HOLDS_ON)),
-    "mqar": (MQAR(), 500, None, FAST, models(lstm=HOLDS_ON)),
+    "mqar": (MQAR(vocab_size=20), 400, (4, 4), FAST, models(lstm=HOLDS_ON)),
 }
 PAIRS = {"an LSTM": "lstm", "a tanh network": "rnn"}
 
