@@ -166,7 +166,8 @@ class Claim:
       rule: from the tests' outcomes to the verdict.
       published: what the source printed, cell by cell.
       panels: from what was found to the picture.
-      quick: by the key of a study, what --quick changes of it: {"map": {"train.seeds": 2, "train.steps": 300}}.
+      quick: by the key of a study, what --quick changes of it: {"map": {"train.seeds": 2, "train.steps": 300}}; None
+        leaves it out, with the tests that name it, or a test by what it is about.
 
     Raises:
       ConfigError: no test, a name that is not there, or a quantity of unequal seeds.
@@ -182,7 +183,7 @@ class Claim:
     rule: Rule = all_hold
     published: tuple[Published, ...] = ()
     panels: Callable[[Found], Sequence[Panel]] | None = None
-    quick: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    quick: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     def __post_init__(self):
         if not self.tests:
@@ -202,8 +203,8 @@ class Claim:
             if not quantity.reads:
                 raise ConfigError(f"quantities.{name}.reads: got none, wanted keys of studies and measurements")
             self.seeds_of(*quantity.reads)
-        for key in self.quick:
-            self._known("quick", key, self.studies)
+        for key, changes in self.quick.items():
+            self._known("quick", key, [*self.studies, *(self.tests if changes is None else ())])
         controls = getattr(self.rule, "controls", ())
         for about in controls:
             self._known("rule", about, self.tests)

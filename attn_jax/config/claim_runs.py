@@ -1,6 +1,6 @@
 """The three runs of a claim: as it is declared, a second time with other seeds, and in small to see that it works."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -23,7 +23,8 @@ def claim_run(claim: Claim, run: ClaimRun) -> Claim:
         return _with(claim, {key: {"train.first_seed": FIRST_AGAIN} for key in claim.studies}, first_seed=FIRST_AGAIN)
     if run == "quick":
         try:
-            return _with(claim, claim.quick)
+            changes = {key: values for key, values in claim.quick.items() if values is not None}
+            return _without(_with(claim, changes), claim.quick.keys() - changes.keys())
         except ConfigError as error:
             raise ConfigError(f"quick: {error}") from error
     return claim
@@ -39,6 +40,20 @@ def _with(claim: Claim, changes: Mapping[str, Mapping[str, Any]], first_seed: in
     }
     studies = {key: _changed(config, changes.get(key, {})) for key, config in claim.studies.items()}
     return replace(claim, studies=studies, measurements=measurements)
+
+
+def _without(claim: Claim, left_out: Set[str]) -> Claim:
+    """The claim without these studies, whatever reads nothing else, and these tests."""
+    studies = {key: config for key, config in claim.studies.items() if key not in left_out}
+    reads = {name: tuple(key for key in one.reads if key not in left_out) for name, one in claim.quantities.items()}
+    quantities = {name: replace(one, reads=reads[name]) for name, one in claim.quantities.items() if reads[name]}
+    tests = {
+        about: test
+        for about, test in claim.tests.items()
+        if about not in left_out
+        and (test.study.partition("/")[0] in studies if test.study else test.measure in quantities)
+    }
+    return replace(claim, studies=studies, quantities=quantities, tests=tests, quick={})
 
 
 def _changed(config: Study | Sweep, values: Mapping[str, Any]) -> Study | Sweep:

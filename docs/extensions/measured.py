@@ -3,8 +3,9 @@
     ```{claim} 3
     ```
 
-Results are those of `attn-jax claims`: verdicts and pictures in `results/claims`, or the folder that ATTN_JAX_CLAIMS
-names; where a claim has none there, RESULTS.md at the project's top, which has no pictures; else it is "not run".
+Results are those of `attn-jax claims`: verdicts and pictures in docs/measured, which scripts/keep_claims.py keeps, or
+in the folder that ATTN_JAX_CLAIMS names; where they are of another version, RESULTS.md at the project's top, which has
+no pictures; where a claim has none it is "not run".
 """
 
 import os
@@ -25,7 +26,7 @@ class Measured(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Raw HTML: the verdict, an explanation, pictures and the tests."""
-        folder = Path(os.environ.get("ATTN_JAX_CLAIMS", ROOT / "results" / "claims"))
+        folder = Path(os.environ.get("ATTN_JAX_CLAIMS", ROOT / "docs" / "measured"))
         number, file = self.arguments[0], ROOT / "RESULTS.md"
         self.env.note_dependency(str(file))
         return [nodes.raw("", html(number, told(number, folder, file)), format="html")]

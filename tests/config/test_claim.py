@@ -5,6 +5,7 @@ from tiny_study import get_config
 
 from attn_jax.config import Claim, DeclaredTest, Measurement, Quantity
 from attn_jax.config.claim_file import claim_path, load_claim
+from attn_jax.config.claim_runs import claim_run
 from attn_jax.config.rules import all_hold, any_holds, controlled, holds_for
 from attn_jax.errors import ConfigError
 
@@ -46,6 +47,7 @@ def test_seeds_are_those_of_what_is_read():
         ({"quantities": {"q": Quantity(dict, reads=("z",))}}, r"quantities.q.reads: got 'z'"),
         ({"quantities": {"q": Quantity(dict, reads=("s", "n"))}}, "seeds: got s 0 to 1, n 100 to 102"),
         ({"quick": {"z": {}}}, "quick: got 'z'"),
+        ({"quick": {"it": {}}}, "quick: got 'it'"),  # a test has no fields to change
         ({"rule": controlled(all_hold, "z")}, "rule: got 'z', wanted one of it"),
         ({"rule": controlled(all_hold, "it")}, "rule: got nothing but controls"),
         ({"explain": {"maybe": "?"}}, "explain: got 'maybe', wanted one of holds, in part, fails, undecided"),
@@ -54,6 +56,22 @@ def test_seeds_are_those_of_what_is_read():
 def test_what_is_no_claim_is_refused(changes, says):
     with pytest.raises(ConfigError, match=says):
         claim(**changes) if "explain" not in changes else Claim("", "", changes["explain"], claim().tests)
+
+
+def test_in_small_studies_and_tests_may_be_left_out():
+    of_t = {"in t": DeclaredTest("final", "a", "b", study="t"), "of t": DeclaredTest("q", "a", "b")}
+    of_both = {"of both": DeclaredTest("both", "a", 1.0), "dropped": DeclaredTest("both", "b", 1.0)}
+    whole = claim(
+        studies={"s": get_config(), "t": get_config()},
+        quantities={"q": Quantity(dict, reads=("t",)), "both": Quantity(dict, reads=("s", "t"))},
+        tests=claim().tests | of_t | of_both,
+        quick={"s": {"train.steps": 7}, "t": None, "dropped": None},
+    )
+    small = claim_run(whole, "quick")
+    assert {*small.tests} == {*claim().tests, "of both"}
+    assert ({*small.studies}, small.quantities.keys(), small.quantities["both"].reads) == ({"s"}, {"both"}, ("s",))
+    assert small.studies["s"].train.steps == 7
+    assert claim_run(whole, "again").tests == whole.tests
 
 
 def answers(*outcomes):
