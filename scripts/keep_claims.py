@@ -9,8 +9,10 @@ claims. A folder in which no claim has run a first time is refused.
 
 import argparse
 import sys
+from itertools import product
 from pathlib import Path
 
+from attn_jax.config.claim_runs import ClaimRun
 from attn_jax.errors import ConfigError
 from attn_jax.files import write_whole
 from attn_jax.lab.claim.record import claim_directory, read_verdicts
@@ -18,6 +20,7 @@ from attn_jax.report.results_file import results_text
 
 ROOT = Path(__file__).parent.parent
 KEPT, RESULTS = ROOT / "docs" / "measured", ROOT / "RESULTS.md"
+KEPT_RUNS: tuple[ClaimRun, ...] = ("first", "again")
 
 
 def keep(found: Path, kept: Path) -> None:
@@ -29,13 +32,11 @@ def keep(found: Path, kept: Path) -> None:
     verdicts = read_verdicts(found)
     if not any("first" in runs for runs in verdicts.values()):
         raise ConfigError(f"{found}: no claim has run there, wanted the folder of `attn-jax claims`")
-    for name, runs in verdicts.items():
-        for run in runs:
-            if run != "quick":
-                text = (claim_directory(found, name, run) / "verdict.json").read_text(encoding="utf-8")
-                at = claim_directory(kept, name, run) / "verdict.json"
-                at.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(at, text)
+    for name, run in product(verdicts, KEPT_RUNS):
+        source, target = (claim_directory(root, name, run) / "verdict.json" for root in (found, kept))
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, source.read_text(encoding="utf-8"))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -93,7 +93,7 @@ def telling():
 
 def test_a_claim_is_told_from_a_results_file_and_else_is_not_run(telling, tmp_path):
     row = "| 3 | Said, \\| so. | holds in part: holds for a; fails for <b> | 8 | 1.1 | not run |"
-    tests = "Holds:\n- a: a 1, against 1; counted\n\nFails:\n- <b>: b 0, against 1: -1 [-2, 0], p .031"
+    tests = "Holds:\n- a: 1 (a) against 1; counted\n\nFails:\n- <b>: 0 (b) against 1: -1 [-2, 0], p .031"
     more = "To know before believing it:\n- nothing"
     file = tmp_path / "RESULTS.md"
     head = "## Claim 3\nSaid, | so.\n\n**holds in part: holds for a; fails for <b>.** Steps & trips."

@@ -65,12 +65,12 @@ def test_in_small_studies_and_tests_may_be_left_out():
         studies={"s": get_config(), "t": get_config()},
         quantities={"q": Quantity(dict, reads=("t",)), "both": Quantity(dict, reads=("s", "t"))},
         tests=claim().tests | of_t | of_both,
-        quick={"s": {"train.steps": 7}, "t": None, "dropped": None},
+        quick={"s": {"train.steps": 10}, "t": None, "dropped": None},
     )
     small = claim_run(whole, "quick")
     assert {*small.tests} == {*claim().tests, "of both"}
     assert ({*small.studies}, small.quantities.keys(), small.quantities["both"].reads) == ({"s"}, {"both"}, ("s",))
-    assert small.studies["s"].train.steps == 7
+    assert small.studies["s"].train.steps == 10
     assert claim_run(whole, "again").tests == whole.tests
 
 

@@ -136,7 +136,7 @@ def test_results_file(verdicts):
     text = results_text(verdicts)
     assert "| 10 | Small gradients vanish. | holds (quick) | 8 | 1.5 | not run |" in text
     assert "**holds in part: of 3 tests 1 holds, 1 fails, 1 is undecided.** Because of this. And that." in text
-    assert "Holds:\n- a tanh network: tanh -1, against 0: -1 log10 [-1.2, -.80], margin .10, p .0078\n" in text
+    assert "Holds:\n- a tanh network: -1 (tanh) against 0: -1 log10 [-1.2, -.80], margin .10, p .0078\n" in text
     assert "; about 20 seeds would decide\n" in text
     assert "To know before believing it:\n- map: 3 runs diverged, of rnn\n" in text
     assert "- claims 1, 10: 2026-11-30; Linux, 2 cores; attn_jax 0.1.0, jax 0.10.2" in text

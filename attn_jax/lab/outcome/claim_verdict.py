@@ -138,19 +138,19 @@ def effect_in_words(row: Mapping[str, Any]) -> str:
 
     >>> row = {"a": "rnn", "b": "lstm", "mean_a": 0.25, "mean_b": 1.0, "unit": "", "method": "Student t"}
     >>> effect_in_words(row | {"difference": -0.75, "low": -0.8, "high": None, "margin": 0.1, "p": 2 / 256})
-    'rnn .25, lstm 1: -.75 [-.80, inf], margin .10, p .0078'
+    '.25 (rnn) against 1 (lstm): -.75 [-.80, inf], margin .10, p .0078'
     """
     a, b = number(row["mean_a"]), number(row["mean_b"])
     unit = f" {row['unit']}" if row["unit"] else ""
-    against = f"{row['b']} {b}" if isinstance(row["b"], str) else f"against {b}"
+    both = f"{a} ({row['a']}) against {b}" + (f" ({row['b']})" if isinstance(row["b"], str) else "")
     if row["method"] == COUNTED:
-        return f"{row['a']} {a}{unit}, {against}; counted"
+        return f"{both}{unit}; counted"
     bounds = [end if value is None else number(value) for value, end in ((row["low"], "-inf"), (row["high"], "inf"))]
     margin = f", margin {number(row['margin'])}" if row["margin"] else ""
     alike = f", {NO_SPREAD}" if row["method"] == NO_SPREAD else ""
     p = f"{row['p']:.2g}".replace("0.", ".", 1)
     found = f"{number(row['difference'])}{unit} [{bounds[0]}, {bounds[1]}]{alike}{margin}"
-    return f"{row['a']} {a}, {against}: {found}, p {p}"
+    return f"{both}: {found}, p {p}"
 
 
 def needed_in_words(row: Mapping[str, Any]) -> str:

@@ -28,8 +28,8 @@ def test_a_claim_is_measured_judged_told_and_kept(tmp_path, capsys):
     assert (code, err) == (0, "")
     assert "claim 1: Small gradients vanish." in out
     assert "holds in part: of 3 tests 2 hold, 1 fails [8 seeds" in out
-    assert "+ a tanh network: tanh -1, against 0: -1 log10 [-1" in out
-    assert "+ depth: all 2, against 2; counted" in out
+    assert "+ a tanh network: -1 (tanh) against 0: -1 log10 [-1" in out
+    assert "+ depth: 2 (all) against 2; counted" in out
     assert {"claims.html", "RESULTS.md", "01_drop"} == {at.name for at in root.iterdir()}
     verdict = read_verdicts(root)["01_drop"]["first"]
     assert (verdict["outcome"], verdict["explain"]) == ("in part", "It is so for one of them.")
