@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from attn_jax.lab.record.directory import block_directory, table_in
 from attn_jax.lab.record.runs import is_test_of
 from attn_jax.lab.record.schema import row_complaint
 from attn_jax.lab.record.scores import normalised
-from attn_jax.lab.run.remaining import Countdown, Seen, Speed, guessed, shared_out, speed_of
+from attn_jax.lab.run.remaining import Around, Countdown, Seen, Speed, Work, guessed, shared_out, speed_of
 
 Heard: TypeAlias = Callable[[str, int, dict[str, Any]], None]  # who is passed on a row, of a model's block
 
@@ -143,7 +143,7 @@ class Pace:
     """All blocks of a command."""
 
     def __init__(self, directory: Path, extent: Extent, heard: Heard | None = None):
-        self.extent, self._countdown, self._around = extent, Countdown(time.monotonic()), 1.0
+        self.extent, self._countdown, self._around = extent, Countdown(time.monotonic()), Around()
         self.blocks = {
             name: [
                 BlockPace(
@@ -187,27 +187,42 @@ class Pace:
 
     def guessed_seconds_left(self) -> float | None:
         """The same as it is guessed just now."""
-        facts, now = self.extent.facts, time.monotonic()
+        now, workers = time.monotonic(), self.extent.workers
+        work = self.work(now)
+        return None if work is None else shared_out(work.left, workers) * self._around.of(work, workers, now)
+
+    def work(self, now: float) -> Work | None:
+        """What is left and what was done; None before any chunk is over."""
+        facts = self.extent.facts
         known = {name: model["train_flops_per_step"] for name, model in (facts["models"] if facts else {}).items()}
         flops = {name: count for name, count in known.items() if count}
         speeds = guessed({name: self._speed(name) for name in self.blocks}, flops)
         if speeds is None:
             return None
+        compiling = {name: self._compiling(name, speed) for name, speed in speeds.items()}
         jobs = [(k, name) for k in range(max(self.extent.blocks.values())) for name in self._having(k)]
         jobs.sort(key=lambda job: not self._runs(self.blocks[job[1]][job[0]]))
-        left = [self._left(self.blocks[name][k], speeds[name], now) for k, name in jobs]
-        if sum(seconds > 0 for seconds in left) >= self.extent.workers:  # else some have nothing to do
-            self._around = self._passed_in(speeds, now)
-        return shared_out(left, self.extent.workers) * self._around
-
-    def _passed_in(self, speeds: Mapping[str, Speed], now: float) -> float:
-        """How much longer workers took so far than is known of blocks: between them there is something, too."""
+        left = [self._left(self.blocks[name][k], speeds[name], compiling[name][k], now) for k, name in jobs]
         seen = [(block, speeds[name]) for name in self.blocks for block in self.blocks[name] if block.seen.chunks]
-        if sum(block.done for block, _ in seen) < 2 * self.extent.workers:
-            return 1.0
-        first = min(block.seen.first for block, _ in seen if block.seen.first is not None)
-        known = sum(self._known_of(block, speed, now) for block, speed in seen)
-        return max(1.0, self.extent.workers * (now - first) / known)
+        return Work(
+            left,
+            taken=sum(self._known_of(block, speed, now) for block, speed in seen),
+            first=min((block.seen.first for block, _ in seen if block.seen.first is not None), default=now),
+            done=sum(block.done for block, _ in seen),
+        )
+
+    def _compiling(self, name: str, speed: Speed) -> list[float]:
+        """What each block of a model takes to compile: as many pay the first price as there are workers."""
+        assert speed.compile is not None and speed.again is not None  # guessed
+        blocks = self.blocks[name]
+        firsts = self.extent.workers - sum(block.seen.compile_seconds is not None for block in blocks)
+        # those that run compile before those that have not begun
+        waiting = [k for k, block in enumerate(blocks) if block.seen.compile_seconds is None and not block.done]
+        waiting.sort(key=lambda k: not self._runs(blocks[k]))
+        prices = [0.0] * len(blocks)
+        for place, k in enumerate(waiting):
+            prices[k] = speed.compile if place < firsts else speed.again
+        return prices
 
     def _known_of(self, block: BlockPace, speed: Speed, now: float) -> float:
         """What one block has taken of this command's time, by what is known of its model."""
@@ -225,9 +240,9 @@ class Pace:
         seen = [block.seen for block in blocks]
         return speed_of(seconds, steps, said[-1] if said else None, seen, self.extent.workers)
 
-    def _left(self, block: BlockPace, speed: Speed, now: float) -> float:
+    def _left(self, block: BlockPace, speed: Speed, compiling: float, now: float) -> float:
         """What is left of one block, less what it has done of it since its last row came."""
-        assert speed.step is not None and speed.compile is not None and speed.test is not None  # guessed
+        assert speed.step is not None and speed.test is not None  # guessed
         if block.done:
             return 0.0
         since = now - block.seen.last if block.seen.last is not None and self._runs(block) else 0.0
@@ -235,7 +250,7 @@ class Pace:
         left = steps * speed.step + (speed.test if steps or block.training else 0.0)
         if block.training:
             return left - min(since, self.extent.every * speed.step if steps else speed.test)
-        return left + (0.0 if block.compile_seconds is not None else max(speed.compile - since, 0.0))
+        return left + max(compiling - since, 0.0)
 
     def _having(self, k: int) -> list[str]:
         """The models with so many blocks and one more."""

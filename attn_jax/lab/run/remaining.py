@@ -47,7 +47,8 @@ class Speed(NamedTuple):
     """What a model's blocks take, in seconds; None where nothing has been seen of it."""
 
     step: float | None
-    compile: float | None
+    compile: float | None  # by a worker that has not had the model yet
+    again: float | None  # by one that has
     test: float | None
 
 
@@ -65,11 +66,12 @@ def speed_of(seconds: float, steps: int, said: float | None, seen: Sequence[Seen
     passed = sum(block.until - block.began for block in seen if block.until is not None)
     around = max(1.0, passed / chunks) if chunks else 1.0
     compiled = sorted(block.compile_seconds for block in seen if block.compile_seconds is not None)
-    again = compiled[: -min(workers, len(compiled) - 1)] if len(compiled) > 1 else compiled
+    firsts = min(workers, len(compiled))
     tested = [block.test_seconds for block in seen if block.test_seconds is not None]
     return Speed(
         seconds / steps * around if steps else None,
-        said if not again else sum(again) / len(again),
+        _mean(compiled[-firsts:]) if compiled else said,
+        _mean(compiled[:-firsts]) if compiled else None,
         _mean(tested),
     )
 
@@ -79,8 +81,8 @@ def guessed(speeds: Mapping[str, Speed], flops: Mapping[str, float]) -> dict[str
 
     None where no step of any model is known.
 
-    >>> guessed({"a": Speed(2.0, 9.0, 4.0), "b": Speed(None, None, None)}, {"a": 1e6, "b": 2e6})["b"]
-    Speed(step=4.0, compile=9.0, test=8.0)
+    >>> guessed({"a": Speed(2.0, 9.0, 0.1, 4.0), "b": Speed(None, None, None, None)}, {"a": 1e6, "b": 2e6})["b"]
+    Speed(step=4.0, compile=9.0, again=0.1, test=8.0)
     """
     cost = {name: flops.get(name, 1.0) if flops.keys() >= speeds.keys() else 1.0 for name in speeds}
     a_flop = _mean(speed.step / cost[name] for name, speed in speeds.items() if speed.step is not None)
@@ -88,15 +90,45 @@ def guessed(speeds: Mapping[str, Speed], flops: Mapping[str, float]) -> dict[str
         return None
     steps = {name: cost[name] * a_flop if speed.step is None else speed.step for name, speed in speeds.items()}
     compiling = _mean(speed.compile for speed in speeds.values() if speed.compile is not None) or 0.0
+    again = _mean(speed.again for speed in speeds.values() if speed.again is not None) or 0.0
     a_test = _mean(speed.test / steps[name] for name, speed in speeds.items() if speed.test is not None) or 0.0
     return {
         name: Speed(
             steps[name],
             compiling if speed.compile is None else speed.compile,
+            again if speed.again is None else speed.again,
             steps[name] * a_test if speed.test is None else speed.test,
         )
         for name, speed in speeds.items()
     }
+
+
+class Work(NamedTuple):
+    """What is left of a command and what it took so far, as its rows say it, in seconds of workers."""
+
+    left: list[float]  # of each block, in the order in which they are begun
+    taken: float  # by those that have begun
+    first: float  # when the first of them began
+    done: int  # blocks that this command has finished
+
+
+class Around:
+    """How much longer workers take than is known of their blocks: between them there is something, too."""
+
+    def __init__(self) -> None:
+        self._factor = 1.0
+
+    def of(self, work: Work, workers: int, now: float) -> float:
+        """The factor by now.
+
+        >>> around, work = Around(), Work([5.0] * 4, taken=10.0, first=2.0, done=4)
+        >>> around.of(work, workers=2, now=8.0)
+        1.2
+        """
+        # else it is not known yet, or some have nothing to do
+        if work.done >= 2 * workers and sum(seconds > 0 for seconds in work.left) >= workers:
+            self._factor = max(1.0, workers * (now - work.first) / work.taken)
+        return self._factor
 
 
 def shared_out(jobs: Iterable[float], workers: int) -> float:

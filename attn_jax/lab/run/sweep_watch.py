@@ -11,7 +11,7 @@ from rich.text import Text
 from attn_jax.lab.run.pace import Extent, Heard, Pace, Standing
 from attn_jax.lab.run.progress import Watch
 from attn_jax.lab.run.progress_lines import live_lines, plain_line, sum_of
-from attn_jax.lab.run.remaining import Countdown
+from attn_jax.lab.run.remaining import Around, Countdown, Work, shared_out
 from attn_jax.names import counted
 
 _MOST_SHOWN, _MOST_NAMED = 16, 4  # points that have a line each, or are named in one
@@ -22,12 +22,9 @@ class SweepPace:
     """All blocks of all points, as `Pace` has those of a study; a point stands for what is a model there."""
 
     def __init__(self, points: Mapping[str, Point], workers: int):
-        self._workers, self._countdown = workers, Countdown(time.monotonic())
+        self._workers, self._countdown, self._around = workers, Countdown(time.monotonic()), Around()
         self._extents = {point: extent for point, (_, extent, _) in points.items()}
-        # by one worker each: what is left of all is shared out here
-        self._paces = {
-            point: Pace(at, extent._replace(workers=1), heard) for point, (at, extent, heard) in points.items()
-        }
+        self._paces = {point: Pace(at, extent, heard) for point, (at, extent, heard) in points.items()}
 
     def update(self) -> None:
         """Reads what the workers wrote since the last time."""
@@ -40,15 +37,26 @@ class SweepPace:
 
     def seconds_left(self) -> float | None:
         """How long the rest will take; a point that has not begun takes as long a step as the others. None at first."""
-        left = {point: pace.guessed_seconds_left() for point, pace in self._paces.items()}
-        stand = {point: self.standing(point) for point in left}
+        now = time.monotonic()
+        works = {point: pace.work(now) for point, pace in self._paces.items()}
+        stand = {point: self.standing(point) for point in works}
         steps = {point: standing.total - standing.steps for point, standing in stand.items()}
-        known = {point: seconds for point, seconds in left.items() if seconds is not None and steps[point]}
+        known = {point: work for point, work in works.items() if work is not None and steps[point]}
         if not known:
             return None if any(steps.values()) else 0.0
-        a_step = sum(known.values()) / sum(steps[point] for point in known)
-        whole = sum(known.get(point, steps[point] * a_step) for point in steps if steps[point]) / self._workers
-        return self._countdown.show(whole, time.monotonic())
+        a_step = sum(sum(work.left) for work in known.values()) / sum(steps[point] for point in known)
+        more = sum(steps[point] * a_step for point in steps if point not in known)
+        # points take turns: what passed between the blocks of one was spent on the others, and all are looked at as one
+        whole = [work for work in works.values() if work is not None]
+        work = Work(
+            [seconds for work in whole for seconds in work.left],
+            taken=sum(work.taken for work in whole),
+            first=min(work.first for work in whole),
+            done=sum(work.done for work in whole),
+        )
+        around = self._around.of(work, self._workers, now)
+        begun = shared_out(sorted(work.left, reverse=True), self._workers)  # the last block is waited for
+        return self._countdown.show((begun + more / self._workers) * around, now)
 
 
 class SweepWatch(Watch):

@@ -8,6 +8,7 @@ import pytest
 
 from attn_jax.lab.record.directory import append_row, block_directory
 from attn_jax.lab.run.pace import Extent, Pace
+from attn_jax.lab.run.sweep_watch import SweepPace
 
 LENGTHS = [2, 4]
 SCORES = {"loss": [[1.0]], "metric": [[0.5]], "whole": [[0.5]]}
@@ -77,6 +78,34 @@ def looks(directory, monkeypatch, study, workers):
         seen.append((clock[0], pace.seconds_left()))
         clock[0] += tick
     return seen, end
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_points_that_take_turns_are_looked_at_as_one(workers, tmp_path, monkeypatch):
+    takes = {
+        f"{point}/{name}": of._replace(step=of.step * (1 + point / 3))
+        for point in range(6)
+        for name, of in ALIKE.items()
+    }
+    blocks, steps, every = 4, 400, 25
+    events, end = replayed(takes, blocks, steps, every, 1.05, workers)
+    clock, seen = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    for name in takes:
+        for block in range(blocks):
+            block_directory(tmp_path / name.partition("/")[0], name.partition("/")[2], block).mkdir(parents=True)
+    extent = Extent(dict.fromkeys(ALIKE, blocks), steps, LENGTHS, every, workers)
+    pace = SweepPace({str(point): (tmp_path / str(point), extent, None) for point in range(6)}, workers)
+    while clock[0] < end:
+        while events and events[0][0] <= clock[0]:
+            _, name, block, row = events.pop(0)
+            point, _, model = name.partition("/")
+            append_row(block_directory(tmp_path / point, model, block) / "metrics.jsonl", row)
+        pace.update()
+        seen.append((clock[0], pace.seconds_left()))
+        clock[0] += end / 200
+    errors = {round(now): round(left / (end - now) - 1, 2) for now, left in seen if 0.1 * end <= now < 0.97 * end}
+    assert max(map(abs, errors.values())) < 0.3, errors
 
 
 MORE = [("alike", 1), ("unlike models", 1), ("unlike models", 4)]
