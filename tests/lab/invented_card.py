@@ -23,13 +23,25 @@ def drawn(mean, seeds, seed):
     return np.clip(mean + 0.01 * np.random.default_rng(seed).normal(size=seeds), -0.2, 1).round(6).tolist()
 
 
+def runs_of(scores):
+    """Runs at one rate, which is then that of every seed."""
+    told = {"final": scores, "solved_at": [None] * len(scores), "loss": [round(1 - score, 6) for score in scores]}
+    return {key: [[value] for value in values] for key, values in told.items()}
+
+
+def measured(mean, seeds, seed, task):
+    """Of a task, what baselines and cards have."""
+    scores = drawn(mean, seeds, seed)
+    return {"fingerprint": task, "scores": scores, "limits": [-0.2, 1.0], "every_run": runs_of(scores)}
+
+
 def baselines():
     """16 seeds of three, 4 of another."""
     return {
         name: {
             "seeds": 4 if name == "lru" else 16,
             "tasks": {
-                task: {"fingerprint": task, "scores": drawn(mean, 4 if name == "lru" else 16, [k, i]), "lengths": {}}
+                task: measured(mean, 4 if name == "lru" else 16, [k, i], task) | {"lengths": {}}
                 for k, (task, mean) in enumerate(zip(TASKS, means, strict=True))
             },
             **{"date": "2026-11-30", "jaxlib": "0.10.2", "device": "x86_64", "attn_jax": "0", "machine": "Linux"},
@@ -42,12 +54,13 @@ def tasks_like(name, *, seed=9, **means):
     """What a card holds of its tasks, scoring as a baseline does but for some means."""
     found = {}
     for k, (task, mean) in enumerate(zip(TASKS, MEANS[name], strict=True)):
-        scores = drawn(means.get(task, mean), 4, [k, seed])
-        value = float(np.mean(scores))
+        one = measured(means.get(task, mean), 4, [k, seed], task)
+        scores, value = one["scores"], float(np.mean(one["scores"]))
         interval = {"value": value, "low": value - 0.02, "high": min(value + 0.02, 1.0), "method": "Student t"}
         found[task] = {
-            **{"asks": "something", "fingerprint": task, "steps": 300, "train_lengths": [2, 20], "length_unit": "bits"},
-            **{"scores": scores, "score": interval, "limits": [-0.2, 1.0], "metric": "accuracy"},
+            **one,
+            **{"asks": "something", "steps": 300, "train_lengths": [2, 20], "length_unit": "bits"},
+            **{"score": interval, "metric": "accuracy"},
             **{"lengths": {"10": scores, "20": scores}, "by_length": {"10": interval, "20": interval}},
             **{"floor": {"name": "most_frequent", "value": 0.25}, "rates": [0.002] * 4, "edge": []},
             **{"diverged": 0, "runs": 12},

@@ -1,8 +1,8 @@
 """Scores of registered mixers that cards are held against: committed with the package, or made by `--baselines`.
 
 attn_jax/lab/card/baselines.json, and `baselines.json` in a folder of cards, which goes before it:
-{"schema", "mixers": {name: {"seeds", "parameters", "tasks": {task: {"fingerprint", "scores", "lengths"}}, "jaxlib",
-"attn_jax", "numbers", "device", "machine", "date"}}}
+{"schema", "mixers": {name: {"seeds", "tasks": {task: {"fingerprint", "scores", "limits", "every_run", "lengths"}},
+"jaxlib", "attn_jax", "numbers", "device", "machine", "date", "seconds"}}}
 """
 
 from collections.abc import Mapping

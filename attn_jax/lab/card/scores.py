@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from attn_jax.lab.card.relabelled import Runs, told_runs
 from attn_jax.lab.loading import StudyResults
 from attn_jax.lab.outcome.intervals import Limits
-from attn_jax.lab.outcome.judged import judge, zero_where_diverged
+from attn_jax.lab.outcome.judged import judge, last_loss, zero_where_diverged
 from attn_jax.lab.outcome.statistics import mean_interval
 
 _DIGITS = 6
@@ -27,6 +28,7 @@ def scores_of(results: StudyResults) -> dict[str, Any]:
     ends = {"smallest": min(model.learning_rates), "largest": max(model.learning_rates)}
     return {
         "scores": _listed(final),
+        "every_run": told_runs(Runs(runs.final, runs.solving.steps_to_solve, last_loss(model))),
         "score": interval_of(final, limits),
         "limits": list(limits),
         "lengths": {str(length): _listed(lengths[:, i]) for i, length in enumerate(results.curve_lengths)},

@@ -32,7 +32,7 @@ from attn_jax.models import AnyModelConfig
 from attn_jax.platforms import Platform, environment
 
 _LOOKS: dict[str, Callable[[MixerConfig], Any]] = {"counts": counted, "flow": flow_of, "measured": measured}
-_KEPT = ("fingerprint", "scores", "lengths")  # of a task, in baselines.json
+_KEPT = ("fingerprint", "scores", "limits", "every_run", "lengths")  # of a task, in baselines.json
 
 
 class Subject(NamedTuple):

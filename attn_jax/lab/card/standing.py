@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from attn_jax.lab.outcome.between import unpaired_difference
+from attn_jax.lab.card.relabelled import read_runs, relabelled_p
+from attn_jax.lab.outcome.between import welch_interval
 from attn_jax.lab.outcome.paired import holm
 
 RIVALS = ("attention", "lstm", "gru")
@@ -13,44 +14,55 @@ LEVEL = 0.05
 _DIGITS = 6
 _MOST_SEEDS, _POWER, _DRAWS = 64, 0.8, 400
 
-Tasks = Mapping[str, Mapping[str, Any]]  # {task: {"scores", "limits", ...}}
+Tasks = Mapping[str, Mapping[str, Any]]  # {task: {"scores", "every_run", "limits", "steps", ...}}
 Mixers = Mapping[str, Mapping[str, Any]]  # {mixer: {"tasks": Tasks}}
 
 
 def held_against(tasks: Tasks, baselines: Mixers) -> list[dict[str, Any]]:
     """A row a task and rival: the two means, the difference, its interval, p after Holm over all of them, the outcome.
 
-    The seeds are two samples, tested by handing their scores out anew: with 4 against 16 all 4,845 ways are counted,
-    and the smallest p is .0004.
+    The seeds are two samples, tested by saying anew whose each is, `relabelled_p`: with 4 against 16 all 4,845 ways are
+    counted, and the smallest p is .0004. The interval is Welch's, of the scores as they were chosen.
 
     Args:
       tasks: of the card.
       baselines: those that may be compared.
     """
     pairs = [
-        (task, rival, one, baselines[rival]["tasks"][task]["scores"])
+        (task, rival, one, baselines[rival]["tasks"][task])
         for task, one in tasks.items()
         for rival in RIVALS
         if task in baselines.get(rival, {"tasks": {}})["tasks"]
     ]
-    apart = [unpaired_difference(one["scores"], other, tuple(one["limits"])) for _, _, one, other in pairs]
-    adjusted = holm([difference.p for difference in apart]) if apart else []
+    apart = [welch_interval(one["scores"], other["scores"], tuple(one["limits"])) for _, _, one, other in pairs]
+    p_values = [_p(one, other) for *_, one, other in pairs]
+    adjusted = holm(p_values) if pairs else []
     return [
         {
             "task": task,
             "rival": rival,
             "mean": _rounded(np.mean(one["scores"])),
-            "other": _rounded(np.mean(other)),
+            "other": _rounded(np.mean(other["scores"])),
             "difference": _rounded(difference.value),
             "low": _rounded(difference.low),
             "high": _rounded(difference.high),
             "method": difference.method,
             "p": _rounded(p),
             "outcome": _outcome(difference.value, p),
-            "seeds_to_decide": None if p < LEVEL else seeds_to_decide(one["scores"], other, LEVEL / len(pairs)),
+            "seeds_to_decide": _more_seeds(one, other, p, LEVEL / len(pairs)),
         }
         for (task, rival, one, other), difference, p in zip(pairs, apart, adjusted, strict=True)
     ]
+
+
+def _p(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Of a card's task and a rival's, before Holm."""
+    return relabelled_p(read_runs(one["every_run"]), read_runs(other["every_run"]), one["steps"])
+
+
+def _more_seeds(one: Mapping[str, Any], other: Mapping[str, Any], p: float, level: float) -> int | None:
+    """What would decide, of what is not decided."""
+    return None if p < LEVEL else seeds_to_decide(one["scores"], other["scores"], level)
 
 
 def _outcome(difference: float, p: float) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from attn_jax.lab.outcome.intervals import LEVEL, UNLIMITED, Limits
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
 from attn_jax.lab.outcome.selection import chosen_runs
-from attn_jax.lab.outcome.statistics import mean_interval, one_a_seed
+from attn_jax.lab.outcome.statistics import Interval, mean_interval, one_a_seed
 
 _RESAMPLES = 9999
 _RNG_SEED = 0  # one fixed stream: a result is a function of its data
@@ -126,18 +126,23 @@ def unpaired_difference(a: ArrayLike, b: ArrayLike, limits: Limits = UNLIMITED, 
     Reference: Welch (1947), Biometrika 34.
     """
     a, b = one_a_seed("a", a), one_a_seed("b", b)
+    value, low, high, method = welch_interval(a, b, limits, level)
+    return Difference(value, low, high, _permutation_p(a, b) if min(len(a), len(b)) > 1 else 1.0, method)
+
+
+def welch_interval(a: ArrayLike, b: ArrayLike, limits: Limits = UNLIMITED, level: float = LEVEL) -> Interval:
+    """Mean of a - mean of b and Welch's interval, as `unpaired_difference` has it, not tested."""
+    a, b = one_a_seed("a", a), one_a_seed("b", b)
     value, apart = float(a.mean() - b.mean()), limits[1] - limits[0]
-    fewest = min(len(a), len(b))
-    if fewest < 2 or np.ptp(a) == np.ptp(b) == 0:
+    if min(len(a), len(b)) < 2 or np.ptp(a) == np.ptp(b) == 0:
         (_, low_a, high_a, method), (_, low_b, high_b, _) = (mean_interval(values, limits, level) for values in (a, b))
-        return Difference(value, low_a - high_b, high_a - low_b, _permutation_p(a, b) if fewest > 1 else 1.0, method)
+        return Interval(value, low_a - high_b, high_a - low_b, method)
     from scipy import special
 
     errors = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     freedom = sum(errors) ** 2 / (errors[0] ** 2 / (len(a) - 1) + errors[1] ** 2 / (len(b) - 1))
     half = float(special.stdtrit(freedom, (1 + level) / 2) * np.sqrt(sum(errors)))
-    low, high = max(value - half, -apart), min(value + half, apart)
-    return Difference(value, low, high, _permutation_p(a, b), "Welch")
+    return Interval(value, max(value - half, -apart), min(value + half, apart), "Welch")
 
 
 def unpaired_solved(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Difference:

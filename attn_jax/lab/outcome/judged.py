@@ -27,13 +27,13 @@ def judge(results: Results, model: ModelResult) -> Judged:
     score = np.where(model.diverged[..., None], np.nan, model.score)
     threshold = np.inf if results.threshold is None else results.threshold
     solving = solved_and_held(score, threshold, results.evaluated_at)
-    choice = cross_fitted_rates(solving.solved, solving.steps_to_solve, _last_loss(model), results.budget)
+    choice = cross_fitted_rates(solving.solved, solving.steps_to_solve, last_loss(model), results.budget)
     return Judged(model, solving, choice, zero_where_diverged(model, "final", model.final))
 
 
 def best_place(results: Results, runs: Judged) -> int:
     """The place of the learning rate that is best over all seeds pooled: no seed may be reported by it."""
-    return best_rate(runs.solving.solved, runs.solving.steps_to_solve, _last_loss(runs.model), results.budget)
+    return best_rate(runs.solving.solved, runs.solving.steps_to_solve, last_loss(runs.model), results.budget)
 
 
 def on_edge(results: Results, runs: Judged) -> bool:
@@ -42,7 +42,7 @@ def on_edge(results: Results, runs: Judged) -> bool:
     return len(rates) > 2 and best_place(results, runs) in (0, len(rates) - 1)
 
 
-def _last_loss(model: ModelResult) -> np.ndarray:
+def last_loss(model: ModelResult) -> np.ndarray:
     """[S, A] of the last validation, inf where diverged."""
     return np.where(model.diverged, np.inf, model.measured["loss"].validation[..., -1])
 
