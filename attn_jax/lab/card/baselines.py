@@ -1,23 +1,25 @@
 """Scores of registered mixers that cards are held against: committed with the package, or made by `--baselines`.
 
-attn_jax/lab/card/baselines.json, and `baselines.json` in a folder of cards, which goes before it:
+attn_jax/lab/card/baselines.json, and `baselines.json` in a folder of cards, whose mixers go before the same ones there:
 {"schema", "mixers": {name: {"seeds", "tasks": {task: {"fingerprint", "scores", "limits", "every_run", "lengths"}},
 "jaxlib", "attn_jax", "numbers", "device", "machine", "date", "seconds"}}}
 """
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from attn_jax.errors import ConfigError
-from attn_jax.files import read_json
+from attn_jax.files import read_json, write_whole
 from attn_jax.lab.card.trials import fingerprints
-from attn_jax.lab.record.directory import write_json
 from attn_jax.names import counted
 
-BASELINES_SCHEMA = 1
+BASELINES_SCHEMA = 2
 COMMITTED = Path(__file__).parent / "baselines.json"
 MAKE = "attn-jax card --baselines"
+_NUMBERS = re.compile(r"\[\s+([^][{}]*?)\s+\]")  # a list of nothing but numbers
 
 
 class Baselines(NamedTuple):
@@ -28,18 +30,18 @@ class Baselines(NamedTuple):
 
 
 def read_baselines(root: Path) -> Baselines:
-    """The scores of registered mixers that lie in a folder of cards, else those that come with the package.
+    """The scores of registered mixers that come with the package, and those of a folder of cards in their place.
 
     Args:
       root: the folder of cards.
 
     Raises:
-      ConfigError: the file is damaged, or of another version.
+      ConfigError: a file is damaged, or of another version.
     """
-    path = next((path for path in (root / "baselines.json", COMMITTED) if path.exists()), None)
-    if path is None:
+    mixers = mixers_in(COMMITTED) | mixers_in(root / "baselines.json")
+    if not mixers:
         return Baselines({}, [f"there are no baselines: {MAKE} makes them, in some hours"])
-    return comparable(_read(path)["mixers"], fingerprints())
+    return comparable(mixers, fingerprints())
 
 
 def comparable(mixers: Mapping[str, Mapping[str, Any]], terms: Mapping[str, str]) -> Baselines:
@@ -61,12 +63,12 @@ def comparable(mixers: Mapping[str, Mapping[str, Any]], terms: Mapping[str, str]
     return Baselines(kept, notes if other else [])
 
 
-def write_baseline(root: Path, name: str, entry: Mapping[str, Any]) -> Path:
-    """Adds a mixer to the folder's own baselines, in place of what stood there of it; the file's path."""
-    path = root / "baselines.json"
-    mixers = _read(path)["mixers"] if path.exists() else {}
-    write_json(path, {"schema": BASELINES_SCHEMA, "mixers": {**mixers, name: dict(entry)}})
-    return path
+def write_baselines(path: Path, mixers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Adds mixers to a file of baselines, each in place of what stood there of it; one that is the same keeps its date."""
+    there = mixers_in(path)
+    new = {name: entry for name, entry in mixers.items() if _undated(entry) != _undated(there.get(name, {}))}
+    text = json.dumps({"schema": BASELINES_SCHEMA, "mixers": {**there, **new}}, indent=1, allow_nan=False)
+    write_whole(path, _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n")
 
 
 def elsewhere(mixers: Mapping[str, Mapping[str, Any]], here: Mapping[str, str]) -> list[str]:
@@ -87,8 +89,19 @@ def elsewhere(mixers: Mapping[str, Mapping[str, Any]], here: Mapping[str, str]) 
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
+def mixers_in(path: Path) -> dict[str, Any]:
+    """The mixers of a file of baselines; none where it is not there.
+
+    Raises:
+      ConfigError: it is damaged, or of another version.
+    """
+    if not path.exists():
+        return {}
     data = read_json(path)
     if not (isinstance(data, dict) and data.get("schema") == BASELINES_SCHEMA and isinstance(data.get("mixers"), dict)):
         raise ConfigError(f"{path}: is not of this version of attn_jax; delete it, and {MAKE} writes it again")
-    return data
+    return data["mixers"]
+
+
+def _undated(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "date"}

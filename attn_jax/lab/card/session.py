@@ -10,7 +10,7 @@ from rich.console import Console
 
 from attn_jax.blame import users_code
 from attn_jax.config.codec import to_dict
-from attn_jax.lab.card.baselines import Baselines, elsewhere, read_baselines, write_baseline
+from attn_jax.lab.card.baselines import Baselines, elsewhere, read_baselines, write_baselines
 from attn_jax.lab.card.contract import contract_of, sight_of
 from attn_jax.lab.card.flow import flow_of
 from attn_jax.lab.card.profile import counted, measured
@@ -106,7 +106,9 @@ def make_baseline(name: str, where: Where) -> Path:
         facts = environment()
         entry = {"seeds": seeds, "tasks": {task: {key: one[key] for key in _KEPT} for task, one in tasks.items()}}
         entry |= {"seconds": seconds, "date": time.strftime("%Y-%m-%d"), "machine": facts["machine"]} | _here()
-        return write_baseline(where.root, name, entry)
+        path = where.root / "baselines.json"
+        write_baselines(path, {name: entry})
+        return path
 
 
 def _looked_at(subject: Subject, where: Where) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from attn_jax.cli import main
 from attn_jax.config import TrainConfig
 from attn_jax.lab.card import baselines as of_baselines
 from attn_jax.lab.card import session, trials
-from attn_jax.lab.card.baselines import comparable, read_baselines, write_baseline
+from attn_jax.lab.card.baselines import comparable, mixers_in, read_baselines, write_baselines
 from attn_jax.lab.card.contract import Sight
 from attn_jax.lab.card.record import kept
 from attn_jax.mixers import GRU
@@ -104,14 +104,30 @@ def test_a_part_is_made_once_until_what_it_is_made_of_changes(tmp_path):
     assert made == ["a", "b"]
 
 
-def test_a_folders_own_baselines_go_before_those_of_the_package(tmp_path, monkeypatch):
+def test_a_folders_own_baselines_stand_beside_those_of_the_package_and_in_their_place(tmp_path, monkeypatch):
     monkeypatch.setattr(of_baselines, "fingerprints", lambda: {"running_parity": "running_parity"})
-    monkeypatch.setattr(of_baselines, "COMMITTED", write_baseline(tmp_path / "..", "gru", baselines()["gru"]))
-    assert read_baselines(tmp_path).mixers.keys() == {"gru"}
-    write_baseline(tmp_path, "lru", baselines()["lru"])
+    committed, own = tmp_path / "committed.json", tmp_path / "baselines.json"
+    monkeypatch.setattr(of_baselines, "COMMITTED", committed)
+    mixers = baselines()
+    write_baselines(committed, {"gru": mixers["gru"], "lru": mixers["lru"] | {"seeds": 1}})
+    assert read_baselines(tmp_path).mixers.keys() == {"gru", "lru"}
+    write_baselines(own, {"lru": mixers["lru"]})
     found = read_baselines(tmp_path)
+    assert {name: entry["seeds"] for name, entry in found.mixers.items()} == {"gru": 16, "lru": 4}
     assert list(found.mixers["lru"]["tasks"]) == ["running_parity"]
     assert "trained on other terms" in found.notes[0]
+
+
+def test_baselines_are_added_to_and_what_did_not_change_keeps_its_date(tmp_path):
+    path, mixers = tmp_path / "baselines.json", baselines()
+    write_baselines(path, {"gru": mixers["gru"]})
+    write_baselines(path, {"lru": mixers["lru"], "gru": mixers["gru"] | {"date": "2027-01-01"}})
+    assert mixers_in(path) == {"gru": mixers["gru"], "lru": mixers["lru"]}
+    lines = path.read_text().splitlines()
+    assert max(map(len, lines)) < 250  # a list of numbers is a line
+    assert len(lines) < 1000
+    write_baselines(path, {"gru": mixers["gru"] | {"seeds": 4, "date": "2027-01-01"}})
+    assert mixers_in(path)["gru"]["date"] == "2027-01-01"
 
 
 @pytest.mark.parametrize(("path", "rivals"), [(None, {"attention", "lstm"}), ("my.py", {"attention", "lstm", "gru"})])
