@@ -11,8 +11,9 @@ from attn_jax.lab.card.session import Subject, Where, make_baseline, make_card
 from attn_jax.lab.card.standing import RIVALS
 from attn_jax.mixers import MIXERS
 from attn_jax.names import nearest_names
+from attn_jax.report.card_board import print_board
 from attn_jax.report.card_page import write_card_page
-from attn_jax.report.card_table import print_board, print_card
+from attn_jax.report.card_table import print_card
 from attn_jax.terminal import Terminal
 
 ROOT = Path("results") / "cards"

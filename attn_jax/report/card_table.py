@@ -1,4 +1,4 @@
-"""A card on the terminal, and the board of all registered mixers' scores."""
+"""A card on the terminal."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -27,7 +27,7 @@ def print_card(card: Mapping[str, Any], console: Console) -> None:
     for row in card["contract"]:
         say(f"  {'+' if row['holds'] else '-'} {row['promise']}{_broken(row)}")
     for title, rows in (("cost", cost_rows(card)), ("at the start", flow_rows(card)), ("scores", task_rows(card))):
-        _print(console, title, rows)
+        print_rows(console, title, rows)
     for note in card["notes"]:
         say(f"  ! {note}")
     for place, sentence in enumerate(card["verdict"]):
@@ -87,39 +87,7 @@ def task_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
-def print_board(baselines: Any, console: Console) -> None:
-    """Prints the mean score of every baseline in every task, the best over all first.
-
-    Args:
-      baselines: `mixers` by name, and `notes`.
-      console: a rich console.
-    """
-    _print(console, "cards", board_rows(baselines.mixers))
-    for note in baselines.notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-
-
-def board_rows(mixers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
-    """A row a mixer: seeds, the mean over its tasks, and each task's mean; those with most tasks first, then the best.
-
-    >>> board_rows({"gru": {"seeds": 2, "tasks": {"s3_words": {"scores": [0.5, 1.0]}}}})
-    [{'mixer': 'gru', 'seeds': '2', 'mean': '.75', 's3 words': '.75'}]
-    """
-    tasks = list(dict.fromkeys(task for entry in mixers.values() for task in entry["tasks"]))
-    means = {
-        name: {task: sum(one["scores"]) / len(one["scores"]) for task, one in entry["tasks"].items()}
-        for name, entry in mixers.items()
-        if entry["tasks"]
-    }
-    overall = {name: sum(of.values()) / len(of) for name, of in means.items()}
-    return [
-        {"mixer": name, "seeds": str(mixers[name]["seeds"]), "mean": decimal(overall[name])}
-        | {words.plain(task): decimal(means[name][task]) if task in means[name] else "" for task in tasks}
-        for name in sorted(means, key=lambda name: (-len(means[name]), -overall[name], name))
-    ]
-
-
-def _print(console: Console, title: str, rows: Sequence[Mapping[str, str]]) -> None:
+def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, str]]) -> None:
     """A table; where it is too wide for the terminal, a row as a line of its parts; nothing of no rows."""
     if not rows:
         return

@@ -3,12 +3,12 @@
 import io
 import re
 
-from invented_card import BROKEN, baselines, card, standing_like, tasks_like
+from invented_card import BROKEN, card, standing_like, tasks_like
 from rich.console import Console
 
 from attn_jax.lab.card.verdict import verdict_of
 from attn_jax.report.card_page import render_card
-from attn_jax.report.card_table import board_rows, print_card
+from attn_jax.report.card_table import print_card
 
 
 def whole():
@@ -47,9 +47,3 @@ def test_the_terminal_has_a_row_a_task_on_any_width():
     assert re.search(r"running parity +\.99\d .* \.3\d \+ +\.9\d \?", wide)
     assert "running parity: score .99" in narrow
     assert "Nearest: gru" in narrow
-
-
-def test_the_board_has_the_best_first():
-    rows = board_rows(baselines())
-    assert [row["mixer"] for row in rows] == ["gru", "lstm", "attention", "lru"]
-    assert rows[0]["seeds"] == "16"

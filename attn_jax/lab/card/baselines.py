@@ -64,7 +64,7 @@ def comparable(mixers: Mapping[str, Mapping[str, Any]], terms: Mapping[str, str]
 
 
 def write_baselines(path: Path, mixers: Mapping[str, Mapping[str, Any]]) -> None:
-    """Adds mixers to a file of baselines, each in place of what stood there of it; one that is the same keeps its date."""
+    """Adds mixers to a file of baselines, in place of what stood there of them; one that is the same keeps its date."""
     there = mixers_in(path)
     new = {name: entry for name, entry in mixers.items() if _undated(entry) != _undated(there.get(name, {}))}
     text = json.dumps({"schema": BASELINES_SCHEMA, "mixers": {**there, **new}}, indent=1, allow_nan=False)
