@@ -7,13 +7,14 @@ import pytest
 from invented_card import BROKEN, FLOW, HOLDS, MEASURED, baselines, counts, tasks_like
 
 from attn_jax.cli import main
+from attn_jax.commands import card as of_command
 from attn_jax.config import TrainConfig
 from attn_jax.lab.card import baselines as of_baselines
 from attn_jax.lab.card import session, trials
 from attn_jax.lab.card.baselines import comparable, mixers_in, read_baselines, write_baselines
 from attn_jax.lab.card.contract import Sight
 from attn_jax.lab.card.record import kept
-from attn_jax.mixers import GRU
+from attn_jax.mixers import GRU, MIXERS
 from attn_jax.models import ModelConfig, classic
 from attn_jax.report import card_page
 from attn_jax.tasks import Parity
@@ -116,6 +117,17 @@ def test_a_folders_own_baselines_stand_beside_those_of_the_package_and_in_their_
     assert {name: entry["seeds"] for name, entry in found.mixers.items()} == {"gru": 16, "lru": 4}
     assert list(found.mixers["lru"]["tasks"]) == ["running_parity"]
     assert "trained on other terms" in found.notes[0]
+
+
+def test_baselines_are_of_the_names_that_are_given_else_the_three_first(card, monkeypatch):
+    made = []
+    monkeypatch.setattr(of_command, "make_baseline", lambda name, where: made.append(name) or where.root)
+    assert card("--baselines", "gru", "attention")[0] == 0
+    assert made == ["gru", "attention"]
+    made.clear()
+    assert card("--baselines")[0] == 0
+    assert made[:3] == ["attention", "lstm", "gru"]
+    assert sorted(made) == sorted(MIXERS)
 
 
 def test_baselines_are_added_to_and_what_did_not_change_keeps_its_date(tmp_path):
