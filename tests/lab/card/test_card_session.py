@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from invented_card import BROKEN, FLOW, HOLDS, MEASURED, baselines, counts, tasks_like
 
@@ -14,6 +15,8 @@ from attn_jax.lab.card import session, trials
 from attn_jax.lab.card.baselines import comparable, mixers_in, read_baselines, write_baselines
 from attn_jax.lab.card.contract import Sight
 from attn_jax.lab.card.record import kept
+from attn_jax.lab.card.relabelled import read_runs
+from attn_jax.lab.outcome.selection import cross_fitted_rates
 from attn_jax.mixers import GRU, MIXERS
 from attn_jax.models import ModelConfig, classic
 from attn_jax.report import card_page
@@ -186,4 +189,7 @@ def test_a_renamed_gru_gets_the_grus_numbers(tmp_path, monkeypatch, capsys):
     told = json.loads((root / "Mine" / "card.json").read_text())
     assert [row["outcome"] for row in told["tests"]] == ["undecided"]
     one = told["tasks"]["running_parity"]
+    runs = read_runs(one["every_run"])
+    places = cross_fitted_rates(np.isfinite(runs.solved_at), runs.solved_at, runs.loss, 60).places
+    assert runs.final[np.arange(4), places].tolist() == one["scores"]  # what is tested is what is shown
     assert one["score"]["low"] <= told["baselines"]["gru"]["means"]["running_parity"] <= one["score"]["high"]
