@@ -35,6 +35,7 @@ SEEDS, FIRST_SEED = 4, 100  # of a card; baselines count from 0, so that no card
 MOST_SEEDS = 16  # of attention, LSTM and GRU among the baselines
 RATES = (2e-3, 6e-3, 1.8e-2)
 REFERENCE = ModelConfig(32, 2, (Attention(),), positions="sinusoidal")
+_looked_up = partial(Lookup, ngram=1, num_answered=1)
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,21 @@ class Trial:
     every: int = 50
 
 
-_LOOKED_UP = partial(Lookup, ngram=1, num_answered=1, num_letters=8)
 TRIALS: dict[str, Trial] = {
     "associative_recall": Trial("look values up by keys", AssociativeRecall(), 400, (6, 6), (2, 4, 6, 8, 12)),
     "selective_copy": Trial(
-        "keep a few letters among blanks, in order", SelectiveCopy(), 500, (16, 16), (8, 16, 24, 32)
+        "keep letters among blanks, in order", SelectiveCopy(8, num_symbols=8), 300, (16, 16), (8, 16, 24, 32)
     ),
-    "induction_heads": Trial("say what followed a trigger", InductionHeads(), 300, (8, 32), (8, 16, 32, 64)),
+    "induction_heads": Trial("say what followed a trigger", InductionHeads(), 150, (8, 32), (8, 16, 32, 64), every=25),
     "copy_memory": Trial("hold letters over a silence", CopyMemory(num_copied=6), 300, (20, 20), (10, 20, 40, 80)),
     "running_parity": Trial("flip one bit of state", Parity(labels="running"), 200, (2, 20), (10, 20, 40, 80)),
     "s3_words": Trial("multiply in a group that does not commute", GroupWord("s3"), 400, (2, 12), (6, 12, 16, 24)),
     "prefix_lookup": Trial(
-        "watch for a letter that was given before", _LOOKED_UP("prefix"), 400, (8, 16), (8, 16, 24, 32)
+        "watch for a letter that was given before", _looked_up("prefix", num_letters=4), 400, (4, 12), (4, 8, 12, 24)
     ),
-    "suffix_lookup": Trial("find a letter that is given after", _LOOKED_UP("suffix"), 400, (8, 16), (8, 16, 24, 32)),
+    "suffix_lookup": Trial(
+        "find a letter that is given after", _looked_up("suffix", num_letters=16), 800, (4, 8), (4, 8, 12, 16)
+    ),
 }
 
 
