@@ -7,15 +7,15 @@ does not feel the order of its places is given sinusoidal positions, as attentio
 Sizes and budgets are those with which a pilot (2026-11-30, four seeds from 5000 on, which no card and no baseline has)
 told at least two of attention, LSTM and GRU apart, seed by seed; scores are means with the lowest and the highest seed:
 
-    task                attention           LSTM                GRU                 rates   CPU s of 12 runs
-    associative_recall  1.00 (1.00-1.00)    0 of 4 (claim 4)    -.03 (-.05-.00)     .006    17
-    selective_copy       .97 ( .96- .98)     .33 ( .29- .39)     .31 ( .26- .37)    .006    18 (1)
-    induction_heads      .60 ( .37- .74)                         .98 ( .90-1.00)    .006    14 (1)
-    copy_memory         1.00 (1.00-1.00)                         .29 ( .28- .31)    .006    26
-    running_parity       .61 ( .57- .67)    1.00 (1.00-1.00)    1.00 (1.00-1.00)    all     7
-    s3_words             .28 ( .25- .30)    1.00 (1.00-1.00)     .98 ( .91-1.00)    all     9
-    prefix_lookup        .56 ( .49- .69)                        1.00 (1.00-1.00)    .006    16
-    suffix_lookup        .74 ( .69- .76)     .36 ( .32- .41)     .31 ( .22- .38)    all     19 (2)
+    task                attention          LSTM               GRU                rates  CPU s of 12 runs
+    associative_recall  1.00 (1.00, 1.00)                     -.03 (-.05, .00)   .006   17
+    selective_copy      .97 (.96, .98)     .33 (.29, .39)     .31 (.26, .37)     .006   18 (1)
+    induction_heads     .60 (.37, .74)                        .98 (.90, 1.00)    .006   14 (1)
+    copy_memory         1.00 (1.00, 1.00)                     .29 (.28, .31)     .006   26
+    running_parity      .61 (.57, .67)     1.00 (1.00, 1.00)  1.00 (1.00, 1.00)  all    7
+    s3_words            .28 (.25, .30)     1.00 (1.00, 1.00)  .98 (.91, 1.00)    all    9
+    prefix_lookup       .56 (.49, .69)                        1.00 (1.00, 1.00)  .006   16
+    suffix_lookup       .74 (.69, .76)     .36 (.32, .41)     .31 (.22, .38)     all    19 (2)
 
 CPU seconds are attention's, without compiling, which takes about 10 a program; those at one rate are three times what
 four runs took. (1) Read off validation at this step of a run of 500 (selective_copy) and of 250. (2) After 600 steps;
