@@ -10,7 +10,7 @@ told at least two of attention, LSTM and GRU apart, seed by seed; scores are mea
     task                attention          LSTM               GRU                rates  CPU s of 12 runs
     associative_recall  1.00 (1.00, 1.00)                     -.03 (-.05, .00)   .006   17
     selective_copy      .97 (.96, .98)     .33 (.29, .39)     .31 (.26, .37)     .006   18 (1)
-    induction_heads     .60 (.37, .74)                        .98 (.90, 1.00)    .006   14 (1)
+    induction_heads     .60 (.46, .72)     .83 (.63, .98)     1.00 (1.00, 1.00)  all    15
     copy_memory         1.00 (1.00, 1.00)                     .29 (.28, .31)     .006   26
     running_parity      .61 (.57, .67)     1.00 (1.00, 1.00)  1.00 (1.00, 1.00)  all    7
     s3_words            .28 (.25, .30)     1.00 (1.00, 1.00)  .98 (.91, 1.00)    all    9
@@ -18,10 +18,10 @@ told at least two of attention, LSTM and GRU apart, seed by seed; scores are mea
     suffix_lookup       .74 (.69, .76)     .36 (.32, .41)     .31 (.22, .38)     all    19 (2)
 
 CPU seconds are attention's, without compiling, which takes about 10 a program; those at one rate are three times what
-four runs took. (1) Read off validation at this step of a run of 500 (selective_copy) and of 250. (2) After 600 steps;
-attention was still rising, so that the budget is 800. Tried and left, for they told little apart: lookup of 8 letters
-in 8 to 16 (attention .27, LSTM .22, GRU .17 by suffix; .22, .24, .39 by prefix), selective_copy of 4 letters in 500
-steps (.99 and GRU .96), induction_heads of 16 to 40 places in 200 steps (.47 and LSTM .41, which has just begun).
+four runs took. (1) Read off validation at this step of a run of 500. (2) After 600 steps; attention was still rising,
+so that the budget is 800. Tried and left, for they told little apart: lookup of 8 letters in 8 to 16 (attention .27,
+LSTM .22, GRU .17 by suffix; .22, .24, .39 by prefix), selective_copy of 4 letters in 500 steps (.99 and GRU .96),
+induction_heads of 16 to 40 places in 200 steps (.47 and LSTM .41, which has just begun).
 """
 
 import hashlib
