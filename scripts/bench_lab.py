@@ -15,8 +15,9 @@ runs, then measures each of these in a process of its own: CPU seconds, without 
 CPU seconds and peak MB on one core of a busy two-core machine, before and after these: the checks of a row's numbers go
 over whole lists, a block's rows become arrays before the next is read, means have intervals in closed form, signs are
 flipped in batches, and a file that has not grown is not opened. read_results 14.1 and 361 -> 8.6 and 234 -> 5.5 and 244
-since a file is read as one JSON text, which alone takes 3 to 5, and rows that fit are not searched for words;
-summarize 132 and 2,000 -> 7.0 and 303; watch .08 -> .01; page .7 and 258, unchanged.
+since a file is read as one JSON text, which alone takes 2 to 3, and rows that fit are not searched for words; on a
+busier machine 4.3 and 263 -> 3.9 and 260 (medians of 4, in turn) since rows' sizes are seen together and no cycles are
+sought; summarize 132 and 2,000 -> 7.0 and 303; watch .08 -> .01; page .7 and 258, unchanged.
 """
 
 import argparse

@@ -1,6 +1,8 @@
 """From a study's directory to its results: reads what the workers wrote, computes no statistics."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,7 +29,8 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
       ConfigError: no study there, or one of the models is not finished; it is named.
     """
     facts = read_study(directory)
-    read = {name: _read_model(directory, facts, name) for name in models or facts["config"]["models"]}
+    with _no_cycles():
+        read = {name: _read_model(directory, facts, name) for name in models or facts["config"]["models"]}
     finished = {name: model for name, model in read.items() if model is not None}
     missing = [name for name in read if name not in finished]
     if missing:
@@ -61,6 +64,19 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
         looks=tuple(facts["looks"]),
         widened=tuple(facts["widened"]["rates"]),
     )
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Within it Python seeks no objects that hold each other: among lists of numbers there are none, and many lists."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class _Block(NamedTuple):

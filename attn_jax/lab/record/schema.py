@@ -1,6 +1,6 @@
 """What must stand in the files that are read back: their fields and types, held against what is there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -116,22 +116,25 @@ def is_row(row: Any) -> bool:
     """Whether a value says of which kind of row it is; what else must stand in it `row_complaint` knows."""
     if not isinstance(row, dict):
         return False
-    return any(_is(row.get(key), int) for key in ("start", "step", "at")) or "test" in row
+    return "test" in row or int in map(type, map(row.get, ("start", "step", "at")))
 
 
 def rows_complaint(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str | None:
     """What is wrong with the first row that is, None where none is; those of a file's evaluations are seen together."""
-    steps = [row for row in rows if "step" in row]
-    alike = _are_steps(steps)
-    found = (_size_complaint(row, facts) if alike and "step" in row else row_complaint(row, facts) for row in rows)
-    return _first(found)
+    sound = _are_steps([row for row in rows if "step" in row], facts)
+    return _first(row_complaint(row, facts) for row in rows if not (sound and "step" in row))
 
 
-def _are_steps(rows: list[dict[str, Any]]) -> bool:
-    """Whether `row_complaint` has nothing to say of the types of an evaluation's rows, in less time than one by one."""
+def _are_steps(rows: list[dict[str, Any]], facts: dict[str, Any]) -> bool:
+    """Whether `row_complaint` has nothing to say of an evaluation's rows, in less time than one by one."""
     keys = rows[0].keys() if rows else set()
     machine = {key: of for key, of in _OF_THE_MACHINE.items() if key in keys}
-    return keys & _ROWS.keys() == {"step"} and _fit_together(rows, _ROWS["step"] | machine)
+    if keys & _ROWS.keys() != {"step"} or not _fit_together(rows, _ROWS["step"] | machine):
+        return False
+    runs, validated = facts["width"], len(facts["task"]["validation_lengths"])
+    tables = [table for row in rows for table in row["validation"].values()]
+    listed = [*tables, *(row[key] for row in rows for key in ("diverged", "train_loss"))]
+    return {*map(len, listed)} <= {runs} and {*map(len, chain.from_iterable(tables))} <= {validated}
 
 
 def row_complaint(row: dict[str, Any], facts: dict[str, Any] | None = None) -> str | None:
@@ -241,10 +244,13 @@ def _complaint(value: Any, wanted: Any, path: str) -> str | None:
     return None if _is(value, wanted) else f"{path} is {str(value)[:40]!r}"
 
 
-def _all_are(values: list[Any], wanted: Any) -> bool:
+def _all_are(values: Iterable[Any], wanted: Any) -> bool:
     """Whether all items of a list, and of lists in it, are of a type of JSON's; False where a look at each tells."""
     if isinstance(wanted, list):
-        return {*map(type, values)} <= {list} and _all_are([*chain.from_iterable(values)], wanted[0])
+        items = chain.from_iterable(values)
+        return {*map(type, values)} <= {list} and _all_are(
+            [*items] if isinstance(wanted[0], list) else items, wanted[0]
+        )
     types = wanted if isinstance(wanted, tuple) else (wanted,)
     return not isinstance(wanted, dict) and {*map(type, values)}.issubset(types)
 

@@ -1,5 +1,6 @@
 """The study's directory: locks, torn lines, strangers, changed configs, and results read back as written."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.files import read_json
 from attn_jax.lab import load
+from attn_jax.lab.outcome import collect
 from attn_jax.lab.outcome.collect import read_results
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.plan.facts import study_facts
@@ -239,6 +241,20 @@ def test_results_are_read_back_run_by_run(tmp_path):
     assert results.floors[4]["uniform"]["value"] == 0.5
 
 
+@pytest.mark.parametrize("collects", [True, False])
+def test_reading_leaves_the_collector_as_it_was(collects, tmp_path, monkeypatch):
+    write_study(tmp_path / "s")
+    seen = []
+    monkeypatch.setattr(collect, "_read_model", lambda *args: seen.append(gc.isenabled()) or 1 / 0)
+    (gc.enable if collects else gc.disable)()
+    try:
+        with pytest.raises(ZeroDivisionError):
+            read_results(tmp_path / "s")
+        assert (seen, gc.isenabled()) == ([False], collects)
+    finally:
+        gc.enable()
+
+
 def test_runs_are_looked_up_and_seeds_have_their_own_numbers(tmp_path):
     """study.json alone says which run lies where: here in another order, in blocks of other sizes."""
     write_study(tmp_path / "s", tiny(first_seed=7))
@@ -356,5 +372,8 @@ def test_a_row_is_judged_as_slowly_as_it_was():
         assert rows_complaint([step, row, step | {"seconds": "y"}], facts) == complaint
     short = step | {"validation": scores | {"loss": [[1.0]]}}
     assert rows_complaint([step, short], facts) == "step 5 has not 1 runs of 2 scores"
+    for wider in ({"diverged": [False] * 2}, {"validation": scores | {"luck": [[1.0, 2.0]] * 2}}):
+        assert rows_complaint([step, step | wider], facts) == "step 5 has not 1 runs of 2 scores"
+    assert rows_complaint([step, step | {"train_loss": []}], facts) == "step 5 has not 1 runs"
     both = step | {"test": 1, "after": 5, "lengths": [4]}  # of two kinds
     assert rows_complaint([step, both], facts) == rows_complaint([both, both], facts) == "test is no table"
