@@ -2,7 +2,7 @@
 
     attn-jax claims 1
 
-About 5 minutes on 2 cores.
+About 2 minutes on 2 cores.
 
 At the start, one layer over 256 inputs of variance 1: the slope of log10 of the gradient k steps back, of every
 recurrent mixer and attention; vanishing is a slope below -.01, a factor of ten in a hundred steps. "Radius 1 is the

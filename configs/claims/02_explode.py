@@ -2,7 +2,7 @@
 
     attn-jax claims 2
 
-About 2.5 minutes on 2 cores.
+About 3.5 minutes on 2 cores.
 
 Copy memory over a delay of 30, one recurrent layer of 32, 300 steps watched one by one: the gradient before it is
 clipped, the update, whether the run diverged (a loss ten times its start, or none). Gradients of 6 and of 100,000 give

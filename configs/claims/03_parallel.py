@@ -2,7 +2,7 @@
 
     attn-jax claims 3
 
-About 1.5 minutes on 2 cores; nothing is trained.
+About 1 minute on 2 cores; nothing is trained.
 
 Depth is the longest chain of dependent steps in the library's own programs; it is judged by how it grows with the
 length, for its number counts our primitives, four to a step of an RNN and eight to one of an LSTM. A cell whose state

@@ -2,7 +2,7 @@
 
     attn-jax claims 7
 
-About 3 minutes on 2 cores.
+About 2.5 minutes on 2 cores.
 
 At every place the letters that stood so many places back, side by side: one look-up of 16 letters, two of 4, four of 2,
 sixteen classes each. A head takes one weighted mean, so that four look-ups are too many for one: it stays at .2 where
