@@ -2,7 +2,7 @@
 
     attn-jax claims 10
 
-About 8 minutes on 2 cores.
+About 5 minutes on 2 cores.
 
 Six encodings and none, on two tasks of order (copy, reverse) and one without (majority). A causal network without
 positions is not blind: the mask itself tells what came first, and it copies short strings. Blind is one that looks both
