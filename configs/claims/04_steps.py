@@ -97,7 +97,7 @@ def panels(found):
         for key, study in found.items()
     ]
     cells = [other_axes(study, name) for study in found.values() for name in PAIRS.values()]
-    rows = [f"{key}, {name}" for key in found for name in PAIRS.values()]
+    rows = [f"{key.replace('_', ' ')}, {name}" for key in found for name in PAIRS.values()]
     columns = ["steps, tokens", "half the budget", "FLOPs", "CPU seconds"]
     return [*parts, Panel("What it takes, over the transformer's", form="map", columns=columns, rows=rows, cells=cells)]
 
