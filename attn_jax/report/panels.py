@@ -73,8 +73,9 @@ def _plot(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:
     axes.set(xlabel=panel["x"], ylabel=panel["y"])
     for axis in panel["log"]:
         getattr(axes, f"set_{axis}scale")("log")
-    for mark, height in panel["marks"].items():
-        _mark(axes, height, mark)
+    marks = panel["marks"]
+    for mark, height in marks.items():
+        _mark(axes, height, mark, below=len(marks) > 1 and height == min(marks.values()))
     for line, values in panel["lines"].items():
         x, y = (np.array(values[axis], float) for axis in "xy")
         _PLOTS[panel["form"]](axes, x, y, series(names.index(line)))
@@ -147,12 +148,13 @@ def _row(x: np.ndarray) -> np.ndarray:
     return x if x.ndim == 1 else x.mean(0)
 
 
-def _mark(axes: Any, height: float, text: str) -> None:
-    """A thin labelled line across."""
+def _mark(axes: Any, height: float, text: str, *, below: bool) -> None:
+    """A thin line across, labelled above it, or below the lowest of several: between them lie the curves."""
     axes.axhline(height, color=LIGHT["muted"], linewidth=0.8, linestyle=(0, (1, 2)))
     place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
-    text = shorten(text, 48)
-    axes.annotate(text, (0.988, height), (0, 1.5), ha="right", va="bottom", fontsize=7.5, color=LIGHT["muted"], **place)
+    offset, side = ((0, -1.5), "top") if below else ((0, 1.5), "bottom")
+    look = {"ha": "right", "va": side, "fontsize": 7.5, "color": LIGHT["muted"]}
+    axes.annotate(shorten(text, 48), (0.988, height), offset, **look, **place)
 
 
 def _map(panel: Mapping[str, Any]) -> dict[str, Any]:
