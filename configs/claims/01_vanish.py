@@ -16,6 +16,9 @@ learns. In training a tanh network's gradient vanishes further; gates open.
 
 The gradient is that of the last answer, with respect to the letter it asks for; below 1e-30 float32 tells nothing.
 Gradient flow is near necessary and not sufficient: linear attention keeps all of it and does not learn the order.
+
+2026-11-30, one x86-64 core, jax 0.10.2: holds in part (9 hold, 3 fail, 1 undecided; with seeds from 1000 on 10 hold,
+3 fail); RESULTS.md has every test.
 """
 
 import numpy as np

@@ -12,6 +12,8 @@ is where claim 1's slope crosses 0: what can be learnt from far back is what mus
 
 Time on a CPU is shown and not judged: there a tanh network is faster than attention at every length from 128 on, and
 a sequential scan faster than an associative one, as nothing is parallel.
+
+2026-11-30, one x86-64 core, jax 0.10.2: holds in part (6 hold, 5 fail); RESULTS.md has every test.
 """
 
 import numpy as np

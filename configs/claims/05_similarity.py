@@ -10,6 +10,8 @@ is what fails. Started at the scaled product's scale, dot product and bilinear f
 cannot sharpen, whose scores lie within one of each other, fades as keys become more; the additive form is slower.
 What "extremely small gradients" (Vaswani et al., footnote 4) means: of the median draw. In the mean the gradient with
 respect to scores is held up by the few draws that are undecided.
+
+2026-11-30, one x86-64 core, jax 0.10.2: holds in part (8 hold, 3 fail); RESULTS.md has every test.
 """
 
 from functools import partial

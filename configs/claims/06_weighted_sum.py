@@ -7,6 +7,8 @@ Under 1 minute on 2 cores: nothing is trained, and nothing is a matter of chance
 One query, three keys, three values, chosen so that all numbers are exact: similarities 0, ln 2, ln 3; weights 1/6, 2/6,
 3/6; the value (7, 5). The picture has the numbers in the order in which one computes them. `attend`,
 `single_head_attention`, `attention_weights` and two paths of `dot_product_attention` give the same to float32.
+
+2026-11-30, one x86-64 core, jax 0.10.2: holds, and with seeds from 1000 on too; RESULTS.md has every test.
 """
 
 from attn_jax.config import Claim, DeclaredTest, Line, Measurement, Panel, Quantity

@@ -11,6 +11,8 @@ are worse than a coin. With it both are one number and no derivative above the d
 
 Honest is a prefix at a time with all else as padding. To put the mask on at the test is no evaluation: that is another
 network. A task whose best score is 1 would not show it: unmasked networks reach it too, by reading the answer.
+
+2026-11-30, one x86-64 core, jax 0.10.2: holds, and with seeds from 1000 on too; RESULTS.md has every test.
 """
 
 import math

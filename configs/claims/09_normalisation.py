@@ -9,6 +9,8 @@ seed. In the pilots a network without any norm trained at as many rates as one w
 none, with the norm after each part (post, as first published) at few and slowly, before each part (pre) at most. The
 upper end of the window is what the norm sets, the lower end is the budget's, so that two budgets are told, read from
 one run. Warm-up moves pre norm's upper end. All without residual scaling: another start would let "none" train.
+
+2026-11-30, one x86-64 core, jax 0.10.2: holds in part (4 hold, 2 undecided); RESULTS.md has every test.
 """
 
 import numpy as np

@@ -10,6 +10,8 @@ ways, as the sentence has it. On majority it is the mirror: none solves it first
 every encoding falls off. Judged is the trained range first: "fails at length 30" would say "never learnt" of what has
 not learnt 10. Copying is solved by no encoding within 600 steps; scores are compared. Randomised positions need several
 times the steps.
+
+2026-11-30, one x86-64 core, jax 0.10.2: holds, and with seeds from 1000 on too; RESULTS.md has every test.
 """
 
 from functools import partial
