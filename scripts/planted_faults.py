@@ -27,7 +27,7 @@ class Fault(NamedTuple):
 
     about: str
     claim: str
-    planted: Edit
+    planted: tuple[Edit, ...]
     reduced: tuple[Edit, ...] = ()  # in both copies, that it is over soon
 
 
@@ -37,26 +37,31 @@ FAULTS = {
         "the causal mask leaks one place",
         "08_mask",
         (
-            "attn_jax/ops/attention/masks.py",
-            "at_most(k, q, per_batch(self.offset, b))",
-            "at_most(k, q, 1 + self.offset)",
+            (
+                "attn_jax/ops/attention/masks.py",
+                "at_most(k, q, per_batch(self.offset, b))",
+                "at_most(k, q, 1 + self.offset)",
+            ),
         ),
     ),
     "forget": Fault(
         "the LSTM has no forget gate",
         "01_vanish",
-        ("attn_jax/ops/recurrence/cells.py", "jax.nn.sigmoid(f) * c + ", "c + 0 * f + "),
+        (  # as it is computed, and as it is computed for a gradient
+            ("attn_jax/ops/recurrence/cells.py", "jax.nn.sigmoid(f) * c + ", "c + 0 * f + "),
+            ("attn_jax/ops/recurrence/cell_scan.py", "sigmoid(i), jax.nn.sigmoid(f)", "sigmoid(i), jnp.ones_like(f)"),
+        ),
     ),
     "rates": Fault(
         "a grid of rates on which the LSTM starves",
         "04_steps",
-        (_STEPS, "(SILENCE, 600, (20, 20), (3e-4, *FAST)", "(SILENCE, 600, (20, 20), (3e-4, 1e-3, 3e-3)"),
+        ((_STEPS, "(SILENCE, 600, (20, 20), (3e-4, *FAST)", "(SILENCE, 600, (20, 20), (3e-4, 1e-3, 3e-3)"),),
         reduced=((_STEPS, "\nPAIRS = {", '\nTASKS = {"copy_memory": TASKS["copy_memory"]}\nPAIRS = {'),),
     ),
     "floor": Fault(
         "the Bayes floor of Markov chains is off by a fifth",
         "08_mask",
-        ("attn_jax/tasks/numbers/markov.py", '"bayes": Floor(bayes, ', '"bayes": Floor(0.8 * bayes, '),
+        (("attn_jax/tasks/numbers/markov.py", '"bayes": Floor(bayes, ', '"bayes": Floor(0.8 * bayes, '),),
     ),
 }
 
@@ -86,7 +91,7 @@ def tell(name: str, folder: Path) -> bool:
     """Runs one fault's claim, honest and broken, and says what the fault changed."""
     fault = FAULTS[name]
     honest = run(fault.claim, copy(folder / name / "honest", fault.reduced))
-    broken = run(fault.claim, copy(folder / name / "broken", (*fault.reduced, fault.planted)))
+    broken = run(fault.claim, copy(folder / name / "broken", (*fault.reduced, *fault.planted)))
     said = noticed(honest, broken)
     print(f"{name}: {fault.about}: {said or 'NOBODY NOTICED'}", flush=True)
     return bool(said)

@@ -20,10 +20,10 @@ def planted(monkeypatch):
 def test_each_fault_can_be_planted_and_its_claim_is_there(planted, tmp_path):
     for name, fault in planted.FAULTS.items():
         assert (planted.ROOT / "configs" / "claims" / f"{fault.claim}.py").exists()
-        at = planted.copy(tmp_path / name, (*fault.reduced, fault.planted))
-        file, old, new = fault.planted
-        assert new in (at / file).read_text()
-        assert old in (planted.ROOT / file).read_text()
+        at = planted.copy(tmp_path / name, (*fault.reduced, *fault.planted))
+        for file, old, new in fault.planted:
+            assert new in (at / file).read_text()
+            assert old in (planted.ROOT / file).read_text()
     words = [sys.executable, "-m", "attn_jax", "--version"]
     assert subprocess.run(words, cwd=at, env=os.environ | {"PYTHONPATH": str(at)}, check=False).returncode == 0
 
