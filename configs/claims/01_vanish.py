@@ -196,5 +196,5 @@ def get_config() -> Claim:
             "undecided": "The slopes lie too close to zero for these seeds. More are needed.",
         },
         panels=panels,
-        quick={f"delay {delay}": {"train.steps": 300} for delay in DELAYS} | {"trained": few},
+        quick={"delay 10": {"train.steps": 300}, "delay 20": {"train.steps": 300}, "delay 40": None, "trained": few},
     )

@@ -120,7 +120,7 @@ def get_config() -> Claim:
         },
         panels=panels,
         quick={
-            "copy": {"train.steps": 300, "models": only("none", "sinusoidal", "rotary")},
+            "copy": None,
             "reverse": {"train.steps": 300, "models": only("none_both_ways", "sinusoidal")},
             "majority": {"train.steps": 200, "models": only("none_both_ways", "none", "sinusoidal")},
         },
