@@ -82,12 +82,14 @@ class Measurement:
       seeds: how many; 0 where it is counted, and comes out the same each time.
       first_seed: the seeds are this one and those that follow it.
       quick_seeds: how many with --quick, where fewer.
+      quick: what --quick measures in its place, where less.
     """
 
     measure: Callable[[Seeds], Sequence[Mapping[str, Any]]]
     seeds: int = 0
     first_seed: int = 100
     quick_seeds: int | None = None
+    quick: Callable[[Seeds], Sequence[Mapping[str, Any]]] | None = None
 
 
 @dataclass(frozen=True)

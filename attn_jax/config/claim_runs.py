@@ -35,7 +35,11 @@ def _with(claim: Claim, changes: Mapping[str, Mapping[str, Any]], first_seed: in
     measurements = {
         key: replace(one, first_seed=first_seed)
         if first_seed is not None
-        else replace(one, seeds=one.seeds if one.quick_seeds is None else one.quick_seeds)
+        else replace(
+            one,
+            seeds=one.seeds if one.quick_seeds is None else one.quick_seeds,
+            measure=one.quick or one.measure,
+        )
         for key, one in claim.measurements.items()
     }
     studies = {key: _changed(config, changes.get(key, {})) for key, config in claim.studies.items()}

@@ -47,12 +47,13 @@ GONE = 0.01  # log10 a step: a factor of ten in a hundred steps
 RADII = (0.5, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 DELAYS = (10, 20, 40)
 FAINT = (0.5, 0.2, 0.1)  # of the embeddings, at radius 1.25
+LATER = ("lru", "s4d", "mamba", "linear_attention", "delta_net", "slstm", "mlstm")
 CELLS = (
     {f"tanh {radius}": RNN(spectral_radius=radius) for radius in (0.5, 1.0, 1.5, 2.0)}
     | {f"relu {r}": RNN(activation="relu", recurrent_init="identity", spectral_radius=r) for r in (0.9, 1.0, 1.1)}
     | {f"LSTM forget {bias:g}": LSTM(forget_bias=bias) for bias in (0.0, 1.0, 3.0)}
     | {"LSTM chrono": LSTM(chrono=100), "GRU": GRU(), "GRU update 1": GRU(update_bias=1.0), "min_gru": MinGRU()}
-    | {name: MIXERS[name] for name in ("lru", "s4d", "mamba", "linear_attention", "delta_net", "slstm", "mlstm")}
+    | {name: MIXERS[name] for name in LATER}
     | {"attention": Attention(num_heads=2)}
 )
 TRAINED = {
@@ -68,6 +69,11 @@ TRAINED = {
 def slopes(seeds):
     """The slope of every cell that has just begun."""
     return flow_rows(CELLS, seeds)
+
+
+def few_slopes(seeds):
+    """The same of those that tests ask for."""
+    return flow_rows({name: cell for name, cell in CELLS.items() if name not in LATER}, seeds)
 
 
 def layer(mixer):
@@ -159,7 +165,7 @@ def get_config() -> Claim:
         source="the teaching article; Bengio et al. 1994; Pascanu et al. 2013, arXiv 1211.5063",
         studies={f"delay {delay}": radii(delay) for delay in DELAYS}
         | {"trained": study("trained", 20, TRAINED, GradientFlow(when=("start", "chunk"), num_places=64))},
-        measurements={"slopes": Measurement(slopes, seeds=SEEDS, quick_seeds=6)},
+        measurements={"slopes": Measurement(slopes, seeds=SEEDS, quick_seeds=6, quick=few_slopes)},
         quantities={
             "slope": Quantity(
                 lambda found: from_rows(found["slopes"], "slope", "cell"), ("slopes",), unit="log10 a step"

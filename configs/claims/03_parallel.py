@@ -76,6 +76,11 @@ def timings(seeds):
     return timing_rows(TIMED, (64, 256, 1024))
 
 
+def few_timings(seeds):
+    """The same of two lengths."""
+    return timing_rows(TIMED, (64, 256))
+
+
 def trips(found):
     """Newton's trips, of each network and its inputs."""
     return from_rows(found["networks"], "iterations", "cell", "inputs")
@@ -147,7 +152,7 @@ def get_config() -> Claim:
         measurements={
             "depths": Measurement(depths),
             "networks": Measurement(networks, seeds=8, quick_seeds=6),
-            "timings": Measurement(timings),
+            "timings": Measurement(timings, quick=few_timings),
         },
         quantities={
             "power of n": Quantity(lambda found: from_rows(found["depths"], "power", "cell"), ("depths",)),

@@ -74,6 +74,14 @@ def test_in_small_studies_and_tests_may_be_left_out():
     assert claim_run(whole, "again").tests == whole.tests
 
 
+def test_in_small_less_may_be_measured():
+    whole, small = (lambda seeds: [{"of": "all"}]), (lambda seeds: [{"of": "few"}])
+    one = claim(measurements={"m": Measurement(whole, quick=small), "n": Measurement(whole)})
+    measured = {run: claim_run(one, run).measurements for run in ("first", "again", "quick")}
+    assert [of["m"].measure for of in measured.values()] == [whole, whole, small]
+    assert [of["n"].measure for of in measured.values()] == [whole] * 3
+
+
 def answers(*outcomes):
     return {str(place): outcome for place, outcome in enumerate(outcomes)}
 
