@@ -47,7 +47,10 @@ GONE = 0.01  # log10 a step: a factor of ten in a hundred steps
 RADII = (0.5, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 DELAYS = (10, 20, 40)
 FAINT = (0.5, 0.2, 0.1)  # of the embeddings, at radius 1.25
-LATER = ("lru", "s4d", "mamba", "linear_attention", "delta_net", "slstm", "mlstm")
+LATER = (  # all other recurrences that are registered
+    *("min_lstm", "lru", "s4d", "mamba", "mamba_signed", "linear_attention", "retention", "gated_linear_attention"),
+    *("delta_net", "gated_delta_net", "delta_product", "mlstm", "slstm", "stack_rnn", "tape_rnn"),
+)
 CELLS = (
     {f"tanh {radius}": RNN(spectral_radius=radius) for radius in (0.5, 1.0, 1.5, 2.0)}
     | {f"relu {r}": RNN(activation="relu", recurrent_init="identity", spectral_radius=r) for r in (0.9, 1.0, 1.1)}
