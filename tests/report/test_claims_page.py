@@ -7,6 +7,7 @@ import pytest
 from test_page import Reader
 
 from attn_jax.lab.outcome.claim_verdict import agreement, verdict_in_words
+from attn_jax.report import panels
 from attn_jax.report.claims_page import render_claims, stability
 from attn_jax.report.panels import drawn_panels
 from attn_jax.report.results_file import results_text
@@ -140,3 +141,13 @@ def test_results_file(verdicts):
     assert "; about 20 seeds would decide\n" in text
     assert "To know before believing it:\n- map: 3 runs diverged, of rnn\n" in text
     assert "- claims 1, 10: 2026-11-30; Linux, 2 cores; attn_jax 0.1.0, jax 0.10.2" in text
+
+
+def test_the_lowest_of_several_marks_is_labelled_below_its_line(monkeypatch):
+    placed = {}
+    monkeypatch.setattr(panels, "_mark", lambda axes, height, text, *, below: placed.update({text: below}))
+    lines = {"a": {"x": [1, 2], "y": [0.5, 0.6]}}
+    drawn_panels("c", [panel(lines=lines, marks={"coin": 0.7, "best": 0.5})])
+    assert placed == {"coin": False, "best": True}
+    drawn_panels("c", [panel(lines=lines, marks={"floor": 0.4})])
+    assert not placed["floor"]

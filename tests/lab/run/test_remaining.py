@@ -80,21 +80,25 @@ def looks(directory, monkeypatch, study, workers):
     return seen, end
 
 
+SMALL = {"a": Takes(0.002, 4, 0.2), "b": Takes(0.003, 4, 0.2)}
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_points_that_take_turns_are_looked_at_as_one(workers, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("models", "blocks", "steps"), [(ALIKE, 4, 400), (SMALL, 80, 50)])  # these wait between blocks
+def test_points_that_take_turns_are_looked_at_as_one(models, blocks, steps, workers, tmp_path, monkeypatch):
     takes = {
         f"{point}/{name}": of._replace(step=of.step * (1 + point / 3))
         for point in range(6)
-        for name, of in ALIKE.items()
+        for name, of in models.items()
     }
-    blocks, steps, every = 4, 400, 25
+    every = 25
     events, end = replayed(takes, blocks, steps, every, 1.05, workers)
     clock, seen = [0.0], []
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     for name in takes:
         for block in range(blocks):
             block_directory(tmp_path / name.partition("/")[0], name.partition("/")[2], block).mkdir(parents=True)
-    extent = Extent(dict.fromkeys(ALIKE, blocks), steps, LENGTHS, every, workers)
+    extent = Extent(dict.fromkeys(models, blocks), steps, LENGTHS, every, workers)
     pace = SweepPace({str(point): (tmp_path / str(point), extent, None) for point in range(6)}, workers)
     while clock[0] < end:
         while events and events[0][0] <= clock[0]:
