@@ -207,6 +207,8 @@ class Claim:
             self.seeds_of(*quantity.reads)
         for key, changes in self.quick.items():
             self._known("quick", key, [*self.studies, *(self.tests if changes is None else ())])
+            if not isinstance(changes, Mapping | None):
+                raise ConfigError(f"quick.{key}: got {changes!r}, wanted a dict of fields, or None to leave it out")
         controls = getattr(self.rule, "controls", ())
         for about in controls:
             self._known("rule", about, self.tests)

@@ -47,6 +47,7 @@ def test_seeds_are_those_of_what_is_read():
         ({"quantities": {"q": Quantity(dict, reads=("z",))}}, r"quantities.q.reads: got 'z'"),
         ({"quantities": {"q": Quantity(dict, reads=("s", "n"))}}, "seeds: got s 0 to 1, n 100 to 102"),
         ({"quick": {"z": {}}}, "quick: got 'z'"),
+        ({"quick": {"s": 3}}, "quick.s: got 3, wanted a dict of fields, or None"),
         ({"quick": {"it": {}}}, "quick: got 'it'"),  # a test has no fields to change
         ({"rule": controlled(all_hold, "z")}, "rule: got 'z', wanted one of it"),
         ({"rule": controlled(all_hold, "it")}, "rule: got nothing but controls"),
