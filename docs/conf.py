@@ -16,7 +16,7 @@ from attn_jax.version import __version__
 project, author, copyright = "attn_jax", "The attn_jax authors", "The attn_jax authors, Apache-2.0"
 version = release = __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "beside", "docstrings", "drawn", "measured"]
-exclude_patterns = ["extensions", "static"]
+exclude_patterns = ["extensions", "static", "learn/*.ipynb"]  # the last are what jupytext pairs with the notebooks
 templates_path = []
 
 # pages

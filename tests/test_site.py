@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml  # flax brings it
 
 from attn_jax.config.claim_file import shipped_claims
 
@@ -72,15 +73,22 @@ def test_the_article_has_every_claim_in_its_order():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_calls_public_names_alone(path):
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith("---\nfile_format: mystnb\n")
-    cells = re.findall(r"^```\{code-cell\}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert len(cells) > 3
-    for node in (node for cell in cells for node in ast.walk(ast.parse(re.sub(r"^%%.*\n", "", cell)))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("attn_jax"):
-            assert node.module in PUBLIC
-            assert {alias.name for alias in node.names} <= names_of(node.module)
+def test_a_notebook_is_paired_by_jupytext(path):
+    _, head, body = path.read_text(encoding="utf-8").split("---\n", 2)
+    told = yaml.safe_load(head)
+    assert told["jupytext"]["formats"] == "md:myst,ipynb"
+    assert told["jupytext"]["text_representation"] == {"extension": ".md", "format_name": "myst"}  # myst-nb asks for it
+    assert {"display_name", "language", "name"} == set(told["kernelspec"])  # Jupyter's own form wants all three
+    assert body.count("\n```{code-cell}\n") > 3
+    assert body.endswith(f"{{nb-download}}`{path.stem}.ipynb`.\n")
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
+def test_what_a_page_imports_is_public(path):
+    for module, names in re.findall(r"^from (attn_jax[\w.]*) import (.*)$", path.read_text(), re.MULTILINE):
+        if module != "attn_jax.cli":  # the command itself
+            assert module in PUBLIC
+            assert {name.split()[0] for name in names.partition("#")[0].split(",")} <= names_of(module)
 
 
 @pytest.fixture(scope="module")
