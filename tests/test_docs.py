@@ -13,6 +13,7 @@ import importlib.util
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -20,6 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from attn_jax.commands.arguments import parse
+from attn_jax.config.file import load_config
+from attn_jax.config.shipped import shipped_configs
+from attn_jax.errors import ConfigError
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```([\w{}-]*)( [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -131,6 +137,32 @@ def test_what_is_shown_is_compared_twin():
             run(snippets("page", page)[0], {})
     with pytest.raises(ZeroDivisionError):
         run(snippets("page", "```python\n1 / 0\n```\n")[0], {})
+
+
+def commands(text: str) -> list[str]:
+    """What follows `attn-jax` in blocks of a terminal, and in a line's code where there is an option."""
+    blocks = "".join(block[3] for block in BLOCK.finditer(text) if block[1] in ("", "text"))
+    typed = re.findall(r"^(?:\$ )?attn-jax (?!\w+:)([\w-].*?)(?:  +.*| [;#].*)?$", blocks, re.MULTILINE)
+    return [*typed, *re.findall(r"`attn-jax ([^`]* --[^`]*)`", BLOCK.sub("", text))]
+
+
+@pytest.mark.parametrize("path", [*PAGES, DOCS.parent / "README.md"], ids=lambda path: path.name)
+def test_its_commands_may_be_typed(path):
+    for command in commands(path.read_text(encoding="utf-8")):
+        words = shlex.split(command.partition(" && ")[0])
+        options = parse(words)
+        if options.command in ("compare", "train") and options.config.stem in shipped_configs():
+            load_config(options.config, options.overrides)
+
+
+def test_a_command_that_may_not_be_typed_is_found_twin():
+    text = "`attn-jax list --yaml`\n```\n$ attn-jax compare --config=parity --config.train.stops=3  # or so\n```\n"
+    assert commands(text) == ["compare --config=parity --config.train.stops=3", "list --yaml"]
+    listing = parse(commands(text)[0].split())
+    with pytest.raises(ConfigError, match="stops"):
+        load_config(listing.config, listing.overrides)
+    with pytest.raises(ConfigError, match="yaml"):
+        parse(commands(text)[1].split())
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
