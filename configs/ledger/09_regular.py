@@ -2,19 +2,24 @@
 
     attn-jax claims --ledger 9
 
-About 15 minutes on 2 cores. Reduced, as chomsky.py says.
+About 15 minutes on 2 cores. Reduced, as chomsky.py says; the words of two tasks are shorter.
+
+Chosen by a pilot (2 seeds from 5000). Parity is held by every recurrence after 600 steps at either rate. On words of up
+to 20 no recurrence had learnt the other two in 600 steps; on words of up to 10, in 1,000, an LSTM has (.98 and .78 of
+all answers where trained), a plain recurrence half.
 """
 
-from chomsky import NAMES, cell, claim
+from chomsky import NAMES, Words, cell, claim
 
 from attn_jax.config import Claim
 from attn_jax.tasks import CycleNavigation, ModularArithmetic, Parity
 
 LONGER = (24, 28, 32, 36, 40)
+SHORT = {"steps": 1500, "rates": (3e-3, 1e-2)}
 TASKS = {
-    "modular_arithmetic": (ModularArithmetic(), (1, 19), (23, 27, 31, 35, 39)),
-    "parity": (Parity(), (1, 20), LONGER),
-    "cycle_navigation": (CycleNavigation(), (1, 20), LONGER),
+    "modular_arithmetic": Words(ModularArithmetic(), (1, 9), (11, 13, 15, 17, 19), **SHORT),
+    "parity": Words(Parity(), (1, 20), LONGER),
+    "cycle_navigation": Words(CycleNavigation(), (1, 10), (20, 25, 30, 35, 40), **SHORT),
 }
 ALL = {"rnn": 100.0, "stack": 100.0, "tape": 100.0, "lstm": 100.0}
 PRINTED = {

@@ -2,19 +2,22 @@
 
 Missing duplicate and binary addition have no cell: their numbers were not seen in the source.
 
-Reduced: hidden size 32 in place of 256, 600 steps of 32 in place of 1,000,000 of 128, trained on up to 20 tokens and
-asked at up to 40 in place of 40 and 500, two rates and the mean over 12 seeds in place of the best of 30 to 180 runs.
+Reduced: hidden size 32 in place of 256, 600 to 1,500 steps of 32 in place of 1,000,000 of 128, trained on up to 20
+tokens and asked at up to 40 in place of 40 and 500, one or two rates and the mean over 12 seeds in place of the best of
+30 to 180 runs.
 The transformer is the source's but for its size: it looks both ways, norms stand behind, 2 layers of 4 heads at width
 32; one of its five encodings, rotary, in place of the best of them, and no dropout.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Quantity, Study, TrainConfig
 from attn_jax.config.rules import holds_for
 from attn_jax.lab.outcome.by_seed import beyond
 from attn_jax.mixers import LSTM, RNN, Attention, StackRNN, TapeRNN
 from attn_jax.models import AnyModelConfig, ModelConfig, classic
+from attn_jax.tasks.base import TaskConfig
 
 SOURCE = "Deletang et al. 2023, arXiv 2207.02098"
 WHERE = "main table, score on lengths 41 to 500"
@@ -31,19 +34,29 @@ MODELS: dict[str, AnyModelConfig] = {
 }
 
 
+class Words(NamedTuple):
+    """A task, and what of it is trained and asked for."""
+
+    task: TaskConfig
+    lengths: tuple[int, int]  # trained on
+    longer: tuple[int, ...]  # asked for
+    steps: int = 600
+    rates: tuple[float, ...] = (1e-2,)
+
+
 def cell(task, model, value, /, **more):
     """What the source printed of a model on a task."""
     of = f"{NAMES[model]}: {task.replace('_', ' ')}"
     return Cell(value, "accuracy, %", of, WHERE, SOURCE, "maximum", RUNS[model], unit=100, **more)
 
 
-def study(number, name, task, lengths, longer, steps=600):
+def study(number, name, words):
     return Study(
         name=f"ledger{number}_{name}",
-        task=task,
+        task=words.task,
         models=MODELS,
-        train=TrainConfig(steps, seeds=12, first_seed=100, learning_rates=(3e-3, 1e-2), lengths=lengths),
-        evaluate=EvaluateConfig(every=100, lengths=longer),
+        train=TrainConfig(words.steps, seeds=12, first_seed=100, learning_rates=words.rates, lengths=words.lengths),
+        evaluate=EvaluateConfig(every=100, lengths=words.longer),
         match=None,
     )
 
@@ -54,7 +67,7 @@ def claim(number, sentence, explain, tasks, printed, over, untried=()):
     Args:
       number: of its file.
       sentence, explain: as a claim's.
-      tasks: {name: (task, lengths trained on, lengths asked for)}.
+      tasks: {name: `Words`}.
       printed: {name: {model: value}}.
       over: {name: pairs of models, the first printed above the second}.
       untried: cells with their reasons.
@@ -69,7 +82,7 @@ def claim(number, sentence, explain, tasks, printed, over, untried=()):
     return Claim(
         sentence=sentence,
         source=SOURCE,
-        studies={name: study(number, name, *of) for name, of in tasks.items()},
+        studies={name: study(number, name, words) for name, words in tasks.items()},
         quantities={name: Quantity(partial(longer, name), (name,)) for name in tasks},
         tests={
             f"{task.replace('_', ' ')}: {a} over {b}": DeclaredTest(task, a, b, expect="more")
