@@ -102,7 +102,7 @@ def _run(options: Namespace) -> None:
             told = ledger if options.ledger else claims
             told(options.names, options.workdir, options.run, **where)
         case "card" if options.list:
-            list_cards(options.workdir)
+            list_cards(options.names, options.workdir)
         case "card":
             make = baselines if options.baselines else card
             where = {key: getattr(options, key) for key in ("platform", "place", "track")}

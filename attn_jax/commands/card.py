@@ -28,7 +28,7 @@ def card(names: Sequence[str], workdir: Path | None, **options: Any) -> None:
       options: `platform`, `place` and `track`, as every command that trains takes them.
 
     Raises:
-      ConfigError: no mixer, or several.
+      ConfigError: no mixer, or several; one of the user's has the name of a registered one.
       UserError: it breaks its contract: its card says how; or what ends every command that trains.
     """
     if len(names) != 1:
@@ -36,6 +36,8 @@ def card(names: Sequence[str], workdir: Path | None, **options: Any) -> None:
         raise ConfigError(f"mixer: {got}, wanted FILE.py:ClassName or a registered name (attn-jax list mixers)")
     found, console = find("mixer", names[0]), Terminal()
     name = names[0] if found.path is None else names[0].rpartition(":")[2]
+    if found.path is not None and name in MIXERS:  # it would take that one's folder, and its row in every table
+        raise ConfigError(f"{names[0]}: {name!r} is the name of a registered mixer, wanted another one")
     where = Where(workdir or ROOT, console, **options)
     told = make_card(Subject(name, found.config, found.path), where)
     page = write_card_page(told, where.root / name)
@@ -63,6 +65,12 @@ def baselines(names: Sequence[str], workdir: Path | None, **options: Any) -> Non
         where.console.print(f"{name} is in {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def list_cards(workdir: Path | None) -> None:
-    """Prints the scores of all registered mixers that cards are held against, best first."""
+def list_cards(names: Sequence[str], workdir: Path | None) -> None:
+    """Prints the scores of all registered mixers that cards are held against, best first.
+
+    Raises:
+      ConfigError: names are given.
+    """
+    if names:
+        raise ConfigError(f"--list: got {' '.join(names)}, wanted no names: it shows all mixers")
     print_board(read_baselines(workdir or ROOT), Terminal())

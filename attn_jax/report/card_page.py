@@ -7,7 +7,7 @@ from typing import Any
 from attn_jax.files import write_whole
 from attn_jax.lab.outcome.words import decimal
 from attn_jax.report import style, words
-from attn_jax.report.card_table import cost_rows, flow_rows
+from attn_jax.report.card_table import cost_rows, flow_rows, remarks
 from attn_jax.report.panels import drawn_panels
 from attn_jax.report.rendering import rendered
 
@@ -46,7 +46,7 @@ def render_card(card: Mapping[str, Any]) -> str:
             "panels": panels,
             "legend": legend,
             "nearest": [(name, decimal(distance)) for name, distance in [*card["nearest"].items()][:5]],
-            "notes": [*card["notes"], *_remarks(card)],
+            "notes": [*card["notes"], *remarks(card)],
             "baselines": card["baselines"],
             "machine": _machine(card),
         },
@@ -60,9 +60,12 @@ def _about(card: Mapping[str, Any]) -> str:
     first = next(iter(card["tasks"].values()))
     seeds, rates = len(first["scores"]), first["runs"] // len(first["scores"])
     positions = "" if card["ordered"] else ", with sinusoidal positions, for it does not feel the order of places"
+    size = (
+        "" if card["model"]["note"] else ", as many parameters as attention's of width 32"
+    )  # or else it says how many
     return (
-        f"Eight small tasks, {seeds} seeds at the better of {rates} learning rates as the other seeds have it; two "
-        f"layers, as many parameters as attention's of width 32{positions}."
+        f"Eight small tasks, {seeds} seeds at the best of {rates} learning rates as the other seeds have it; two layers"
+        f"{size}{positions}."
     )
 
 
@@ -79,7 +82,7 @@ def _row(card: Mapping[str, Any], task: str) -> dict[str, Any]:
         "bounds": bounds,
         "cells": [_cell(tests.get(rival)) for rival in _RIVALS],
         "place": "–" if rank is None else f"{rank['place']} of {rank['of']}",
-        "best": "" if rank is None else f"best: {rank['best']} {decimal(rank['best_score'])}",
+        "best": "" if rank is None else f"best other: {rank['best']} {decimal(rank['best_score'])}",
     }
 
 
@@ -118,18 +121,6 @@ def _panels(card: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _trained_on(lengths: Sequence[int]) -> str:
     """The lengths trained on, in words."""
     return f"trained on {lengths[0]}" + (f" to {lengths[-1]}" if lengths[-1] != lengths[0] else "")
-
-
-def _remarks(card: Mapping[str, Any]) -> list[str]:
-    """What to know before believing a score."""
-    found = [
-        f"{words.plain(task)}: {one['diverged']} of {one['runs']} runs diverged"
-        for task, one in card["tasks"].items()
-        if one["diverged"]
-    ]
-    if card["tasks"] and card["model"]["note"]:
-        found.append(card["model"]["note"])
-    return found
 
 
 def _machine(card: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from attn_jax.report import words
 
 _RIVALS = ("attention", "lstm", "gru")
 _SIGNS = {"more": "+", "less": "-", "undecided": "?"}
+_SCORES = "scores: + more than the baseline, - less, ? undecided"
+_ARRIVES = {True: "arrives", False: "does not arrive", None: "overflows"}
 
 
 def print_card(card: Mapping[str, Any], console: Console) -> None:
@@ -26,9 +28,9 @@ def print_card(card: Mapping[str, Any], console: Console) -> None:
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     for row in card["contract"]:
         say(f"  {'+' if row['holds'] else '-'} {row['promise']}{_broken(row)}")
-    for title, rows in (("cost", cost_rows(card)), ("at the start", flow_rows(card)), ("scores", task_rows(card))):
+    for title, rows in (("cost", cost_rows(card)), ("at the start", flow_rows(card)), (_SCORES, task_rows(card))):
         print_rows(console, title, rows)
-    for note in card["notes"]:
+    for note in [*card["notes"], *remarks(card)]:
         say(f"  ! {note}")
     for place, sentence in enumerate(card["verdict"]):
         console.print(Text(sentence, style="bold" if place == 0 else ""), soft_wrap=True)
@@ -60,16 +62,29 @@ def cost_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def flow_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row a mixer: what it lets through when it has just begun."""
+    counts = _each(card, "counts")
     return [
         {
             "mixer": name,
             "gradient": _known(flow["slope"], lambda value: f"{value:.3f}"),
-            "position 1": "arrives" if flow["sees_first"] else "does not arrive",
+            "position 1": _ARRIVES[flow["sees_first"]],
             "at": _known(flow["reach"]["1"], lambda value: f"1e{value:.1f}"),
-            "keeps": "all that it read" if flow["kept"] is None else f"{flow['kept']:.1f} places",
+            "keeps": _keeps(flow["kept"], counts.get(name)),
         }
         for name, flow in _each(card, "flow").items()
     ]
+
+
+def remarks(card: Mapping[str, Any]) -> list[str]:
+    """What to know before believing a score."""
+    found = [
+        f"{words.plain(task)}: {one['diverged']} of {one['runs']} runs diverged"
+        for task, one in card["tasks"].items()
+        if one["diverged"]
+    ]
+    if card["tasks"] and card["model"]["note"]:
+        found.append(card["model"]["note"])
+    return found
 
 
 def task_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -113,6 +128,14 @@ def _each(card: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _broken(row: Mapping[str, Any]) -> str:
     return "" if row["holds"] else f": {row['said']}. To mend it: {row['fix']}"
+
+
+def _keeps(places: float | None, counts: Mapping[str, Any] | None) -> str:
+    """How many places can be read off a state of one size; all of one that grows; a dash where nothing is known."""
+    if places is not None:
+        return f"{places:.1f} places"
+    sizes = [*counts["state_bytes"].values()] if counts else [None]
+    return "–" if None in sizes or sizes[0] == sizes[-1] else "all that it read"
 
 
 def _size(value: int | None) -> str:

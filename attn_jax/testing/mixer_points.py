@@ -70,6 +70,7 @@ POINTS: dict[str, Wanted] = {
         "make the state with the dtype that init_state is given, and end extend with .astype of the state it was given",
     ),
 }
+_RAISED = "mend what was raised"
 _FIRST = ("bundle", "outputs")  # what all others need
 
 
@@ -94,11 +95,18 @@ def mixer_points(config: MixerConfig, *, seed: int = 0) -> list[Point]:
         except StopIteration:
             return points
         except (Exception, SystemExit) as error:  # whatever the user's code does
-            return [*points, Point("make", "make and init run", error, "mend what was raised")]
+            return [*points, Point("make", "make and init run", error, _RAISED)]
         broken = _broken(check)
-        points.append(Point(name, POINTS[name].promise, broken, POINTS[name].fix if broken else ""))
+        points.append(Point(name, POINTS[name].promise, broken, _fix(name, broken)))
         if broken and name in _FIRST:
             return points
+
+
+def _fix(name: str, broken: BaseException | None) -> str:
+    """What mends it: the point's own advice where its promise is broken, not where something else was raised."""
+    if broken is None:
+        return ""
+    return POINTS[name].fix if isinstance(broken, AssertionError) else _RAISED
 
 
 def _broken(check: Callable[[], None]) -> BaseException | None:

@@ -3,12 +3,12 @@
 import io
 import re
 
-from invented_card import BROKEN, card, standing_like, tasks_like
+from invented_card import BROKEN, FLOW, card, counts, standing_like, tasks_like
 from rich.console import Console
 
 from attn_jax.lab.card.verdict import verdict_of
 from attn_jax.report.card_page import render_card
-from attn_jax.report.card_table import print_card
+from attn_jax.report.card_table import flow_rows, print_card
 
 
 def whole():
@@ -40,6 +40,33 @@ def test_a_broken_one_is_told_with_what_mends_it():
         assert "not causal: y depends on a later x" in said
         assert "mask what comes after" in said
     assert "Eight tasks" not in page
+
+
+def test_what_was_made_larger_and_what_diverged_is_said_in_both():
+    told = whole()
+    told["tasks"] = {"running_parity": told["tasks"]["running_parity"] | {"diverged": 2}}
+    told["model"] = {"config": {}, "note": "200020 matched parameters against 25216: 693.2% off"}
+    page, text = render_card(told), printed(told, 120)
+    for said in (page, text):
+        assert "running parity: 2 of 12 runs diverged" in said
+        assert "693.2% off" in said
+    assert "as many parameters as attention" not in page
+    assert "as many parameters as attention" in render_card(told | {"model": {"config": {}, "note": None}})
+    assert "best other: " in page  # it is the best itself, maybe
+
+
+def test_what_is_kept_is_told_of_a_state_that_is_there():
+    rows = {}
+    for name, sizes in (("grows", (1, 2, 3)), ("none", (None,) * 3), ("window", (2, 2, 2))):
+        told = card(counts=counts(state=sizes), flow=FLOW | {"kept": None, "sees_first": None})
+        rows[name] = flow_rows(told)[0]
+    assert {name: row["keeps"] for name, row in rows.items()} == {
+        "grows": "all that it read",
+        "none": "–",
+        "window": "–",
+    }
+    assert rows["none"]["position 1"] == "overflows"
+    assert flow_rows(card(counts=None, flow=FLOW | {"kept": None}))[0]["keeps"] == "–"
 
 
 def test_the_terminal_has_a_row_a_task_on_any_width():

@@ -7,13 +7,17 @@ attn_jax/lab/card/baselines.json, and `baselines.json` in a folder of cards, who
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json, write_whole
+from attn_jax.lab.card.relabelled import read_runs
 from attn_jax.lab.card.trials import fingerprints
+from attn_jax.lab.outcome.words import listing
 from attn_jax.names import counted
 
 BASELINES_SCHEMA = 2
@@ -47,20 +51,26 @@ def read_baselines(root: Path) -> Baselines:
 def comparable(mixers: Mapping[str, Mapping[str, Any]], terms: Mapping[str, str]) -> Baselines:
     """Mixers with the tasks whose fingerprints agree; what does not is said.
 
-    >>> entry = {"tasks": {"parity": {"fingerprint": "a", "scores": [1.0]}}}
+    >>> entry = {"tasks": {"parity": {"fingerprint": "a"}}}
     >>> comparable({"gru": entry}, {"parity": "b"}).notes[0].partition(":")[0]
     '1 baseline was trained on other terms than these and is not compared (gru)'
     """
-    kept, other = {}, []
+    kept: dict[str, Any] = {}
+    none, some = [], []  # names of those of which nothing is compared, or not all
     for name, entry in mixers.items():
         tasks = {key: one for key, one in entry["tasks"].items() if terms.get(key) == one["fingerprint"]}
         if len(tasks) < len(entry["tasks"]):
-            other.append(name)
+            (some if tasks else none).append(name)
         kept[name] = {**entry, "tasks": tasks}
-    said = f"{counted(len(other), 'baseline was', 'baselines were')} trained on other terms than these and"
-    it = "is not compared" if len(other) == 1 else "are not compared"
-    notes = [f"{said} {it} ({', '.join(other)}): {MAKE} makes {'it' if len(other) == 1 else 'them'} anew"]
-    return Baselines(kept, notes if other else [])
+    notes = [_other_terms(none, "", "")] if none else []
+    return Baselines(kept, [*notes, _other_terms(some, " in some tasks", " there")] if some else notes)
+
+
+def _other_terms(names: Sequence[str], where: str, there: str) -> str:
+    one = len(names) == 1
+    said = f"{counted(len(names), 'baseline was', 'baselines were')} trained on other terms than these{where} and"
+    it, them = ("is not compared", "it") if one else ("are not compared", "them")
+    return f"{said} {it}{there} ({', '.join(names)}): {MAKE} makes {them} anew"
 
 
 def write_baselines(path: Path, mixers: Mapping[str, Mapping[str, Any]]) -> None:
@@ -74,17 +84,20 @@ def write_baselines(path: Path, mixers: Mapping[str, Mapping[str, Any]]) -> None
 def elsewhere(mixers: Mapping[str, Mapping[str, Any]], here: Mapping[str, str]) -> list[str]:
     """What to know where baselines were trained by another jaxlib or on another instruction set than this card.
 
-    >>> elsewhere({"gru": {"jaxlib": "0.9", "device": "x"}}, {"jaxlib": "0.10", "device": "x"})[0].partition(":")[0]
-    'the baselines were trained by another jaxlib (0.9, here 0.10)'
+    >>> mixers = {"gru": {"jaxlib": "0.9", "device": "x"}, "lru": {"jaxlib": "0.10", "device": "x"}}
+    >>> elsewhere(mixers, {"jaxlib": "0.10", "device": "x"})[0].partition(":")[0]
+    'gru was trained by another jaxlib (0.9, here 0.10)'
     """
     words = {"jaxlib": "by another jaxlib", "device": "on another instruction set"}
     found = []
     for key, said in words.items():
-        others = sorted({entry[key] for entry in mixers.values()} - {here[key]})
+        others = {name: entry[key] for name, entry in mixers.items() if entry[key] != here[key]}
         if others:
-            seen = f"({', '.join(others)}, here {here[key]})"
+            who = listing([*others]) if len(others) < len(mixers) else "the baselines"
+            were = "was" if len(others) == 1 < len(mixers) else "were"
+            seen = f"({', '.join(sorted({*others.values()}))}, here {here[key]})"
             found.append(
-                f"the baselines were trained {said} {seen}: scores may differ in their last bits, and runs with them"
+                f"{who} {were} trained {said} {seen}: scores may differ in their last bits, and runs with them"
             )
     return found
 
@@ -93,14 +106,36 @@ def mixers_in(path: Path) -> dict[str, Any]:
     """The mixers of a file of baselines; none where it is not there.
 
     Raises:
-      ConfigError: it is damaged, or of another version.
+      ConfigError: it is damaged, a mixer in it is, or it is of another version.
     """
     if not path.exists():
         return {}
     data = read_json(path)
     if not (isinstance(data, dict) and data.get("schema") == BASELINES_SCHEMA and isinstance(data.get("mixers"), dict)):
         raise ConfigError(f"{path}: is not of this version of attn_jax; delete it, and {MAKE} writes it again")
+    for name, entry in data["mixers"].items():
+        if not _is_whole(entry):
+            raise ConfigError(f"{path}: {name} is damaged; delete the file, and {MAKE} writes it again")
     return data["mixers"]
+
+
+def _is_whole(entry: Any) -> bool:
+    """Whether an entry has all that a card and the board read, a score and a row of runs a seed."""
+    try:
+        return (
+            all(isinstance(entry[key], str) for key in ("jaxlib", "attn_jax", "device", "machine", "date"))
+            and isinstance(entry["seeds"], int)
+            and all(isinstance(one["fingerprint"], str) and _has_scores(one) for one in entry["tasks"].values())
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _has_scores(one: Mapping[str, Any]) -> bool:
+    (low, high), scores = np.array(one["limits"], float), np.array(one["scores"], float)
+    shapes = [array.shape for array in read_runs(one["every_run"])]
+    alike = len({*shapes}) == 1 and len(shapes[0]) == 2 and shapes[0][:1] == scores.shape
+    return bool(alike and scores.size and np.isfinite(scores).all() and low < high)
 
 
 def _undated(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import jax
 import numpy as np
 
-from attn_jax.blame import in_words
+from attn_jax.blame import in_words, line_in
 from attn_jax.mixers.base import MixerConfig
+from attn_jax.testing.check_quickly import check_mixer_quickly
 from attn_jax.testing.mixer_points import Point, mixer_points
 from attn_jax.training.compiling import compiled
 
@@ -24,14 +25,15 @@ NATURES: dict[Nature, str] = {
     "mixes no places": "it moves nothing between places: y depends on the x of its own place alone",
 }
 _T, _D = 8, 16
-_NOTHING = 1e-6  # of the largest
+_LONG = 128  # places: what leaks or fails past the first few does so by then
+_NOTHING = 1e-5  # of the largest, as the contract has it
 _ALIKE = 1e-5  # of the largest: sums in another order
 
 
 class Sight(NamedTuple):
     """What a mixer does with places; whether it feels their order: else it is given positions, as attention is."""
 
-    nature: Nature
+    nature: Nature | None
     ordered: bool
 
 
@@ -50,8 +52,23 @@ def contract_of(config: MixerConfig, path: Path | None) -> list[dict[str, Any]]:
             "said": _said(point, path),
             "fix": point.fix,
         }
-        for point in mixer_points(config)
+        for point in _points(config)
     ]
+
+
+def _points(config: MixerConfig) -> list[Point]:
+    """Those of the contract, which are looked at in a few places, and where all hold, in many."""
+    points = mixer_points(config)
+    if any(point.broken is not None for point in points):
+        return points
+    broken = None
+    try:
+        check_mixer_quickly(replace(config, d_model=_D), max_length=_LONG)
+    except (Exception, SystemExit) as error:  # whatever the user's code does
+        broken = error
+    promise = f"the same of {_LONG} places: y has x's shape, and depends on no later x, no other row and no padding"
+    fix = "mend what begins past the first places: a second chunk, the end of a window or of a table of positions"
+    return [*points, Point("length", promise, broken, fix if broken else "")]
 
 
 def sight_of(config: MixerConfig, *, seed: int = 0) -> Sight:
@@ -84,13 +101,15 @@ def sight_of(config: MixerConfig, *, seed: int = 0) -> Sight:
     return Sight(nature, not np.allclose(y[:, -1], exchanged[:, -1], atol=_ALIKE * np.abs(y).max()))
 
 
-def nature_of(reach: np.ndarray, y: np.ndarray, x: np.ndarray, *, causal: bool) -> Nature:
-    """What a mixer does, from |d y_t / d x_s| [T, S].
+def nature_of(reach: np.ndarray, y: np.ndarray, x: np.ndarray, *, causal: bool) -> Nature | None:
+    """What a mixer does, from |d y_t / d x_s| [T, S]; None where that is not finite, and says nothing.
 
     >>> x = np.ones((1, 2, 3))
     >>> nature_of(np.eye(2), x, x, causal=True), nature_of(np.ones((2, 2)), x, x, causal=True)
     ('copies its input', 'leaks the future')
     """
+    if not np.isfinite(reach).all():
+        return None
     there = reach > _NOTHING * reach.max()
     if not reach.max() > 0:
         return "ignores its input"
@@ -105,6 +124,6 @@ def _said(point: Point, path: Path | None) -> str:
     """What a broken point was told by; of what the user's code raised, the line too."""
     if point.broken is None:
         return ""
-    if isinstance(point.broken, AssertionError) or path is None:
-        return str(point.broken).split("\n")[0] or type(point.broken).__name__
-    return in_words(path, point.broken)
+    if path and (line_in(path, point.broken) or not isinstance(point.broken, AssertionError)):
+        return in_words(path, point.broken)
+    return str(point.broken).split("\n")[0] or type(point.broken).__name__

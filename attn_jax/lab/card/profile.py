@@ -87,9 +87,9 @@ def _forward(config: MixerConfig, length: int) -> tuple[Callable[..., Array], An
 
 
 def _state_bytes(mixer: Mixer, params: Any, length: int) -> int | None:
-    if mixer.init_state is None:
+    if (start := mixer.init_state) is None:
         return None
-    return floating_bytes(jax.eval_shape(partial(mixer.init_state, batch_size=1, max_length=length), params))
+    return floating_bytes(jax.eval_shape(lambda params: start(params, 1, length), params))
 
 
 def _known(count: Callable[[], Any]) -> Any:

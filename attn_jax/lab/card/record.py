@@ -10,7 +10,8 @@ results/cards/               unless --workdir names another
   baselines.json             their scores; where it is there, cards in this folder are held against these
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def study_directory(directory: Path, task: str) -> Path:
 
 
 def kept(directory: Path, name: str, made_of: Any, make: Callable[[], Any]) -> Any:
-    """A part as its file has it, made and written first where there is none of the same things on this machine.
+    """A part as its file has it, made and written first where there is no whole one of the same things and machine.
 
     Args:
       directory: it is made.
@@ -38,25 +39,10 @@ def kept(directory: Path, name: str, made_of: Any, make: Callable[[], Any]) -> A
       make: gives JSON types.
     """
     path, key = directory / f"{name}.json", {"of": made_of, "numbers": recorded(), "device": instruction_set()}
-    if path.exists():
-        found = read_json(path)
-        if isinstance(found, dict) and found.get("key") == key:
+    with contextlib.suppress(ConfigError):  # damaged: it is made anew
+        found = read_json(path) if path.exists() else None
+        if isinstance(found, dict) and found.get("key") == key and "value" in found:
             return found["value"]
     directory.mkdir(parents=True, exist_ok=True)
     write_json(path, {"key": key, "value": make()})
     return read_json(path)["value"]  # as JSON has it, made now or before
-
-
-def read_card(directory: Path) -> Mapping[str, Any]:
-    """A card.json.
-
-    Raises:
-      ConfigError: there is none, or it is of another version.
-    """
-    path = directory / "card.json"
-    if not path.exists():
-        raise ConfigError(f"{directory}: holds no card (no card.json); attn-jax card makes one")
-    card = read_json(path)
-    if not (isinstance(card, dict) and card.get("schema") == CARD_SCHEMA):
-        raise ConfigError(f"{path}: is not of this version of attn_jax; attn-jax card writes it again")
-    return card

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,7 +78,8 @@ def make_card(subject: Subject, where: Where) -> dict[str, Any]:
         timing = {"measured": card.pop("measured")}
         if card["nature"] in ("mixes", "copies its input", "mixes no places") and _whole(card):
             with pinned(), users_code():
-                model, note = sized(subject.name, subject.config, ordered=card["ordered"])
+                mixer = replace(subject.config, d_model=None)  # an instance may have one: the size is the card's to say
+                model, note = sized(subject.name, mixer, ordered=card["ordered"])
             card["model"] = {"config": to_dict(model), "note": note}
             card["tasks"], timing["training_seconds"] = _trained(
                 subject.name, model, directory, (SEEDS, FIRST_SEED), where, platform
@@ -152,7 +154,7 @@ def _stands(subject: Subject, card: Mapping[str, Any], baselines: Baselines) -> 
     tasks, here = card["tasks"], _here()
     own = subject.name if subject.path is None else None  # a card of a registered mixer is not held against itself
     others = {name: entry for name, entry in baselines.mixers.items() if name != own}
-    used = {name: entry for name, entry in baselines.mixers.items() if entry["tasks"]}
+    used = {name: entry for name, entry in others.items() if entry["tasks"]}
     notes = [*baselines.notes, *(elsewhere(used, here) if tasks else [])]
     tests, wanted = held_against(tasks, others), len(TRIALS) * len({*RIVALS} - {own})
     if tasks and tests and len(tests) < wanted:
@@ -216,5 +218,5 @@ def _if_it_runs(look: Callable[[], Any]) -> Any:
     """Of a mixer that breaks its contract: None where it does not even run."""
     try:
         return look()
-    except Exception:  # whatever the user's code does: the contract has said it
+    except (Exception, SystemExit):  # whatever the user's code does: the contract has said it
         return None

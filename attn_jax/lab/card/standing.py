@@ -71,7 +71,9 @@ def _outcome(difference: float, p: float) -> str:
 
 
 def ranks_of(tasks: Tasks, baselines: Mixers) -> dict[str, dict[str, Any]]:
-    """Of each task the place of the card's mean among all means there are, its own the first of equals, and the best.
+    """Of each task the place of the card's mean among all means there are, and the best of the others.
+
+    Means that agree to six digits share a place.
 
     >>> ranks_of({"a": {"scores": [0.5]}}, {"gru": {"tasks": {"a": {"scores": [0.25]}}}})
     {'a': {'place': 1, 'of': 2, 'best': 'gru', 'best_score': 0.25}}
@@ -80,9 +82,9 @@ def ranks_of(tasks: Tasks, baselines: Mixers) -> dict[str, dict[str, Any]]:
     for task, one in tasks.items():
         means = dict(_means(task, baselines))
         if means:
-            own, best = float(np.mean(one["scores"])), max(means, key=lambda name: means[name])
+            own, best = _rounded(np.mean(one["scores"])), max(means, key=lambda name: means[name])
             place = 1 + sum(mean > own for mean in means.values())
-            found[task] = {"place": place, "of": 1 + len(means), "best": best, "best_score": _rounded(means[best])}
+            found[task] = {"place": place, "of": 1 + len(means), "best": best, "best_score": means[best]}
     return found
 
 
@@ -143,7 +145,7 @@ def _power(drawn: np.ndarray, other: np.ndarray, level: float) -> float:
 def _means(task: str, baselines: Mixers) -> Iterator[tuple[str, float]]:
     for name, entry in baselines.items():
         if task in entry["tasks"]:
-            yield name, float(np.mean(entry["tasks"][task]["scores"]))
+            yield name, _rounded(np.mean(entry["tasks"][task]["scores"]))
 
 
 def _rounded(value: Any) -> float:

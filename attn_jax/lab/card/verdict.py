@@ -64,13 +64,18 @@ def verdict_of(card: Mapping[str, Any]) -> list[str]:
         return sentences + next_of(card)
     if not card["tests"]:
         scores = [f"{plain(task)} {decimal(one['score']['value'])}" for task, one in card["tasks"].items()]
-        return [*sentences, f"Without baselines nothing is tested. It scores {listing(scores)}.", *next_of(card)]
+        what = "those of attention, LSTM and GRU" if card["nearest"] else "baselines"
+        sentences.append(f"Without {what} nothing is tested. It scores {listing(scores)}.")
     for rival in RIVALS:
         sentences += _against(rival, card["tests"])
-    if card["nearest"]:
-        name, distance = next(iter(card["nearest"].items()))
-        sentences.append(f"Nearest: {name}, whose eight scores lie {decimal(distance)} from its own.")
-    return [*sentences, *published_of(card), *next_of(card)]
+    return [*sentences, *_nearest(card["nearest"]), *published_of(card), *next_of(card)]
+
+
+def _nearest(distances: Mapping[str, float]) -> Iterator[str]:
+    """The mixer whose scores lie nearest, or all that lie as near, at no distance from one another that is told."""
+    names = [name for name, distance in distances.items() if distance == min(distances.values())]
+    if names:
+        yield f"Nearest: {listing(names)}, whose eight scores lie {decimal(distances[names[0]])} from its own."
 
 
 def _against(rival: str, tests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -152,7 +157,9 @@ def _next(card: Mapping[str, Any]) -> Iterator[str]:
         yield "let y at a place depend on earlier x: as it is, the layers around it do all the work"
         return
     flow, kinds = card["flow"], kinds_of(card["counts"])
-    if flow and not flow["sees_first"]:
+    if flow and flow["sees_first"] is None:
+        yield "begin nearer to keeping: over 128 places its gradient at the start is more than float32 can hold"
+    elif flow and not flow["sees_first"]:
         yield "see further: of the first of 128 places nothing arrives at the last one that float32 does not round away"
     elif flow and flow["slope"] is not None and flow["slope"] < _VANISHING:
         yield f"begin nearer to keeping: the gradient loses {-flow['slope']:.2g} powers of ten a step back at the start"
@@ -161,7 +168,7 @@ def _next(card: Mapping[str, Any]) -> Iterator[str]:
         yield "transitions with eigenvalues below 0, or products of several (mamba_signed, delta_product)"
     if "one size" in kinds and lost & {"associative_recall", "suffix_lookup", "copy_memory"}:
         yield "a larger state, a matrix written by keys (delta_net, mlstm), or a layer of attention beside it"
-    edges = [plain(task) for task, one in card["tasks"].items() if one["edge"]]
+    edges = [plain(task) for task, one in card["tasks"].items() if one["edge"] and one["score"]["value"] < SOLVED]
     if edges:
         yield f"other learning rates for {listing(edges)}, where every seed's best is at the edge of the grid"
     wanted = [row["seeds_to_decide"] for row in card["tests"] if row["seeds_to_decide"]]

@@ -27,6 +27,6 @@ def _size(shapes: Any) -> int:
 
 
 def floating_bytes(state: Any) -> int:
-    """The size of a state: what its floating leaves hold; counters and masks are not counted."""
-    floating = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    """The size of a state: what its floating leaves hold, complex ones too; counters and masks are not counted."""
+    floating = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return sum(leaf.size * leaf.dtype.itemsize for leaf in floating)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from attn_jax.lab.card import contract
 from attn_jax.lab.card.contract import contract_of, nature_of, sight_of
 from attn_jax.mixers.base import Mixer, MixerConfig, zero_padding
 
@@ -21,6 +23,8 @@ LOWER = np.tril(np.ones((3, 3)))
         (np.ones((3, 3)), -X, True, "leaks the future"),
         (np.ones((3, 3)), -X, False, "looks both ways"),
         (LOWER + 1e-9, -X, True, "mixes"),  # rounding is no leak
+        (LOWER + 5e-6, -X, True, "mixes"),  # nor is what the contract lets pass
+        (LOWER * np.nan, X, True, None),
         (np.eye(3), X, True, "copies its input"),
         (np.eye(3), -X, True, "mixes no places"),
         (np.zeros((3, 3)), X, True, "ignores its input"),
@@ -32,9 +36,10 @@ def test_a_mixers_nature_is_read_off_its_jacobian(reach, y, causal, wanted):
 
 @dataclass(frozen=True)
 class Mean(MixerConfig):
-    """The mean of all that was read so far; or, broken, of all."""
+    """The mean of all that was read so far; or, broken, of all, from a length on."""
 
     leaks: bool = False
+    leaks_from: int = 0
 
     def make(self):
         return Mixer(init, partial(apply, self), init_state, extend, lambda params, x, valid=None: {})
@@ -46,7 +51,7 @@ def init(key):
 
 def apply(config, params, x, valid=None, *, key=None):
     x = zero_padding(x, valid) * params["w"].astype(x.dtype)
-    if config.leaks:
+    if config.leaks and x.shape[1] >= config.leaks_from:
         return jnp.broadcast_to(x.mean(1, keepdims=True), x.shape)
     return extend(params, x, init_state(params, *x.shape[:2]), valid)[0]
 
@@ -64,6 +69,42 @@ def test_what_is_seen_of_a_mixer(config, nature):
     sight = sight_of(config)
     assert sight.nature == nature
     assert not sight.ordered  # a sum forgets who came first
+
+
+def test_what_leaks_past_the_first_places_alone_is_told(monkeypatch):
+    monkeypatch.setattr(contract, "mixer_points", lambda config: [])  # they hold, in some seconds
+    (row,) = contract_of(Mean(leaks=True, leaks_from=16), None)
+    assert (row["point"], row["holds"]) == ("length", False)
+    assert row["said"].startswith("not causal: y depends on a later x")
+    assert "a second chunk" in row["fix"]
+    (row,) = contract_of(Mean(), None)
+    assert row["holds"]
+    assert not row["fix"]
+
+
+@dataclass(frozen=True)
+class Raising(Mean):
+    """Its apply ends with what it is given."""
+
+    error: type[BaseException] = ValueError
+
+    def make(self):
+        def ends(params, x, valid=None, *, key=None):
+            raise self.error
+
+        return super().make()._replace(apply=ends)
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, AssertionError])
+def test_of_what_the_users_code_raised_the_line_is_told(error):
+    row = contract_of(Raising(error=error), Path(__file__))[-1]
+    assert (row["point"], row["holds"]) == ("outputs", False)
+    assert f"test_card_contract.py, line {ends_at()}: {error.__name__}" in row["said"]
+    assert (row["fix"] == "mend what was raised") == (error is not AssertionError)
+
+
+def ends_at():
+    return 1 + Path(__file__).read_text().splitlines().index("            raise self.error")
 
 
 @pytest.mark.exhaustive

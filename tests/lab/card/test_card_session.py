@@ -12,10 +12,11 @@ from attn_jax.commands import card as of_command
 from attn_jax.config import TrainConfig
 from attn_jax.lab.card import baselines as of_baselines
 from attn_jax.lab.card import session, trials
-from attn_jax.lab.card.baselines import comparable, mixers_in, read_baselines, write_baselines
+from attn_jax.lab.card.baselines import comparable, elsewhere, mixers_in, read_baselines, write_baselines
 from attn_jax.lab.card.contract import Sight
 from attn_jax.lab.card.record import kept
 from attn_jax.lab.card.relabelled import read_runs
+from attn_jax.lab.card.standing import RIVALS
 from attn_jax.lab.outcome.selection import cross_fitted_rates
 from attn_jax.mixers import GRU, MIXERS
 from attn_jax.models import ModelConfig, classic
@@ -31,6 +32,8 @@ class Mine(GRU):
     pass
 """
 
+BESIDE = {"counts": counts(), "flow": FLOW, "measured": MEASURED}
+
 
 @pytest.fixture
 def card(tmp_path, monkeypatch, capsys):
@@ -40,12 +43,20 @@ def card(tmp_path, monkeypatch, capsys):
     path, root = tmp_path / "my.py", tmp_path / "cards"
     path.write_text(MINE)
 
-    def run(*words, contract=HOLDS, nature="mixes", task="running_parity"):
+    def run(
+        *words,
+        contract=HOLDS,
+        nature="mixes",
+        task="running_parity",
+        flow=lambda config: FLOW,
+        size=lambda *args, **options: (ModelConfig(8), None),
+    ):
         monkeypatch.setattr(session, "contract_of", lambda config, path: [contract])
         monkeypatch.setattr(session, "sight_of", lambda config: Sight(nature, True))
-        looks = {"counts": lambda config: counts(), "flow": lambda config: FLOW, "measured": lambda config: MEASURED}
+        looks = {"counts": lambda config: counts(), "flow": flow, "measured": lambda config: MEASURED}
         monkeypatch.setattr(session, "_LOOKS", looks)
-        monkeypatch.setattr(session, "sized", lambda *args, **options: (ModelConfig(8), None))
+        monkeypatch.setattr(session, "_beside", lambda directory, key: dict.fromkeys(RIVALS, BESIDE[key]))
+        monkeypatch.setattr(session, "sized", size)
         monkeypatch.setattr(session, "_trained", lambda *args: ({task: tasks_like("gru")[task]}, 1.0))
         code = main(["card", *(words or (f"{path}:Mine",)), f"--workdir={root}", "--platform=cpu"])
         out, err = capsys.readouterr()
@@ -93,12 +104,48 @@ def test_a_broken_contract_is_told_on_the_page_and_nothing_is_trained(card, tmp_
         (("--baselines", "grru"), "did you mean gru?"),
         (("gru", "lstm"), "got 2 of them, wanted FILE.py:ClassName or a registered name"),
         (("--baselines", "--list"), "not allowed with argument"),
+        (("gru", "--list"), "--list: got gru, wanted no names"),
     ],
 )
 def test_other_words_of_the_command(card, words, says):
     code, said, _ = card(*words)
     assert code == (0 if words == ("--list",) else 2)
     assert says in said
+
+
+def test_a_mixer_of_the_users_has_no_registered_ones_name(card, tmp_path):
+    (tmp_path / "other.py").write_text(f"{MINE}\ngru = Mine()\n")
+    code, said, _ = card(f"{tmp_path}/other.py:gru")
+    assert code == 2
+    assert "'gru' is the name of a registered mixer, wanted another one" in said
+    assert not (tmp_path / "cards" / "gru").exists()
+
+
+def test_an_instance_may_have_a_width_and_is_sized_as_all_are(card, tmp_path):
+    (tmp_path / "other.py").write_text(f"{MINE}\nwide = Mine(d_model=64)\n")
+    assert card(f"{tmp_path}/other.py:wide", size=trials.sized)[0] == 0
+    told = json.loads((tmp_path / "cards" / "wide" / "card.json").read_text())
+    assert told["model"]["config"]["d_model"] < 64
+    assert told["model"]["note"] is None
+
+
+def test_a_broken_mixer_that_exits_has_a_card(card):
+    def exits(config):
+        raise SystemExit(3)
+
+    code, _, told = card(contract=BROKEN, flow=exits)
+    assert code == 1
+    assert told["flow"] is None
+
+
+def test_a_part_that_is_damaged_is_made_anew(tmp_path):
+    path = tmp_path / "part.json"
+    kept(tmp_path, "part", "a", lambda: 1)
+    whole = json.loads(path.read_text())
+    for text in ("", "{", "[1]", json.dumps({"key": whole["key"]})):
+        path.write_text(text)
+        assert kept(tmp_path, "part", "a", lambda: 2) == 2
+    assert json.loads(path.read_text()) == whole | {"value": 2}
 
 
 def test_a_part_is_made_once_until_what_it_is_made_of_changes(tmp_path):
@@ -145,12 +192,56 @@ def test_baselines_are_added_to_and_what_did_not_change_keeps_its_date(tmp_path)
     assert mixers_in(path)["gru"]["date"] == "2027-01-01"
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda gru: gru.clear(),
+        lambda gru: gru.update(tasks=[]),
+        lambda gru: gru.pop("seeds"),
+        lambda gru: gru.update(date=None),
+        lambda gru: gru["tasks"]["s3_words"].pop("fingerprint"),
+        lambda gru: gru["tasks"]["s3_words"].pop("every_run"),
+        lambda gru: gru["tasks"]["s3_words"].pop("limits"),
+        lambda gru: gru["tasks"]["s3_words"].update(scores=[]),
+        lambda gru: gru["tasks"]["s3_words"].update(scores=["much"] * 16),
+        lambda gru: gru["tasks"]["s3_words"]["every_run"]["loss"].pop(),
+    ],
+)
+def test_baselines_that_are_damaged_are_refused_in_a_sentence(card, tmp_path, broken):
+    path, mixers = tmp_path / "cards" / "baselines.json", {"gru": baselines()["gru"]}
+    path.parent.mkdir()
+    write_baselines(path, mixers)
+    assert card("--list")[0] == 0
+    broken(mixers["gru"])
+    path.write_text(json.dumps({"schema": of_baselines.BASELINES_SCHEMA, "mixers": mixers}))
+    code, said, _ = card("--list")
+    assert code == 2
+    assert "baselines.json: gru is damaged; delete the file, and attn-jax card --baselines writes it again" in said
+
+
+def test_what_is_compared_in_part_and_what_comes_from_elsewhere_is_said_of_these_alone():
+    mixers = {name: baselines()[name] for name in ("gru", "lru", "lstm")}
+    terms = {task: task for task in mixers["gru"]["tasks"]}
+    part = comparable(mixers, terms | {"s3_words": "new"})
+    assert len(part.notes) == 1
+    assert part.notes[0].startswith("3 baselines were trained on other terms than these in some tasks and are not ")
+    assert "not compared there (gru, lru, lstm): " in part.notes[0]
+    mixers["gru"]["tasks"] = {"s3_words": mixers["gru"]["tasks"]["s3_words"]}
+    both = comparable(mixers, terms | {"s3_words": "new"}).notes
+    assert [note.partition(":")[0].rpartition("(")[2] for note in both] == ["gru)", "lru, lstm)"]
+    here = {"jaxlib": "0.10.2", "device": "arm"}
+    assert elsewhere(mixers, here)[0].startswith("the baselines were trained on another instruction set (x86_64, here")
+    mixers["lru"]["device"] = "arm"
+    assert elsewhere(mixers, here)[0].startswith("gru and lstm were trained on another instruction set (x86_64, here")
+
+
 @pytest.mark.parametrize(("path", "rivals"), [(None, {"attention", "lstm"}), ("my.py", {"attention", "lstm", "gru"})])
 def test_a_registered_mixer_is_not_tested_against_itself(path, rivals):
     subject = session.Subject("gru", GRU(), path and Path(path))
     stands = session._stands(subject, {"tasks": tasks_like("gru")}, of_baselines.Baselines(baselines(), []))
     assert {row["rival"] for row in stands["tests"]} == rivals
     assert not [note for note in stands["notes"] if "the other baselines are not there" in note]
+    assert stands["baselines"].keys() == rivals | {"lru"}
 
 
 def test_terms_are_all_but_the_mixer_and_the_seeds(monkeypatch):

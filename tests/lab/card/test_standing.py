@@ -65,6 +65,15 @@ def test_ranks_count_those_that_are_better():
     assert ranks.keys() == set(TASKS)
 
 
+def test_means_that_differ_in_the_order_of_their_sums_share_a_place():
+    scores = [0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.1]
+    others = {"gru": {"tasks": {"s3_words": {"scores": scores[::-1]}}}}
+    assert np.mean(scores) != np.mean(scores[::-1])
+    for own, other in ((scores, scores[::-1]), (scores[::-1], scores)):
+        others["gru"]["tasks"]["s3_words"]["scores"] = other
+        assert ranks_of({"s3_words": {"scores": own}}, others)["s3_words"]["place"] == 1
+
+
 def test_more_seeds_are_wanted_the_smaller_the_difference():
     rng = np.random.default_rng(0)
     other = (0.5 + 0.05 * rng.normal(size=16)).tolist()

@@ -72,7 +72,28 @@ def test_without_baselines_scores_stand_alone():
     assert said[0].startswith("Without baselines nothing is tested. It scores associative recall .4")
 
 
+def test_without_the_three_the_nearest_is_told():
+    said = verdict_of(card(tasks_like("gru"), nearest={"lru": 0.3}))
+    assert said[0].startswith("Without those of attention, LSTM and GRU nothing is tested. It scores")
+    assert said[1].startswith("Nearest: lru, whose eight scores lie .30")
+
+
+def test_all_that_are_nearest_are_told():
+    said = told(tasks_like("gru"), **standing_like("gru") | {"nearest": {"gru": 0.02, "twin": 0.02, "lru": 0.3}})
+    assert "Nearest: gru and twin, whose eight scores lie .02 from its own." in said
+
+
+def test_other_rates_are_no_advice_where_all_is_done():
+    tasks = tasks_like("gru")
+    for one in tasks.values():
+        one["edge"] = ["largest"]
+    rates = next(line for line in verdict_of(card(tasks)) if "learning rates" in line)
+    assert "copy memory" in rates
+    assert "running parity" not in rates
+
+
 def test_what_is_not_seen_at_the_start_is_the_first_thing_to_try():
     said = verdict_of(card(tasks_like("lru"), flow=FLOW | {"sees_first": False}))
     assert said[-1].startswith("Next: see further")
     assert "begin nearer to keeping" in verdict_of(card(tasks_like("lru"), flow=FLOW | {"slope": -0.2}))[-1]
+    assert "more than float32 can hold" in verdict_of(card(tasks_like("lru"), flow=FLOW | {"sees_first": None}))[-1]
