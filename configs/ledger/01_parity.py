@@ -2,9 +2,12 @@
 
     attn-jax claims --ledger 1
 
-About 7 minutes on 2 cores. Reduced: width 32, batches of 32, 400 steps, words of 2 to 20 bits and scores at 24 to 40,
+About 4 minutes on 2 cores. Reduced: width 32, batches of 32, 400 steps, words of 2 to 20 bits and scores at 24 to 40,
 asked at every bit, where the source asks once at the end, trains on 3 to 40 bits in batches of 256 for 20,000 steps at
 width 128, and prints the best of 3.
+
+The rate is a pilot's (2 seeds from 5000): beyond the trained lengths no run at .01 had more than .06 of all
+answers less than at .003.
 """
 
 from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Quantity, Study, TrainConfig
@@ -67,7 +70,7 @@ def get_config() -> Claim:
                 name="ledger1_parity",
                 task=Parity(labels="running"),
                 models=models,
-                train=TrainConfig(400, seeds=12, first_seed=100, learning_rates=(3e-3, 1e-2), lengths=(2, 20)),
+                train=TrainConfig(400, seeds=12, first_seed=100, learning_rates=(1e-2,), lengths=(2, 20)),
                 evaluate=EvaluateConfig(every=50, lengths=(20, 24, 28, 32, 36, 40)),
                 match=None,
             )
@@ -78,5 +81,5 @@ def get_config() -> Claim:
         explain="A state that each one flips needs a factor of -1. A recurrence whose factors are between 0 and 1 has "
         "none, and must count.",
         published=tuple(cells()),
-        quick={"parity": {"train.seeds": 2, "train.steps": 150, "train.learning_rates": (1e-2,)}},
+        quick={"parity": {"train.seeds": 2, "train.steps": 150}},
     )

@@ -2,9 +2,12 @@
 
     attn-jax claims --ledger 2
 
-About 3 minutes on 2 cores. Reduced: S3 of 6 elements in place of A5 of 60, which is learnt too slowly here, and mixed
+About 2 minutes on 2 cores. Reduced: S3 of 6 elements in place of A5 of 60, which is learnt too slowly here, and mixed
 words of 2 to 12 in place of one model a length of 5 to 20; width 32, 600 steps. S3 is solvable, so that a deep enough
 network of either kind can: what is compared is what one layer has learnt.
+
+The rate is a pilot's (2 seeds from 5000): at .01 S4D had some .07 of all answers more than at .003, no other run more
+than .06 less.
 """
 
 from attn_jax.config import Cell, Claim, DeclaredTest, EvaluateConfig, Study, TrainConfig
@@ -37,7 +40,7 @@ def get_config() -> Claim:
                 name="ledger2_s3",
                 task=GroupWord("s3", metric="accuracy"),
                 models=models,
-                train=TrainConfig(600, seeds=12, first_seed=100, learning_rates=(3e-3, 1e-2), lengths=(2, 12)),
+                train=TrainConfig(600, seeds=12, first_seed=100, learning_rates=(1e-2,), lengths=(2, 12)),
                 evaluate=EvaluateConfig(every=50, lengths=(12,)),
                 match=None,
             )
@@ -50,5 +53,5 @@ def get_config() -> Claim:
             Cell(value, "layers", of, WHERE, SOURCE, measure="s3", model=model)
             for model, (of, value) in PRINTED.items()
         ),
-        quick={"s3": {"train.seeds": 2, "train.steps": 150, "train.learning_rates": (1e-2,)}},
+        quick={"s3": {"train.seeds": 2, "train.steps": 150}},
     )

@@ -2,9 +2,11 @@
 
     attn-jax claims --ledger 6
 
-About 4 minutes on 2 cores. Reduced: strings of 2 to 10 of 8 letters, width 32, 600 steps of 32; compared is the score
+About 3 minutes on 2 cores. Reduced: strings of 2 to 10 of 8 letters, width 32, 600 steps of 32; compared is the score
 that so many strings have taught. Only the abstract's words were seen in the source; its numbers of samples were not,
 and are left out.
+
+The rate is a pilot's (2 seeds from 5000): all models had .01 to .03 of all answers more at .01 than at .003.
 """
 
 from functools import partial
@@ -45,7 +47,7 @@ def get_config() -> Claim:
                     "mamba": ModelConfig(32, mixers=(Mamba(d_state=8),)),
                     "lstm": ModelConfig(32, mixers=(LSTM(),)),
                 },
-                train=TrainConfig(600, seeds=12, first_seed=100, learning_rates=(3e-3, 1e-2), lengths=(2, 10)),
+                train=TrainConfig(600, seeds=12, first_seed=100, learning_rates=(1e-2,), lengths=(2, 10)),
                 evaluate=EvaluateConfig(every=50, lengths=(10,)),
                 match=None,
             )
@@ -58,5 +60,5 @@ def get_config() -> Claim:
         explain="Attention finds the letter that comes next by the letters before it. A state must hold the whole "
         "string at once.",
         published=tuple(cells()),
-        quick={"copy": {"train.seeds": 2, "train.steps": 150, "train.learning_rates": (1e-2,)}},
+        quick={"copy": {"train.seeds": 2, "train.steps": 150}},
     )
