@@ -29,7 +29,9 @@ def study_directory(directory: Path, task: str) -> Path:
     return directory / "studies" / task
 
 
-def kept(directory: Path, name: str, made_of: Any, make: Callable[[], Any]) -> Any:
+def kept(
+    directory: Path, name: str, made_of: Any, make: Callable[[], Any], lasts: Callable[[Any], bool] = lambda value: True
+) -> Any:
     """A part as its file has it, made and written first where there is no whole one of the same things and machine.
 
     Args:
@@ -37,11 +39,12 @@ def kept(directory: Path, name: str, made_of: Any, make: Callable[[], Any]) -> A
       name: of the file.
       made_of: what it follows from, as JSON types: a configuration and its source.
       make: gives JSON types.
+      lasts: whether a value may be read again; one that is not is made anew each time.
     """
     path, key = directory / f"{name}.json", {"of": made_of, "numbers": recorded(), "device": instruction_set()}
     with contextlib.suppress(ConfigError):  # damaged: it is made anew
         found = read_json(path) if path.exists() else None
-        if isinstance(found, dict) and found.get("key") == key and "value" in found:
+        if isinstance(found, dict) and found.get("key") == key and "value" in found and lasts(found["value"]):
             return found["value"]
     directory.mkdir(parents=True, exist_ok=True)
     write_json(path, {"key": key, "value": make()})

@@ -76,7 +76,7 @@ def make_card(subject: Subject, where: Where) -> dict[str, Any]:
         with pinned():
             card = _looked_at(subject, where)
         timing = {"measured": card.pop("measured")}
-        if card["nature"] in ("mixes", "copies its input", "mixes no places") and _whole(card):
+        if card["nature"] in ("mixes", "copies its input", "mixes no places") and _whole(card["contract"]):
             with pinned(), users_code():
                 mixer = replace(subject.config, d_model=None)  # an instance may have one: the size is the card's to say
                 model, note = sized(subject.name, mixer, ordered=card["ordered"])
@@ -117,8 +117,9 @@ def _looked_at(subject: Subject, where: Where) -> dict[str, Any]:
     """Contract, nature, cost and gradients: all that needs no training."""
     where.console.print(f"{subject.name}: contract", markup=False, highlight=False)
     parts, of = where.root / subject.name / "parts", subject.made_of
-    contract = kept(parts, "contract", of, lambda: contract_of(subject.config, subject.path))
-    whole = all(row["holds"] for row in contract)
+    # what breaks one may be mended elsewhere, such as a package that was missing: then it is looked at again
+    contract = kept(parts, "contract", of, lambda: contract_of(subject.config, subject.path), _whole)
+    whole = _whole(contract)
     look = _certain if whole else _if_it_runs
     sight = look(lambda: kept(parts, "sight", of, lambda: sight_of(subject.config)._asdict()))
     where.console.print(f"{subject.name}: cost and gradients at the start", markup=False, highlight=False)
@@ -205,8 +206,8 @@ def _here() -> dict[str, Any]:
     return {key: versions[key] for key in ("attn_jax", "numbers", "jaxlib")} | {"device": instruction_set()}
 
 
-def _whole(card: Mapping[str, Any]) -> bool:
-    return all(row["holds"] for row in card["contract"])
+def _whole(contract: Sequence[Mapping[str, Any]]) -> bool:
+    return all(row["holds"] for row in contract)
 
 
 def _certain(look: Callable[[], Any]) -> Any:

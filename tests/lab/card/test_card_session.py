@@ -155,6 +155,12 @@ def test_a_part_is_made_once_until_what_it_is_made_of_changes(tmp_path):
     assert made == ["a", "b"]
 
 
+def test_a_broken_contract_is_looked_at_again_though_the_file_is_the_same(card):
+    missing = HOLDS | {"holds": False, "said": "No module named 'einops'"}
+    assert card(contract=missing)[2]["contract"] == [missing]
+    assert card()[2]["contract"] == [HOLDS]
+
+
 def test_a_folders_own_baselines_stand_beside_those_of_the_package_and_in_their_place(tmp_path, monkeypatch):
     monkeypatch.setattr(of_baselines, "fingerprints", lambda: {"running_parity": "running_parity"})
     committed, own = tmp_path / "committed.json", tmp_path / "baselines.json"
