@@ -22,18 +22,26 @@ def rows(runs, seeds):
 
 
 def p_of(apart):
-    """Of differences, the seen one first."""
-    close = 1e-12
+    """Of differences or of t, the seen one first."""
+    close = 1e-9 * max(1, abs(apart[0]))
     return min(1.0, 2 * min(np.mean(apart >= apart[0] - close), np.mean(apart <= apart[0] + close)))
 
 
-def looped_p(table, n):
+def student(a, b):
+    """t of two groups of scores with six digits, but for a factor of their counts."""
+    within = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / (len(a) + len(b) - 2)
+    return (a.mean() - b.mean()) / np.sqrt(within + 1e-12)
+
+
+def difference(a, b):
+    return a.mean() - b.mean()
+
+
+def looped_p(table, n, statistic=student):
     """The first n rows against the others, every way chosen anew."""
     every = {*range(len(table.final))}
-    ways = combinations(sorted(every), n)
-    return p_of(
-        np.array([chosen(rows(table, own)).mean() - chosen(rows(table, every - {*own})).mean() for own in ways])
-    )
+    groups = ((rows(table, own), rows(table, every - {*own})) for own in combinations(sorted(every), n))
+    return p_of(np.array([statistic(chosen(own), chosen(other)) for own, other in groups]))
 
 
 def broken_p(table, n):
@@ -61,6 +69,27 @@ def test_p_is_that_of_a_loop_over_all_ways(n, m, rates):
     for _ in range(4):
         table = drawn(rng, n + m, rates)
         assert relabelled_p(rows(table, range(n)), rows(table, range(n, n + m)), BUDGET) == looped_p(table, n)
+
+
+def of_another_rate(rng, seeds, best):
+    """A mixer that wants one of two rates, and does little at the other."""
+    final = np.where(np.arange(2) == best, (1.0, 0.3)[best], 0.1) + 0.02 * rng.normal(size=(seeds, 2))
+    return Runs(final, np.full(final.shape, np.inf), 1 - final)
+
+
+def test_mixers_that_want_different_rates_are_told_apart_and_by_differences_are_not_twin():
+    rng = np.random.default_rng(2)
+    table = Runs(*map(np.concatenate, zip(of_another_rate(rng, 3, 1), of_another_rate(rng, 6, 0), strict=True)))
+    assert table.final.max(1)[:3].max() < 0.5 < table.final.max(1)[3:].min()  # no seed lies between
+    assert relabelled_p(rows(table, range(3)), rows(table, range(3, 9)), BUDGET) == pytest.approx(2 / 84)
+    assert looped_p(table, 3, difference) > 0.1
+
+
+def test_seeds_without_spread_are_compared_by_their_means():
+    alike, same = (np.array([[score]] * count) for score, count in ((0.5, 4), (1.0, 6)))
+    own, other = (Runs(final, np.full(final.shape, np.inf), 1 - final) for final in (alike, same))
+    assert relabelled_p(own, other, BUDGET) == pytest.approx(2 / 210)
+    assert relabelled_p(own, own, BUDGET) == 1
 
 
 def test_of_4_against_16_the_smallest_p_is_that_of_one_way_on_each_side():
