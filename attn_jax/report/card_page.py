@@ -112,7 +112,7 @@ def _panels(card: Mapping[str, Any]) -> list[dict[str, Any]]:
             "form": "lines",
             "marks": {"floor": 0.0, f"best possible; {_trained_on(one['train_lengths'])}": 1.0},
             "log": "",
-            "limits": (-0.1, 1.1),
+            "limits": (min([-0.1, *(score - 0.05 for of in one["lengths"].values() for score in of)]), 1.1),
         }
         for task, one in card["tasks"].items()
     ]

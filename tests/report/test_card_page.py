@@ -3,10 +3,12 @@
 import io
 import re
 
+import pytest
 from invented_card import BROKEN, FLOW, card, counts, standing_like, tasks_like
 from rich.console import Console
 
 from attn_jax.lab.card.verdict import verdict_of
+from attn_jax.report import card_page
 from attn_jax.report.card_page import render_card
 from attn_jax.report.card_table import flow_rows, print_card
 
@@ -31,6 +33,19 @@ def test_the_page_has_all_of_a_card_and_loads_nothing():
     for said in ("running parity", "undecided", "Nearest", "2026-11-30, Linux, 2 cores", "at width 64", "gru"):
         assert said.lower() in page.lower()
     assert "&lt;b&gt;old" in page
+
+
+def test_scores_below_the_floor_are_within_their_panel(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(card_page, "drawn_panels", lambda name, panels: drawn.append(panels) or ([], []))
+    told = whole()
+    first, second = list(told["tasks"])[:2]
+    told["tasks"][first] = told["tasks"][first] | {"lengths": {"10": [-0.2, 0.0], "20": [-0.3, 0.1]}}
+    told["tasks"][second] = told["tasks"][second] | {"lengths": {"10": [0.4, 0.5], "20": [0.2, 0.1]}}
+    render_card(told)
+    limits = [panel["limits"] for panel in drawn[0]]
+    assert limits[0] == pytest.approx((-0.35, 1.1))
+    assert limits[1] == (-0.1, 1.1)
 
 
 def test_a_broken_one_is_told_with_what_mends_it():
