@@ -41,7 +41,7 @@ def test_the_page_has_the_intervals_of_a_card_and_says_when_where_and_who_is_mis
     assert len(rows[0]) == 4 + 8
     one = mixers["gru"]["tasks"]["s3_words"]
     found = interval_of(one["scores"], one["limits"])
-    wanted = f"{decimal(found['value'])}<br>[{decimal(found['low'])}, {decimal(found['high'])}]"
+    wanted = f"{decimal(found['value'])}<br>[{decimal(found['low'])},&nbsp;{decimal(found['high'])}]"
     assert rows[0]["s3 words"] == wanted
     versions = "attn_jax 0, jaxlib 0.10.2, Linux (x86_64)"
     assert said.splitlines() == [
