@@ -95,9 +95,8 @@ def _mean(scores: np.ndarray, limits: Limits) -> str:
 def _with_interval(scores: np.ndarray, limits: Limits) -> str:
     """The mean, and in a second line the interval as a card has it, which no line breaks."""
     found = mean_interval(scores, limits)._asdict()
-    return f"{decimal(found['value'])}<br>{words.interval(found, decimal)}".replace(", ", ",&nbsp;").replace(
-        "] ", "]<br>"
-    )
+    interval = words.interval(found, decimal).replace(", ", ",&nbsp;").replace("] ", "]<br>")
+    return f"{decimal(found['value'])}<br>{interval}"
 
 
 def _made(mixers: Mixers) -> Iterator[str]:

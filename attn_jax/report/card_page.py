@@ -60,9 +60,8 @@ def _about(card: Mapping[str, Any]) -> str:
     first = next(iter(card["tasks"].values()))
     seeds, rates = len(first["scores"]), first["runs"] // len(first["scores"])
     positions = "" if card["ordered"] else ", with sinusoidal positions, for it does not feel the order of places"
-    size = (
-        "" if card["model"]["note"] else ", as many parameters as attention's of width 32"
-    )  # or else it says how many
+    # where that could not be reached a note says how many they are
+    size = "" if card["model"]["note"] else ", as many parameters as attention's of width 32"
     return (
         f"Eight small tasks, {seeds} seeds at the best of {rates} learning rates as the other seeds have it; two layers"
         f"{size}{positions}."

@@ -46,7 +46,7 @@ def ledger_text(rows: Sequence[LedgerRow], sentences: Mapping[str, str]) -> str:
             cells = (row["of"], f"{row['metric']} {row['value']}, {row['of_runs']}", row["where"], row["status"])
             lines.append("| " + " | ".join(map(_cell, (*cells, "; ".join(row["said"])))) + " |")
         lines.append("")
-    lines += ["### Where ours disagrees", ""]
+    lines += ["### Where the sign or the amount is another", ""]
     found = [f"- **{one['of']}** ({one['claim']}): {one['text']}" for one in _disagreements(rows)]
     return "\n".join([*lines, *(found or ["Nothing is refuted so far."])]) + "\n"
 

@@ -7,7 +7,8 @@ card's is chance alone.
 
 Ways are compared by Student's t and not by the difference of the means: where two mixers want different rates, a group
 of both is told at a rate that fits one of them, and its mean falls as low as the worse mixer's, though its seeds are
-far apart. By differences .30 against 1.00 without a seed between was not decided.
+far apart. By differences .30 against 1.00 without a seed between was not decided. (Were scores not chosen anew, t and
+the difference would order all ways alike.)
 """
 
 from collections.abc import Mapping
@@ -57,9 +58,9 @@ def relabelled_p(own: Runs, other: Runs, budget: float) -> float:
     """Two-sided p that a card's seeds and a rival's are of one mixer: twice the smaller of two shares.
 
     With n and m seeds all C(n + m, n) ways to say which are the card's are counted: in each, both groups choose the
-    rate of each of their seeds on their other seeds, as `cross_fitted_rates` does, and Student's t is compared with the
-    one seen: (mean_1 - mean_2) / s, s^2 the mean square within both groups. So p <= a in at most a share a of cards of
-    a renamed rival, however its rates lie.
+    rate of each of their seeds on their other seeds, as `cross_fitted_rates` does, and Student's t, but for its factor
+    of n and m, is compared with the one seen: (mean_1 - mean_2) / sqrt(s^2 + 1e-12), s^2 the mean square within both
+    groups. So p <= a in at most a share a of cards of a renamed rival, however its rates lie.
 
     Args:
       own: of the card.
@@ -69,8 +70,7 @@ def relabelled_p(own: Runs, other: Runs, budget: float) -> float:
     Returns:
       p; 1 where a group has one seed, which has no others to choose its rate.
 
-    Reference: Fisher (1935), The Design of Experiments, section 21; Phipson & Smyth (2010), Stat. Appl. Genet. 9; of
-    t in place of the difference, Janssen (1997), Statistics & Probability Letters 36.
+    Reference: Fisher (1935), The Design of Experiments, section 21; Phipson & Smyth (2010), Stat. Appl. Genet. 9.
     """
     n, m = len(own.final), len(other.final)
     if min(n, m) < 2:
