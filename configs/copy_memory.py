@@ -2,7 +2,7 @@
 
     attn-jax compare --config=configs/copy_memory.py
 
-About 5 minutes on 2 cores.
+About 3 minutes on 2 cores.
 
 Result, 2026-11-22, 2 cores (x86-64, AVX-512), Python 3.11, jax 0.10.2, 500 steps, 0 = the letters are guessed, 1 = all
 right: transformer 8/8 seeds at 3e-3 and 1e-2 (281 and 194 steps, restricted mean), 5/8 and two unconfirmed at 1e-3; GRU

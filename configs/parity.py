@@ -2,7 +2,7 @@
 
     attn-jax compare --config=configs/parity.py
 
-About 2 minutes on 2 cores.
+About 1.5 minutes on 2 cores.
 
 Result, 2026-11-22, 2 cores (x86-64, AVX-512), Python 3.11, jax 0.10.2: LSTM 8/8 seeds at 3e-3 and 1e-2 (162 and 106
 steps, restricted mean), 6/8 and one unconfirmed at 1e-3; tanh RNN 8/8 at every rate (162, 112, 106 steps); both right

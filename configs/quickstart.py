@@ -2,7 +2,7 @@
 
     attn-jax compare --config=configs/quickstart.py
 
-About 2.5 minutes on 2 cores.
+About 2 minutes on 2 cores.
 
 Result, 2026-11-30, 2 cores (x86-64, AVX-512), Python 3.11, jax 0.10.2: transformer 8/8 seeds in 262 and 188 steps
 (restricted mean) at 3e-3 and 1e-2, 1/8 at 3e-2. LSTM and GRU 0/24 runs each within 800 steps: on the floor at 3e-3, .10

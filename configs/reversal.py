@@ -2,7 +2,7 @@
 
     attn-jax compare --config=configs/reversal.py
 
-About 7 minutes on 2 cores.
+About 4 minutes on 2 cores.
 
 Result, 2026-11-28, 2 cores (x86-64, AVX-512), Python 3.11, jax 0.10.2, 2,000 steps, the share of strings that greedy
 decoding writes whole: LSTM with additive attention 8/8 seeds at both rates (1,175 and 762 steps, restricted mean),

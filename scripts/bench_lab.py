@@ -3,7 +3,8 @@
     python scripts/bench_lab.py [--seeds N] [--rates N] [--width N] [--keep DIR] [--only MEASURE ...]
 
 Writes a study of three models as workers leave it (by default 2,001 blocks of 12 runs, 24,000 runs), and one of 100
-runs, then measures each of these in a process of its own: CPU seconds, without imports, and the peak of its memory.
+runs, then measures each of these in a process of its own: CPU seconds, without imports, and the peak of its memory; of
+a summary the size of its JSON too.
 
     read_results      metrics.jsonl of every block to arrays
     summarize         the results to summary.json's dictionary
@@ -205,14 +206,15 @@ MEASURES |= {"jobs": jobs, "job_files": job_files, "page": page}
 
 
 def measure(name: str, directory: Path) -> dict[str, float]:
-    """CPU seconds of one call, and the process's peak in MB."""
+    """CPU seconds of one call, the process's peak in MB, and those of the JSON that a summary is written as."""
     call = MEASURES[name](directory)
     started = time.process_time()
-    call()
-    return {
+    made = call()
+    found = {
         "cpu_s": time.process_time() - started,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+    return found | ({"json_mb": len(json.dumps(made, indent=1)) / 1e6} if name == "summarize" else {})
 
 
 def in_a_process(name: str, directory: Path) -> dict[str, float]:
@@ -246,12 +248,13 @@ def main(words: list[str]) -> int:
 
 def print_table(root: Path, only: list[str], sizes: dict[str, dict[str, int]]) -> None:
     """One line a measure."""
-    table = Table("measure", *(Column(heading, justify="right") for heading in ("runs", "CPU s", "peak MB")))
+    table = Table("measure", *(Column(heading, justify="right") for heading in ("runs", "CPU s", "peak MB", "JSON MB")))
     for name in only:
         size = "small" if name == "page" else "large"
         measured = in_a_process(name, root / size)
         runs = MODELS * sizes[size]["seeds"] * sizes[size]["rates"]
-        table.add_row(name, f"{runs:,}", f"{measured['cpu_s']:.2f}", f"{measured['peak_mb']:.0f}")
+        written = f"{measured['json_mb']:.1f}" if "json_mb" in measured else ""
+        table.add_row(name, f"{runs:,}", f"{measured['cpu_s']:.2f}", f"{measured['peak_mb']:.0f}", written)
     Console().print(table)
 
 

@@ -3,10 +3,12 @@
     python scripts/bench_plan.py [CONFIG ...] [--seeds N] [--platform P]
 
 By default all shipped configs, on all cores: half an hour on two. Give the machine nothing else to do meanwhile. Each
-study is trained in a process of its own, in a folder that is gone afterwards, by the clock from command to page.
+study or sweep is trained in a process of its own, in a folder that is gone afterwards, by the clock from command to
+page.
 
-Measured, one core of a busy machine (x86-64, AVX-512), Python 3.11, jax 0.10.2, parity_rnn: 49 s said, 47 s taken;
-compiling 6.3 and 6.0.
+Measured 2026-12-01, two idle cores (x86-64, AVX-512), Python 3.11, jax 0.10.2, seconds said and taken: quickstart 100
+and 106, parity 67 and 73, parity_rnn 34 and 35, reversal 250 and 253, copy_memory 166 and 172, digits 403 and 414,
+recall_sweep 69 and 70.
 """
 
 import argparse
@@ -38,14 +40,17 @@ def main(words: list[str]) -> int:
     parser.add_argument("--platform", choices=get_args(Platform), default="cpu")
     options = parser.parse_args(words)
     overrides = [f"--config.train.seeds={options.seeds}"] if options.seeds else []
-    rows = [measure(config, overrides, options.platform) for config in options.configs]
+    rows = []
+    for config in options.configs:
+        rows.append(measure(config, overrides, options.platform))
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)  # half an hour is long, and the last may fail
     print_rows(rows)
     return int(any(abs(row["off"]) > _FAR for row in rows))
 
 
 def measure(config: str, overrides: list[str], platform: Platform) -> dict:
     """The plan of a config, then the truth."""
-    from attn_jax.lab import plan_of
+    from attn_jax.lab import SweepEstimate, plan_of
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -61,9 +66,11 @@ def measure(config: str, overrides: list[str], platform: Platform) -> dict:
         )
         taken = time.perf_counter() - began
         files = [path for path in Path(folder).rglob("*") if path.is_file()]
-        disk, summary = sum(path.stat().st_size for path in files), Path(folder) / "study" / "summary.json"
-        outcome = json.loads(summary.read_text())
-    timing, added = outcome["timing"], len(outcome["widened_rates"])
+        disk = sum(path.stat().st_size for path in files)
+        at = "study/points/*" if isinstance(estimate, SweepEstimate) else "study"
+        outcomes = [json.loads(path.read_text()) for path in sorted(Path(folder).glob(f"{at}/summary.json"))]
+    studies = estimate.studies.values() if isinstance(estimate, SweepEstimate) else [estimate]
+    added = max(len(outcome["widened_rates"]) for outcome in outcomes)
     said = estimate.widened[added - 1] if added else estimate.seconds
     return {
         "config": config,
@@ -71,15 +78,18 @@ def measure(config: str, overrides: list[str], platform: Platform) -> dict:
         "said": said,
         "taken": taken,
         "off": said / taken - 1,
-        "compile_said": sum(model.compile_seconds for model in estimate.models.values()),
-        "compile_taken": sum(model["compile_seconds"] for model in timing.values()),
+        "compile_said": sum(model.compile_seconds for study in studies for model in study.models.values()),
+        "compile_taken": sum(model["compile_seconds"] for outcome in outcomes for model in outcome["timing"].values()),
         "files": f"{estimate.files} / {len(files)}",
         "disk": f"{estimate.disk / 1e6:.1f} / {disk / 1e6:.1f}",
     }
 
 
 def print_rows(rows: list[dict]) -> None:
-    """One line a config; compiling is all blocks', of which the first of a model alone compiles."""
+    """One line a config; compiling is all blocks', of which the first of a model alone compiles.
+
+    Of a sweep it is all points': those that share programs take less than is said, since the first alone compiles them.
+    """
     headings = {
         "planning": "plan s",
         "said": "said s",

@@ -2,14 +2,15 @@
 
     python scripts/compile_for.py v5e|v6e|h100|b200|cpu [--only WORDS] [--runs N] [--page FILE]
 
-Needs no accelerator. Beside jax 0.10.2: `pip install "libtpu==0.0.42.*"` for TPUs; for NVIDIA GPUs
-`pip install --no-deps jax-cuda13-plugin==0.10.2 jax-cuda13-pjrt==0.10.2`. Minutes a machine, on one core; --only takes
-the programs whose names match a regular expression. Rows are printed as they come; with --page they go into a page
-(docs/accelerators.md), in the place of those that it had of this machine.
+Needs no accelerator, but the compilers: `bash .ci/compilers .cache/compilers`, then PYTHONPATH=.cache/compilers before
+the command. Minutes a machine, on one core; --only takes the programs whose names match a regular expression. Rows are
+printed as they come; with --page they go into a page (docs/accelerators.md), in the place of those that it had of this
+machine.
 
 Attention: each path, forward and forward + backward, causal, T = 4096, 8 heads of 128, bfloat16. Configs: a training
-chunk with its validation, of each model, as wide as the config has runs. Temporaries and peak (with arguments and
-results) are the compiler's own count. That a program compiles proves that, and nothing of its speed.
+chunk with its validation, of each model, as wide as the config has runs and in the groups that they have there.
+Temporaries and peak (with arguments and results) are the compiler's own count. That a program compiles proves that, and
+nothing of its speed.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +42,8 @@ from attn_jax.config.file import load_config
 from attn_jax.config.shipped import shipped_configs
 from attn_jax.config.study import Study
 from attn_jax.lab.plan.numerics import planned
+from attn_jax.lab.plan.study_plan import device_share, group_size
+from attn_jax.names import counted
 from attn_jax.ops.placement import meant_for
 from attn_jax.training.runs import advance_runs, init_runs
 
@@ -108,18 +112,19 @@ def attention_programs(backend: str, length: int = 4096) -> Iterator[Program]:
         yield Program(f"attention, {name}, forward + backward", jax.grad(loss, (0, 1, 2)), (x, x, x))
 
 
-def chunk_programs(config: str, runs: int | None) -> Iterator[Program]:
+def chunk_programs(config: str, runs: int | None, backend: str) -> Iterator[Program]:
     """A training chunk of each model of a config, of a sweep those of the study that is varied; within its numbers."""
     found = load_config(config)
     study = found if isinstance(found, Study) else found.study
     with planned(lambda: study) as plan:
         for model in study.models:
-            width = runs or len(plan.runs)
-            block = plan.block_plan(model)
+            width = device_share(runs or len(plan.runs), backend)
+            block = replace(plan.block_plan(model), group=group_size(width, backend))
             shapes = [jax.ShapeDtypeStruct((width,), dtype) for dtype in (jnp.int32, jnp.float32)]
             state = jax.eval_shape(partial(init_runs, block), *shapes)
             step = jax.ShapeDtypeStruct((), jnp.int32)
-            yield Program(f"{config}, {model}, {width} runs", partial(advance_runs, block), (state, step), (0,))
+            name = f"{config}, {model}, {counted(width, 'run')}"
+            yield Program(name, partial(advance_runs, block), (state, step), (0,))
 
 
 def compiled(program: Program, device: Any, backend: str) -> Row:
@@ -150,7 +155,7 @@ def programs(backend: str, runs: int | None, only: re.Pattern[str]) -> Iterator[
     """All that the page tells of, or those whose names match."""
     yield from (program for program in attention_programs(backend) if only.search(program.name))
     for config in sorted(shipped_configs()):
-        yield from (program for program in chunk_programs(config, runs) if only.search(program.name))
+        yield from (program for program in chunk_programs(config, runs, backend) if only.search(program.name))
 
 
 def versions() -> str:

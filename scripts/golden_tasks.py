@@ -1,8 +1,10 @@
 """What every registered task gives, in short: python scripts/golden_tasks.py
 
 Writes tests/golden/tasks.json: of each task the fixed part of its description, hashes of batches, strings and oracle at
-three lengths and two splits, and its floors with a checksum of what they predict. tests/tasks/test_golden.py computes
-them again. A change of this file is a change of the data: it says so in CHANGELOG.md, or it is a bug.
+three lengths and two splits, and its floors with a checksum of what they predict. The lengths are of those trained on;
+of a task that trains on one, that and two that it is tested at, if there are others (`sizes`). A batch is as long as
+the longest trained on, or as its own length. tests/tasks/test_golden.py computes them again. A change of this file is a
+change of the data: it says so in CHANGELOG.md, or it is a bug.
 """
 
 import dataclasses
@@ -24,10 +26,9 @@ BATCH_SIZE = 8
 
 
 def golden(config: TaskConfig) -> dict[str, Any]:
-    """One task's entry; one compiled program for all lengths and splits."""
+    """One task's entry."""
     task = config.make()
-    allowed = task.spec.lengths(*task.spec.train_lengths)
-    lengths = sorted({allowed[0], allowed[len(allowed) // 2], allowed[-1]})
+    lengths = sizes(task.spec)
     drawn = {length: jax.device_get(draw) for length, draw in zip(lengths, _draws(task, lengths), strict=True)}
     return {
         "spec": _described(task.spec, lengths),
@@ -36,11 +37,20 @@ def golden(config: TaskConfig) -> dict[str, Any]:
     }
 
 
-def _draws(task: Task, lengths: list[int]) -> list[dict[str, Any]]:
-    """Batches and strings by name and split, at each length."""
-    longest = lengths[-1]
+def sizes(spec: TaskSpec) -> list[int]:
+    """Shortest, middle and longest length trained on; of one alone, with the shortest tested and the next longer."""
+    allowed = spec.lengths(*spec.train_lengths)
+    longest, several = allowed[-1], len(allowed) > 1
+    if several:
+        return sorted({allowed[0], allowed[len(allowed) // 2], longest})
+    longer = [length for length in spec.test_lengths if length > longest]
+    return sorted({spec.test_lengths[0], longest, *longer[:1]})
 
-    def draw(seed, length):
+
+def _draws(task: Task, lengths: list[int]) -> list[dict[str, Any]]:
+    """Batches and strings by name and split, at each length; one compiled program for all that are trained on."""
+
+    def draw(seed, length, longest):
         functions = {"sample": task.sample} | ({"strings": task.strings} if task.strings else {})
         return {
             f"{name} {split}": function(jax.random.key(seed), BATCH_SIZE, length, longest, split=split)
@@ -48,8 +58,8 @@ def _draws(task: Task, lengths: list[int]) -> list[dict[str, Any]]:
             for split in SPLITS
         }
 
-    program = jax.jit(draw)
-    return [program(1, length) for length in lengths]
+    program, trained = jax.jit(draw, static_argnums=2), task.spec.lengths(*task.spec.train_lengths)[-1]
+    return [program(1, length, max(length, trained)) for length in lengths]
 
 
 def _described(spec: TaskSpec, lengths: list[int]) -> dict[str, Any]:

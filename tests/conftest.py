@@ -10,6 +10,7 @@ from importlib.metadata import version
 # emitters, which are gone from newer versions (an unknown flag is fatal)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["ATTN_JAX_CACHE"] = "off"  # theirs is below
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # other processes, those that tests start too, want them
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
@@ -21,7 +22,6 @@ import pytest
 import tiers
 
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.path.dirname(__file__), "..", ".cache", "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # the other process compiles them too
 jax.config.update("jax_debug_key_reuse", True)
 
 

@@ -1,4 +1,4 @@
-"""A wrong argument in a call of a contract's function is an error of the type checker."""
+"""A wrong argument in a call of a contract's function, or of the lab's, is an error of the type checker."""
 
 import json
 import subprocess
@@ -33,15 +33,44 @@ task.sample(key, 2, 3, 3, split="valid")  # wrong
 task.sample(key, 2.0, 3, 3)  # wrong
 task.floors("3")  # wrong
 """
+RESULTS = """
+import jax
+from attn_jax import TASKS, ModelConfig
+from attn_jax.config import Study, Sweep
+from attn_jax.lab import StudyEstimate, StudyResults, SweepEstimate, SweepResults, compare, load, plan_of
+
+study = Study("s", TASKS["parity"], {"m": ModelConfig(32)})
+sweep = Sweep(study, {"train.steps": (500, 1000)})
+one: StudyResults = compare(study)
+several: SweepResults = compare(sweep)
+model, params = load("results/s").model("m", seed=3)
+model.apply(params, jax.numpy.zeros((1, 2), int), None)
+loaded = load("results/swept")
+assert isinstance(loaded, SweepResults)
+loaded.points["steps=500"].model("m", seed=0)
+compare("parity").models["rnn"].final.mean()
+alone: StudyEstimate = plan_of(study)
+together: SweepEstimate = plan_of(sweep)
+together.studies["steps=500"].models["m"].parameters
+
+one.points  # wrong
+one.model("m")  # wrong
+one.model("m", seed="3")  # wrong
+several.models  # wrong
+together.models  # wrong
+load("results/s").modle  # wrong
+load(3)  # wrong
+"""
 
 
 @pytest.mark.exhaustive
-def test_wrong_arguments_are_the_type_checkers_errors(tmp_path):
-    (tmp_path / "calls.py").write_text(CALLS)
+@pytest.mark.parametrize("calls", [CALLS, RESULTS], ids=["contracts", "results"])
+def test_wrong_arguments_are_the_type_checkers_errors(calls, tmp_path):
+    (tmp_path / "calls.py").write_text(calls)
     command = [sys.executable, "-m", "basedpyright", "--outputjson", f"--pythonpath={sys.executable}", "calls.py"]
     where = str(Path(attn_jax.__file__).parents[1])  # an editable install may be a hook, which the checker does not run
     settings = {"typeCheckingMode": "standard", "extraPaths": [where]}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     found = {row["range"]["start"]["line"] for row in json.loads(told.stdout)["generalDiagnostics"]}
-    assert found == {place for place, line in enumerate(CALLS.splitlines()) if line.endswith("# wrong")}
+    assert found == {place for place, line in enumerate(calls.splitlines()) if line.endswith("# wrong")}

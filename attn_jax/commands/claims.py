@@ -12,7 +12,7 @@ from attn_jax.config.claim_file import claim_path, load_claim, shipped_claims
 from attn_jax.config.claim_runs import ClaimRun
 from attn_jax.errors import ConfigError
 from attn_jax.lab.claim.record import read_verdicts
-from attn_jax.lab.claim.session import Prepared, prepare, run_claim
+from attn_jax.lab.claim.session import PreparedClaim, prepare, run_claim
 from attn_jax.lab.outcome.claim_verdict import (
     Verdict,
     agreement,
@@ -54,14 +54,14 @@ def claims(names: Sequence[str], workdir: Path | None, run: ClaimRun, **options:
 
 
 def run_prepared(
-    prepared: Sequence[Prepared],
+    prepared: Sequence[PreparedClaim],
     root: Path,
     shipped: Sequence[str],
     console: Console,
     *,
     command: str = "attn-jax claims",
     **options: Any,
-) -> Iterator[tuple[Prepared, Verdict]]:
+) -> Iterator[tuple[PreparedClaim, Verdict]]:
     """Runs claims that were declared, one after the other, tells of each, writes the pages anew, and yields it.
 
     Args:

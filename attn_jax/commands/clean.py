@@ -18,7 +18,9 @@ def clean(directory: Path, *, last: bool) -> None:
     if found.emptied:
         say(f"lost with the last checkpoints of {few(found.emptied)}: the trained models, and probes of the end;")
         say("more steps, or lengths, train these blocks anew from the first step")
-    elif found.files and not last:
+    if found.forgotten:
+        say(f"lost with the last checkpoints of {few(found.forgotten)}: models that an older source trained")
+    if found.files and not last:
         say("each trained block keeps its last checkpoint; --all frees it too")
     for why in dict.fromkeys(found.untouched.values()):
         say(f"{why}, nothing freed: {few([name for name, said in found.untouched.items() if said == why])}")

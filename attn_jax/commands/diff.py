@@ -6,10 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from attn_jax.config.differences import differences
 from attn_jax.errors import ConfigError
@@ -20,6 +17,7 @@ from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.outcome.words import decimal, listing
 from attn_jax.lab.record.schema import read_study
 from attn_jax.report import words
+from attn_jax.report.tables import print_rows
 from attn_jax.terminal import Terminal
 
 _NAMES = {"solved": "share solved", "steps": "steps to solve", "final": "final score"}
@@ -56,26 +54,20 @@ def diff(first: Path, second: Path) -> None:
 
 
 def _print_changes(found: Sequence[Change], console: Console) -> None:
-    """A table of all, or where it is too wide without each study's own value."""
-    tables = [_table(found, own=own) for own in (True, False)]
-    fits = console.measure(tables[0], options=console.options.update(width=1000)).maximum <= console.width
-    console.print(tables[0 if fits else 1])
+    """A table of all, or where it is too wide without each study's own value, or lines."""
+    print_rows(console, None, [*map(_row, found)], named=2, spared=("first", "second"))
 
 
-def _table(found: Sequence[Change], *, own: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", overflow="fold")
-    table.add_column("measure")
-    for heading in [*(("first", "second") if own else ()), "difference", "interval", "p"]:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for model, measure, before, after, difference in found:
-        write = words.count if measure == "steps" else partial(decimal, digits=3)
-        low, high = (bound if np.isfinite(bound) else None for bound in (difference.low, difference.high))
-        cells = [
-            *((write(before), write(after)) if own else ()),
-            write(difference.value),
-            words.interval({"low": low, "high": high, "method": difference.method}, write),
-            words.probability(difference.p),
-        ]
-        table.add_row(Text(model), _NAMES[measure], *map(Text, cells))
-    return table
+def _row(change: Change) -> dict[str, str]:
+    """A change in words."""
+    write, difference = words.count if change.measure == "steps" else partial(decimal, digits=3), change.difference
+    low, high = (bound if np.isfinite(bound) else None for bound in (difference.low, difference.high))
+    return {
+        "model": change.model,
+        "measure": _NAMES[change.measure],
+        "first": write(change.first),
+        "second": write(change.second),
+        "difference": write(difference.value),
+        "interval": words.interval({"low": low, "high": high, "method": difference.method}, write),
+        "p": words.probability(difference.p),
+    }

@@ -5,10 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from attn_jax.commands.compare import held, rewrite_report, write_page
 from attn_jax.errors import ConfigError
@@ -18,6 +15,7 @@ from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.record.sweep_record import is_sweep, studies_in
 from attn_jax.report import words
 from attn_jax.report.studies_page import write_studies_report
+from attn_jax.report.tables import print_rows
 from attn_jax.terminal import Terminal
 
 _PAGE = "studies.html"
@@ -79,12 +77,14 @@ def _told(directory: Path, root: Path) -> Iterator[tuple[Path, Told]]:
 
 
 def _print_board(told: Sequence[Told], console: Console) -> None:
-    """The leaderboard; names are printed as they are."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", overflow="fold")
-    for heading in ("mean score", "studies", "best in"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for standing in leaderboard(told):
-        score = " ".join(words.score(standing.final))
-        table.add_row(Text(standing.model), score, f"{standing.studies} of {len(told)}", str(standing.best))
-    console.print(table)
+    """The leaderboard."""
+    rows = [
+        {
+            "model": standing.model,
+            "mean score": " ".join(words.score(standing.final)),
+            "studies": f"{standing.studies} of {len(told)}",
+            "best in": str(standing.best),
+        }
+        for standing in leaderboard(told)
+    ]
+    print_rows(console, None, rows)

@@ -18,18 +18,18 @@ from attn_jax.tasks import TASKS, TaskConfig
 from attn_jax.training.probes import PROBES, ProbeConfig
 
 
-class Choice(NamedTuple):
+class Registered(NamedTuple):
     """What a field of a base class may be: the registered rows, and what one of them is called."""
 
     kind: Literal["task", "model", "mixer", "probe"]
     rows: dict[str, Any]
 
 
-CHOICES: dict[type, Choice] = {
-    MixerConfig: Choice("mixer", MIXERS),
-    AnyModelConfig: Choice("model", MODELS),
-    TaskConfig: Choice("task", TASKS),
-    ProbeConfig: Choice("probe", PROBES),
+REGISTERED: dict[type, Registered] = {
+    MixerConfig: Registered("mixer", MIXERS),
+    AnyModelConfig: Registered("model", MODELS),
+    TaskConfig: Registered("task", TASKS),
+    ProbeConfig: Registered("probe", PROBES),
 }
 
 
@@ -41,8 +41,8 @@ def arguments_of(wanted: Any) -> list[dataclasses.Field]:
 def decode(wanted: Any, data: Any, path: str) -> Any:
     """`data`, a JSON value or an object already, as the annotated type `wanted`."""
     origin, args = typing.get_origin(wanted), typing.get_args(wanted)
-    if isinstance(wanted, type) and wanted in CHOICES:
-        return decode_choice(wanted, data, path)
+    if isinstance(wanted, type) and wanted in REGISTERED:
+        return decode_registered(wanted, data, path)
     if is_dataclass(wanted):
         return decode_fields(wanted, data, path)
     if origin in (types.UnionType, typing.Union):
@@ -59,14 +59,14 @@ def decode(wanted: Any, data: Any, path: str) -> Any:
     return _decode_plain(wanted, data, path)
 
 
-def decode_choice(base: type, data: Any, path: str) -> Any:
+def decode_registered(base: type, data: Any, path: str) -> Any:
     """A task, model, mixer or probe, by its registered name where it is no object yet."""
     if isinstance(data, base):
         return decode_fields(type(data), data, path)
     _check(isinstance(data, dict), path, data, "a table")
     if "class" in data:
         raise ConfigError(f"{path}: {data['class']} is not the package's own; give the python config that defines it")
-    rows = CHOICES[base].rows
+    rows = REGISTERED[base].rows
     name = data.get("name")
     if not isinstance(name, str) or name not in rows:
         raise ConfigError(f"{path}.name: got {name!r}, {nearest_names(str(name), rows)}")

@@ -14,7 +14,7 @@ from dataclasses import is_dataclass
 from types import MappingProxyType
 from typing import Any
 
-from attn_jax.config.annotated import CHOICES, arguments_of, decode, decode_choice, decode_fields
+from attn_jax.config.annotated import REGISTERED, arguments_of, decode, decode_fields, decode_registered
 from attn_jax.config.own_code import file_of, import_class
 from attn_jax.config.study import Study
 from attn_jax.errors import ConfigError
@@ -50,8 +50,8 @@ def choice_from_dict(data: dict[str, Any], own: Mapping[str, type] = MappingProx
     True
     """
     data = _instantiated(data, own)
-    bases = [base for base, choice in CHOICES.items() if isinstance(data, dict) and data.get("name") in choice.rows]
-    return decode_choice(bases[0], data, data["name"]) if bases else data
+    bases = [base for base, choice in REGISTERED.items() if isinstance(data, dict) and data.get("name") in choice.rows]
+    return decode_registered(bases[0], data, data["name"]) if bases else data
 
 
 def to_json(study: Study) -> str:
@@ -112,7 +112,7 @@ def _encode(value: Any, describe: Callable[[type, str], dict[str, str]], path: s
 
 def _registered(value: Any) -> dict[str, str]:
     """{"name"} of a registered choice, {} of anything else."""
-    rows = (row for choice in CHOICES.values() for row in choice.rows.items())
+    rows = (row for choice in REGISTERED.values() for row in choice.rows.items())
     return next(({"name": name} for name, row in rows if type(row) is type(value)), {})
 
 

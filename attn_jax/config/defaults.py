@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
-from attn_jax.config.codec import CHOICES, to_dict
+from attn_jax.config.codec import REGISTERED, to_dict
 from attn_jax.config.study import Study
 
 
@@ -71,5 +71,5 @@ def _chosen(value: Mapping[str, Any], path: str) -> Iterator[Setting]:
 def _row(value: Mapping[str, Any]) -> dict[str, Any]:
     """What the registered choice of this name, with the most of these fields, is; {} of a class of the user's own."""
     name = value.get("name")
-    rows = [to_dict(choice.rows[name]) for choice in CHOICES.values() if name in choice.rows]
+    rows = [to_dict(choice.rows[name]) for choice in REGISTERED.values() if name in choice.rows]
     return max(rows, key=lambda row: len(row.keys() & value.keys()), default={})

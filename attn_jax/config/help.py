@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attn_jax.config.annotated import CHOICES
+from attn_jax.config.annotated import REGISTERED
 from attn_jax.config.overrides import fields_of
 from attn_jax.config.study import Study
 from attn_jax.config.words import option, type_in_words
@@ -46,7 +46,7 @@ def written(value: Any) -> str:
     """
     if isinstance(value, tuple):
         return ",".join(map(written, value))
-    for base, choice in CHOICES.items():
+    for base, choice in REGISTERED.items():
         if isinstance(value, base):
             equal = [name for name, row in choice.rows.items() if row == value]
             alike = [name for name, row in choice.rows.items() if type(row) is type(value)]

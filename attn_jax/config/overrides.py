@@ -16,7 +16,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from attn_jax.config.annotated import CHOICES, decode_fields
+from attn_jax.config.annotated import REGISTERED, decode_fields
 from attn_jax.config.study import Study
 from attn_jax.config.words import dashed, option, parsed
 from attn_jax.errors import ConfigError
@@ -153,7 +153,7 @@ def _parts(value: Any, wanted: Any) -> dict[str, tuple[Any, Any]]:
     args = typing.get_args(wanted)
     if isinstance(value, dict):
         return {key: (item, args[1]) for key, item in value.items()}
-    if isinstance(value, tuple) and args and args[0] in CHOICES:
+    if isinstance(value, tuple) and args and args[0] in REGISTERED:
         return {str(place): (item, args[0]) for place, item in enumerate(value)}
     return {}
 
@@ -177,7 +177,7 @@ def _meant(parts: dict[str, Any], rest: str, path: str) -> str:
 
 def _takes_a_name(wanted: Any) -> bool:
     """Whether it is chosen by name as well as set field by field: a choice, or a row of choices."""
-    return wanted in CHOICES or any(arg in CHOICES for arg in typing.get_args(wanted)[:1])
+    return wanted in REGISTERED or any(arg in REGISTERED for arg in typing.get_args(wanted)[:1])
 
 
 def _joined(path: str, key: str) -> str:

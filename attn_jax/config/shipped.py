@@ -1,9 +1,9 @@
 """Configs that come with the package, found by name: a wheel holds them inside the package, a checkout beside it."""
 
-import difflib
 from pathlib import Path
 
 from attn_jax.errors import ConfigError
+from attn_jax.names import nearest_names
 
 CLAIMS = "claims/"  # the folder in configs/ that has the claims
 LEDGER = "ledger/"  # and that of the ledger's
@@ -26,7 +26,7 @@ def config_path(name: str | Path) -> Path:
     """The file that --config means: a path of the user's own or, where there is none, a shipped config's name.
 
     Raises:
-      ConfigError: neither; a name without a suffix is answered with the nearest shipped one, and all of them.
+      ConfigError: neither; a name without a suffix is answered with the nearest shipped ones.
     """
     path = Path(name).expanduser()
     if path.is_file():
@@ -35,7 +35,6 @@ def config_path(name: str | Path) -> Path:
         raise ConfigError(f"{path}: no such config file")
     shipped = shipped_configs()
     if path.as_posix() not in shipped:
-        near = difflib.get_close_matches(path.as_posix(), shipped, n=1)
-        meant = f", did you mean {near[0]}?" if near else "."
-        raise ConfigError(f"{path}: no such config file or shipped config{meant} Shipped are {', '.join(shipped)}.")
+        meant = nearest_names(path.as_posix(), shipped)
+        raise ConfigError(f"{path}: no such config file or shipped config (attn-jax list configs), {meant}")
     return shipped[path.as_posix()]

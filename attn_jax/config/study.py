@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -189,7 +190,7 @@ class Study:
     @property
     def reference_name(self) -> str:
         """The name of the model the others are compared with."""
-        return self.reference if self.reference is not None else next(iter(self.models))
+        return reference_of(self.reference, self.models)
 
     def _check_width(self, name: str, model: AnyModelConfig) -> None:
         """A width is given by whoever decides it, and by nobody else: what is given is not overruled in silence."""
@@ -204,6 +205,15 @@ class Study:
                 f'models.{name}.d_model: got {model.d_model} beside match="{self.match}", wanted none: its width is '
                 f"matched to {self.reference_name}'s; or match=None"
             )
+
+
+def reference_of(reference: str | None, models: Iterable[str]) -> str:
+    """The name of the model that others are compared with: the first, where none is named.
+
+    >>> reference_of(None, ["gru", "lstm"])
+    'gru'
+    """
+    return next(iter(models)) if reference is None else reference
 
 
 def _default_width(model: AnyModelConfig) -> Any:

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from attn_jax.config.annotated import CHOICES
+from attn_jax.config.annotated import REGISTERED
 from attn_jax.config.codec import choice_from_dict, from_dict, to_dict
 from attn_jax.config.help import written
 from attn_jax.config.overrides import with_values
@@ -150,7 +150,7 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple | list):
         return ",".join(map(_text, value))
     text, fields = written(value), to_dict(value)
-    if not isinstance(fields, dict) or any(choice.rows.get(text) == value for choice in CHOICES.values()):
+    if not isinstance(fields, dict) or any(choice.rows.get(text) == value for choice in REGISTERED.values()):
         return text
     return f"{text}-{_hash(json.dumps(fields, sort_keys=True))}"
 

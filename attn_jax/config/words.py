@@ -9,7 +9,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from attn_jax.config.annotated import CHOICES
+from attn_jax.config.annotated import REGISTERED
 from attn_jax.errors import ConfigError
 from attn_jax.names import nearest_names
 
@@ -33,8 +33,8 @@ def type_in_words(wanted: Any) -> str:
     ('numbers', 'a whole number or None', 'pre or post')
     """
     origin, args = typing.get_origin(wanted), typing.get_args(wanted)
-    if wanted in CHOICES:
-        return f"a {CHOICES[wanted].kind} by name"
+    if wanted in REGISTERED:
+        return f"a {REGISTERED[wanted].kind} by name"
     if origin is tuple:
         row = type_in_words(args[0]).removeprefix("a ").replace("number", "numbers").replace(" by name", "s by name")
         return row if args[-1] is Ellipsis else f"{len(args)} {row}"
@@ -60,7 +60,7 @@ def parsed(wanted: Any, words: list[str], path: str) -> Any:
         return True
     if len(words) != 1:
         raise _refusal(path, words, wanted)
-    return _chosen(wanted, words[0], path) if wanted in CHOICES else _plain(wanted, words, path)
+    return _chosen(wanted, words[0], path) if wanted in REGISTERED else _plain(wanted, words, path)
 
 
 def _first_that_takes(args: Sequence[Any], words: list[str], path: str, wanted: Any) -> Any:
@@ -76,10 +76,10 @@ def _first_that_takes(args: Sequence[Any], words: list[str], path: str, wanted: 
 
 def _chosen(base: type, name: str, path: str) -> Any:
     """A registered task, model or mixer, as `TASKS[name]` is."""
-    rows = CHOICES[base].rows
+    rows = REGISTERED[base].rows
     if name in rows:
         return rows[name]
-    other = next((choice.kind for choice in CHOICES.values() if name in choice.rows), None)
+    other = next((choice.kind for choice in REGISTERED.values() if name in choice.rows), None)
     hint = f"which is a {other}; {nearest_names(name, rows)}" if other else nearest_names(name, rows)
     raise ConfigError(f"{option(path)}: got {name!r}, {hint}")
 

@@ -24,6 +24,7 @@ class Freeable(NamedTuple):
     size: int  # bytes
     emptied: list[str]  # trained blocks that keep no checkpoint
     untouched: dict[str, str]  # blocks that keep all, and why
+    forgotten: list[str]  # blocks of an older source that keep no checkpoint
 
 
 def freeable(directory: Path, *, last: bool = False) -> Freeable:
@@ -39,6 +40,7 @@ def freeable(directory: Path, *, last: bool = False) -> Freeable:
     files: list[Path] = []
     emptied: list[str] = []
     untouched: dict[str, str] = {}
+    forgotten: list[str] = []
     for study in studies_in(directory):
         facts, prefix = read_study(study), "" if study == directory else f"{study.name}/"
         for name, folder in _blocks(study, facts):
@@ -49,8 +51,10 @@ def freeable(directory: Path, *, last: bool = False) -> Freeable:
             elif last and found:
                 emptied.append(prefix + name)
         for folder in sorted((study / "replaced").glob("*/*/checkpoints")):
-            files += _of_replaced(folder.parent, last=last)
-    return Freeable(files, sum(path.lstat().st_size for path in files), emptied, untouched)
+            found = _of_replaced(folder.parent, last=last)
+            files += found
+            forgotten += [prefix + folder.parent.relative_to(study).as_posix()] if last and found else []
+    return Freeable(files, sum(path.lstat().st_size for path in files), emptied, untouched, forgotten)
 
 
 def clean(directory: Path, *, last: bool = False) -> Freeable:

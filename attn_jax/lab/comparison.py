@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 from rich.console import Console
 
@@ -12,7 +12,7 @@ from attn_jax.config import Study, Sweep
 from attn_jax.config.codec import checked, to_json
 from attn_jax.config.file import load_config
 from attn_jax.errors import ConfigError
-from attn_jax.lab.loading import results_in
+from attn_jax.lab.loading import StudyResults, SweepResults, results_in
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.numerics import pinned, planned, recorded
 from attn_jax.lab.plan.study_plan import StudyPlan
@@ -31,6 +31,26 @@ from attn_jax.platforms import Platform, environment
 from attn_jax.terminal import Terminal
 
 
+class Where(TypedDict, total=False):
+    """The options of `compare` that `plan_of` takes too, for the types of their results."""
+
+    workdir: str | Path | None
+    overrides: Sequence[str]
+    platform: Platform
+    place: str
+
+
+class _Options(Where, total=False):
+    yes: bool
+    track: Sequence[str | MakeTracker]
+
+
+@overload
+def compare(study: Study, **options: Unpack[_Options]) -> StudyResults: ...
+@overload
+def compare(study: Sweep, **options: Unpack[_Options]) -> SweepResults: ...
+@overload
+def compare(study: str | Path, **options: Unpack[_Options]) -> StudyResults | Any: ...
 def compare(
     study: Study | Sweep | str | Path,
     *,
@@ -40,7 +60,7 @@ def compare(
     place: str = "auto",
     yes: bool = False,
     track: Sequence[str | MakeTracker] = (),
-) -> Any:
+) -> StudyResults | SweepResults:
     """Trains every model of a study, or of each study of a sweep, as `attn-jax compare` does; wherever Python runs.
 
     A study that is done already is only read. `attn-jax report` makes the page of the directory. In a notebook:
@@ -59,7 +79,8 @@ def compare(
       track: who is told what is measured: "tensorboard", "package.module:function", functions that make a `Tracker`.
 
     Returns:
-      What `load` gives: the scores and losses of every run, as arrays and tables, and the trained models.
+      What `load` gives: the scores and losses of every run, as arrays and tables, and the trained models; of a sweep
+      its points'.
 
     Raises:
       ConfigError: what is wrong with the study, or the directory is another study's.

@@ -18,7 +18,7 @@ from attn_jax.lab.record.directory import holder_of, in_use
 from attn_jax.lab.record.schema import read_study
 from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep
 from attn_jax.lab.run.confirmed import confirmed_models
-from attn_jax.lab.run.environment import refuse_other_numbers
+from attn_jax.lab.run.environment import GONE, refuse_other_numbers
 from attn_jax.names import counted
 
 _BEFORE = {"lock", "sources", "study.json.part", "sweep.json.part"}  # what is there before a study is one
@@ -173,7 +173,7 @@ def _of_the_machine(directory: Path, *, begun: bool, left: bool) -> Iterator[tup
     path = directory / "environment.json"
     if not path.exists():
         if begun:
-            yield f"{path}: is gone: whether the same config gives the same numbers here, nobody knows", True, not left
+            yield f"{path}: {GONE}", True, True
         return
     try:
         refuse_other_numbers(directory, recorded())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attn_jax.blame import in_sentences
 from attn_jax.config import Study, Sweep
@@ -16,13 +16,24 @@ from attn_jax.lab.record.runs import Run, seeds_of
 from attn_jax.lab.record.sweep_record import is_sweep, point_directory, read_sweep
 from attn_jax.names import nearest_names
 
+if TYPE_CHECKING:  # what trains is not loaded by what only reads
+    from attn_jax.models.base import Model
+    from attn_jax.types import Params
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyResults(Results):
-    """The results of a study that lies in a folder."""
+    """The results of a study that lies in a folder: `load` and `compare` give them.
+
+    Its fields are those of the study and its numbers as arrays, `models` by name; its methods are tables and models.
+
+    Args:
+      directory: where it lies.
+      defined_by: where the study's classes are that are not the package's.
+    """
 
     directory: Path
-    defined_by: Study | Sweep | str | Path | None = None  # where the study's classes are that are not the package's
+    defined_by: Study | Sweep | str | Path | None = None
 
     def runs(self) -> list[Row]:
         """A table of one row a run, as `pandas.DataFrame` takes it; docs/lab.md tells of its columns."""
@@ -40,7 +51,7 @@ class StudyResults(Results):
         """A table of one row a run and number that a probe measured."""
         return probe_rows(self)
 
-    def model(self, name: str, *, seed: int, learning_rate: float | None = None) -> tuple[Any, Any]:
+    def model(self, name: str, *, seed: int, learning_rate: float | None = None) -> "tuple[Model | Any, Params]":
         """A trained model and its parameters, from the last checkpoint: `model.apply(params, tokens, None)`.
 
         What the study scored it by is computed as `train.matmul_precision` says; on an accelerator, call it within
@@ -83,7 +94,7 @@ class StudyResults(Results):
 
 @dataclass(frozen=True)
 class SweepResults:
-    """The results of a sweep that lies in a folder.
+    """The results of a sweep that lies in a folder: `load` and `compare` give them.
 
     Args:
       sweep: its name.
@@ -114,7 +125,7 @@ class SweepResults:
         return at_points(self.sweep, self.axes, {point: study.probes() for point, study in self.points.items()})
 
 
-def load(directory: str | Path, *, config: Study | Sweep | str | Path | None = None) -> Any:
+def load(directory: str | Path, *, config: Study | Sweep | str | Path | None = None) -> StudyResults | Any:
     """The results of a finished study, from its folder: numbers, tables, and the models that were trained.
 
     Of a sweep it is those of its points, `SweepResults`: the same tables, and `results.points[name]` is one study's.
@@ -131,8 +142,9 @@ def load(directory: str | Path, *, config: Study | Sweep | str | Path | None = N
         classes count, and their source must be what was trained.
 
     Returns:
-      The results: `runs()`, `curves()`, `lengths()` and `probes()` are tables, `models[name]` has the same as arrays,
-      `model(name, seed=0)` is a trained model.
+      `StudyResults`: `runs()`, `curves()`, `lengths()` and `probes()` are tables, `models[name]` has the same as
+      arrays, `model(name, seed=0)` is a trained model. `SweepResults` where a sweep lies, which no type checker can
+      know: hence the `Any` beside it.
 
     Raises:
       ConfigError: no study there, one that is not finished, or a file of it that is damaged.

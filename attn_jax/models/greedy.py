@@ -71,12 +71,11 @@ def greedy_decode(
         state=model.encode(params, source, source_valid, max_length),
     )
     start = vary_with(start, params, source, source_valid)
-    return lax.while_loop(partial(_goes_on, max_length), partial(_say, model, params, eos), start).said
 
+    def goes_on(progress: _Progress) -> Array:
+        return (progress.step < max_length) & ~progress.ended.all()
 
-def _goes_on(max_length: int, progress: _Progress) -> Array:
-    """Whether a row has more to say, and room for it."""
-    return (progress.step < max_length) & ~progress.ended.all()
+    return lax.while_loop(goes_on, partial(_say, model, params, eos), start).said
 
 
 def _say(model: EncoderDecoder, params: Params, eos: int, progress: _Progress) -> _Progress:

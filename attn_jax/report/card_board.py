@@ -10,7 +10,7 @@ from attn_jax.lab.outcome.intervals import Limits
 from attn_jax.lab.outcome.statistics import mean_interval
 from attn_jax.lab.outcome.words import decimal, listing
 from attn_jax.report import words
-from attn_jax.report.card_table import print_rows
+from attn_jax.report.tables import print_rows
 
 _DIGITS = 6  # means that agree so far are tied
 

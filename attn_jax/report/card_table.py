@@ -1,16 +1,15 @@
 """A card on the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from attn_jax.lab.outcome.words import decimal
 from attn_jax.report import words
+from attn_jax.report.tables import print_rows
 
 _RIVALS = ("attention", "lstm", "gru")
 _SIGNS = {"more": "+", "less": "-", "undecided": "?"}
@@ -100,24 +99,6 @@ def task_rows(card: Mapping[str, Any]) -> list[dict[str, str]]:
         rank = card["ranks"].get(task)
         rows.append(row | {"place": "" if rank is None else f"{rank['place']} of {rank['of']}"})
     return rows
-
-
-def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, str]]) -> None:
-    """A table; where it is too wide for the terminal, a row as a line of its parts; nothing of no rows."""
-    if not rows:
-        return
-    headings = list(rows[0])
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(title), title_justify="left")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row.values()))
-    if console.measure(table, options=console.options.update(width=1000)).maximum <= console.width:
-        console.print(table)
-        return
-    for row in rows:
-        parts = ", ".join(f"{heading} {row[heading]}" for heading in headings[1:] if row[heading])
-        console.print(f"{row[headings[0]]}: {parts}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _each(card: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _UPRIGHT = 28  # letters beside the height of a narrow figure
 SMALL = 7.8  # points of the smallest text: 9 pixels at least wherever the page shows a figure
 WIDE, NARROW = 4.75, 3.35  # inches; two wide ones stand side by side, a narrow one fills a phone or half a sheet
 
+_MIME = {"svg": "image/svg+xml", "csv": "text/csv"}
 _RC = {
     "svg.fonttype": "none",  # text stays text: selectable, searchable, in the page's own face
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
@@ -63,12 +64,22 @@ class Drawn:
 
     def __html__(self) -> str:
         """Both forms, and links that hold the files themselves."""
-        links = "".join(
-            f'<a download="{escape(self.name)}.{kind}" aria-label="{escape(f"{self.name} as {kind.upper()}")}" '
-            f'href="data:{mime};base64,{base64.b64encode(text.encode()).decode()}">{kind.upper()}</a>'
-            for kind, mime, text in (("svg", "image/svg+xml", self.svg), ("csv", "text/csv", self.csv))
-        )
-        return f'{self.wide}{self.narrow}<p class="take">{links}</p>'
+        return f"{self.wide}{self.narrow}{take_along(self.name, svg=self.svg, csv=self.csv)}"
+
+
+def take_along(name: str, **files: str) -> Markup:
+    """Links that hold files themselves.
+
+    Args:
+      name: of the files.
+      **files: what they hold, by their kind: "svg", "csv".
+    """
+    links = "".join(
+        f'<a download="{escape(name)}.{kind}" aria-label="{escape(f"{name} as {kind.upper()}")}" '
+        f'href="data:{_MIME[kind]};base64,{base64.b64encode(text.encode()).decode()}">{kind.upper()}</a>'
+        for kind, text in files.items()
+    )
+    return Markup(f'<p class="take">{links}</p>')
 
 
 def draw(

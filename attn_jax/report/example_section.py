@@ -1,6 +1,7 @@
 """A worked example: what is read, what is wanted, and what the best and the worst model say to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from markupsafe import Markup, escape
 from attn_jax.lab.outcome.results import Results
 from attn_jax.lab.outcome.words import listing, ranked
 from attn_jax.report import reading
+from attn_jax.report.drawing import take_along, written
 from attn_jax.report.heat_maps import pixels
 
 _CLOSE = 0.04  # a real answer off by less is right, as the tasks count
@@ -59,15 +61,42 @@ def _first_seed(results: Results, summary: Mapping[str, Any], name: str, probe: 
     return {key: reading.at_chosen_rate(results, summary, name, array, np.nan)[0] for key, array in values.items()}
 
 
-def example_block(results: Results, example: Example) -> Markup:
-    """The example as a part of the page, in the form that what is read asks for."""
+def example_block(results: Results, example: Example, name: str) -> Markup:
+    """The example as a part of the page, in the form that what is read asks for, and its table to take along.
+
+    Args:
+      results: the study.
+      example: one sequence of it.
+      name: of the table's file.
+    """
     if results.strings:
         lines, told = _strings(example)
     elif _is_picture(example.read):
         lines, told = _picture(example)
     else:
         lines, told = _places(example)
-    return Markup(f'<div class="example" role="img" aria-label="{escape(told)}">{lines}</div>')
+    table = take_along(name, csv=written([*_table(results, example)]))
+    # a group and no picture: what stands in it can be read
+    return Markup(f'<div class="example" role="group" aria-label="{escape(told)}">{lines}</div>{table}')
+
+
+def _table(results: Results, example: Example) -> Iterator[dict[str, Any]]:
+    """A row a model and place; of strings what is read and what is written have places of their own."""
+    end = example.wanted[example.asked][-1] if results.strings else None
+    for name, said in example.said.items():
+        for place, (read, wanted, answer) in enumerate(zip_longest(example.read, example.wanted, said)):
+            row = {"model": name, "place": place, "read": "" if read is None else example.shown(read)}
+            if end is None:
+                asked = bool(example.asked[place])
+                cells = [example.shown(value) if asked else "" for value in (wanted, answer)]
+            else:
+                cells = [_of_string(example, line, place, end) for line in (example.wanted, said)]
+            yield row | dict(zip(("wanted", "said"), cells, strict=True))
+
+
+def _of_string(example: Example, line: np.ndarray, place: int, end: float) -> str:
+    """A token of a string, nothing behind its end."""
+    return example.written(line[place], end) if place < len(line) and end not in line[:place] else ""
 
 
 def example_caption(results: Results, example: Example) -> str:

@@ -41,7 +41,7 @@ def heat_maps(tiles: Mapping[str, np.ndarray], *, name: str, title: str, label: 
 def _picture(tiles: Mapping[str, np.ndarray], title: str, label: str, form: str) -> Markup:
     columns = _COLUMNS[form]
     rows, columns = -(-len(tiles) // columns), max(2, min(columns, len(tiles)))
-    height = _LETTERS + _SIDE + _GAP
+    height = _LETTERS + max(_high(tile) for tile in tiles.values()) + _GAP
     look = f"font-size: {_SMALL + 1:g}px; fill: var(--ink)"
     parts = [f'<text y="{_LETTERS - 4:g}" style="{look}">{escape(title)}</text>']
     for index, (name, tile) in enumerate(tiles.items()):
@@ -71,13 +71,22 @@ def _inked(tile: np.ndarray) -> str:
 def _tile(name: str, tile: np.ndarray, left: float, top: float) -> str:
     """A name, a frame, and the cells by their strength."""
     rows, columns = tile.shape
-    unit = _SIDE / max(rows, columns, 1)
+    unit = _unit(tile)
     text = f'<text y="{_LETTERS - 4:g}" style="font-size: {_SMALL:g}px; fill: var(--muted)">{escape(name)}</text>'
     frame = f'<rect y="{_LETTERS:g}" width="{columns * unit:g}" height="{rows * unit:g}" style="fill: var(--shade)"/>'
     scaled = (
         f'<g transform="translate(0 {_LETTERS:g}) scale({unit:.5g})" style="fill: var(--series-0)">{_inked(tile)}</g>'
     )
     return f'<g transform="translate({left:g} {top:g})">{text}{frame}{scaled}</g>'
+
+
+def _unit(tile: np.ndarray) -> float:
+    """The side of a cell: the longer side of every tile is the same."""
+    return _SIDE / max(*tile.shape, 1)
+
+
+def _high(tile: np.ndarray) -> float:
+    return tile.shape[0] * _unit(tile)
 
 
 def _strength(tile: np.ndarray) -> np.ndarray:

@@ -77,10 +77,27 @@ _ANSWERS: tuple[tuple[str, str, Callable[[Results], str | None]], ...] = (
 
 
 def _command(results: Results, option: str) -> str:
-    """The command that made the study, with the option; where it was none, what it would be called."""
-    argv = results.environment.get("argv")
-    if isinstance(argv, list) and argv[1:2] == ["compare"] and Path(str(argv[0])).name == _COMMAND:
-        name = option.partition("=")[0]
-        kept = [word for word in argv[1:] if not word.replace("_", "-").startswith(f"{name}=")]
-        return shlex.join([_COMMAND, *kept, option])
+    """The newest command of the study, with the option; where it was none, what it would be called.
+
+    The newest, because whoever has grown a study must say so again: with fewer seeds it is another one.
+    """
+    argv = results.environment.get("newest_argv", results.environment.get("argv"))
+    if isinstance(argv, list) and argv[1:2] in (["compare"], ["train"]) and Path(str(argv[0])).name == _COMMAND:
+        kept = _without(_without(argv[2:], "--model"), option.partition("=")[0])
+        return shlex.join([_COMMAND, "compare", *kept, option])
     return f"{_COMMAND} compare … {option}"
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """The words but for an option and its values.
+
+    >>> _without(["--a.b=1", "--a.b", "2", "3", "--a.b_c=4", "--yes"], "--a.b")
+    ['--a.b_c=4', '--yes']
+    """
+    kept, dropped = [], False
+    for word in words:
+        if word.startswith("--"):
+            dropped = word.partition("=")[0].replace("_", "-") == option
+        if not dropped:
+            kept.append(word)
+    return kept

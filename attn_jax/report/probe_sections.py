@@ -12,6 +12,7 @@ from attn_jax.report import reading
 from attn_jax.report.drawing import Drawn, draw
 from attn_jax.report.example_section import example_block, example_caption, example_of
 from attn_jax.report.heat_maps import heat_maps
+from attn_jax.report.probe_numbers import Numbers, probe_numbers
 from attn_jax.report.style import series
 from attn_jax.report.ticks import power_tick
 
@@ -27,13 +28,16 @@ class Section(NamedTuple):
     plots: Sequence[Drawn | Markup]
     caption: str
     lines: bool = True  # one a model, for the legend; else a picture takes the width of the page
+    drawn: Sequence[str] = ()  # numbers that its figures show
+    numbers: Numbers | None = None  # the others
 
 
 def probe_sections(results: Results, summary: Mapping[str, Any]) -> list[Section]:
     """One section a probe that has something to show, in the order of the study."""
     names = dict.fromkeys(name for model in results.models.values() for name in model.probes)
-    sections = (SECTIONS.get(name, _any_section)(results, summary, name) for name in names)
-    return [section for section in sections if section.plots]
+    drawn = {name: SECTIONS.get(name, _any_section)(results, summary, name) for name in names}
+    sections = [one._replace(numbers=probe_numbers(summary, name, one.drawn)) for name, one in drawn.items()]
+    return [section for section in sections if section.plots or section.numbers]
 
 
 def _flow_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
@@ -42,7 +46,8 @@ def _flow_section(results: Results, summary: Mapping[str, Any], probe: str) -> S
     caption = (
         f"Norm of the gradient of the last answer's loss with respect to what is read {back}: dashed before training, "
         "solid after it; the median seed and the middle half of the seeds, each at its own chosen learning rate. Where "
-        "a line falls below 1e-30 it ends: so far back nothing can be learnt from."
+        "a line falls below 1e-30 it ends: so far back nothing can be learnt from. The slope is that of its base-ten "
+        "logarithm over k, but for the nearest places."
     )
     if results.strings:
         caption = caption.replace("the last answer's loss", "the loss of the answer's first token")
@@ -54,9 +59,10 @@ def _maps_section(results: Results, summary: Mapping[str, Any], probe: str) -> S
     """Where each head of each model looks."""
     plots = [plot for name in ranked(summary["models"]) if (plot := _maps(results, summary, probe, name))]
     caption = (
-        "One fresh sequence of the longest training length, read by each model's best run: rows are the places that "
-        "ask, columns those that are looked at, or the channels of a gate. Ink is the root of the weight, relative to "
-        "the largest of the picture."
+        "One fresh sequence of the longest training length, read by each model's best run, at the seed that it names; "
+        "seeds have sequences of their own, so models that show one seed read the same. Rows are the places that ask, "
+        "columns those that are looked at, or the channels of a gate. Ink is the root of the weight, relative to the "
+        "largest of the picture."
     )
     return Section("Attention maps and gates", plots, caption, lines=False)
 
@@ -78,11 +84,14 @@ def _example_section(results: Results, summary: Mapping[str, Any], probe: str) -
     if example is None:
         return Section("", [], "")
     caption = example_caption(results, example)
-    return Section("A worked example", [example_block(results, example)], caption, lines=False)
+    return Section("A worked example", [example_block(results, example, probe)], caption, lines=False)
 
 
 def _any_section(results: Results, summary: Mapping[str, Any], probe: str) -> Section:
-    """Each vector over its places, before and after training, and each number that was measured at three steps."""
+    """Each vector over its places, before and after training, and each number that was measured at three steps.
+
+    What was measured at fewer is no curve: the section's table has it.
+    """
     shapes: dict[str, int] = {}
     for model in results.models.values():
         for values in model.probes.get(probe, {}).values():
@@ -93,7 +102,8 @@ def _any_section(results: Results, summary: Mapping[str, Any], probe: str) -> Se
     plots += [_over_steps(results, summary, probe, name) for name in numbers]
     dashes = "dashed before training, solid after it; " if vectors else ""
     caption = f"{dashes}the median seed and the middle half of the seeds, each at its own chosen learning rate."
-    return Section(probe.replace("_", " ").capitalize(), plots, caption[:1].upper() + caption[1:])
+    title = probe.replace("_", " ").capitalize()
+    return Section(title, plots, caption[:1].upper() + caption[1:], drawn=numbers)
 
 
 SECTIONS: dict[str, Callable[[Results, Mapping[str, Any], str], Section]] = {
@@ -214,6 +224,7 @@ def _maps(results: Results, summary: Mapping[str, Any], probe: str, name: str) -
         return None
     shown = dict(list(tiles.items())[:_MOST_TILES])
     title = f"{name}, seed {results.first_seed + seed}"
+    title += f", the first {_MOST_TILES} of {len(tiles)}" if len(shown) < len(tiles) else ""
     label = f"{title}: {listing([f'{tile}{_strongest(matrix)}' for tile, matrix in shown.items()])}."
     return heat_maps(shown, name=f"{probe}-{name}", title=title, label=label)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from attn_jax.files import write_whole
 from attn_jax.lab.outcome.intervals import interval_note
+from attn_jax.lab.outcome.sweep_headline import sweep_headline
 from attn_jax.lab.outcome.sweep_summary import slope_words
 from attn_jax.lab.outcome.trends import Cut, cuts
 from attn_jax.lab.outcome.words import listing
@@ -14,6 +15,7 @@ from attn_jax.names import counted
 from attn_jax.report import style, trend_figures, words
 from attn_jax.report.drawing import Drawn
 from attn_jax.report.rendering import rendered
+from attn_jax.report.settings import settings
 
 
 def write_sweep_report(
@@ -61,6 +63,8 @@ def sweep_content(
         "light": style.LIGHT,
         "dark": style.DARK,
         "axes": list(first["axes"]),
+        "headline": sweep_headline(points),
+        "settings": [row for row in settings(config["study"]) if row[0] not in config["axes"]],
         "question": f"How do {listing(names)} change with {listing(list(first['axes']))}?",
         "terms": _terms(config["study"], list(first["axes"])),
         "seeds": max((trend["seeds"] for trend in summary["trends"]), default=train["seeds"]),

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from attn_jax.report import words
+from attn_jax.report.tables import columns_of
 
 _NAME = 12  # columns that a long name may always have; it is folded
 
@@ -24,7 +25,7 @@ def print_sweep_table(summary: Mapping[str, Any], console: Console) -> None:
         out.
     """
     tables = [_table(summary["sweep"], headings, cells, console) for headings, cells in _layouts(summary)]
-    fitting = [table for table in tables if _columns_of(table, console) <= console.width]
+    fitting = [table for table in tables if columns_of(table, console) <= console.width]
     console.print((fitting or tables[-1:])[0])
     console.print(Text(summary["verdict"], style="bold"))
 
@@ -42,11 +43,6 @@ def _table(
         table.add_row(Text("" if point == before else point), Text(model), *map(Text, row))
         before = point
     return table
-
-
-def _columns_of(table: Table, console: Console) -> int:
-    """What a table takes that nothing squeezes."""
-    return console.measure(table, options=console.options.update(width=1000)).maximum
 
 
 def _layouts(summary: Mapping[str, Any]) -> Iterator[tuple[list[str], dict[tuple[str, str], list[str]]]]:

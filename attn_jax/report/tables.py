@@ -1,6 +1,6 @@
-"""The table on the terminal."""
+"""Tables on the terminal: a study's, and any other that is told in lines where it does not fit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich import box
@@ -34,11 +34,51 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
     """
     names = ranked(summary["models"])
     tables = [_table(summary, names, columns, console) for columns in _layouts(summary, names)]
-    fitting = [table for table in tables if _columns_of(table, console) <= console.width]
+    fitting = [table for table in tables if columns_of(table, console) <= console.width]
     console.print((fitting or tables[-1:])[0])
     console.print(Text(summary["headline"], style="bold"))
     console.print(Text(summary["verdict"]))
     _print_remarks(summary, names, console)
+
+
+def print_rows(
+    console: Console,
+    title: str | None,
+    rows: Sequence[Mapping[str, str]],
+    *,
+    named: int = 1,
+    spared: Sequence[str] = (),
+) -> None:
+    """A table; where it is too wide for the terminal, each row as a line of its parts; nothing of no rows.
+
+    Args:
+      console: a rich console, a terminal or not.
+      title: stands above the table; None for none.
+      rows: cells by their headings, printed as they are.
+      named: how many of the first cells say what a row is of.
+      spared: headings that the table is tried without before it is given up.
+    """
+    if not rows:
+        return
+    headings = list(rows[0])
+    for shown in (headings, [heading for heading in headings if heading not in spared]):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title and Text(title), title_justify="left")
+        for place, heading in enumerate(shown):
+            table.add_column(heading, justify="left" if place < named else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(row[heading]) for heading in shown))
+        if columns_of(table, console) <= console.width:
+            console.print(table)
+            return
+    for row in rows:
+        name = ", ".join(row[heading] for heading in headings[:named])
+        parts = ", ".join(f"{heading} {row[heading]}" for heading in headings[named:] if row[heading])
+        console.print(f"{name}: {parts}", markup=False, highlight=False, soft_wrap=True)
+
+
+def columns_of(table: Table, console: Console) -> int:
+    """What a table takes that nothing squeezes."""
+    return console.measure(table, options=console.options.update(width=1000)).maximum
 
 
 def _table(summary: Mapping[str, Any], names: list[str], columns: list[_Column], console: Console) -> Table:
@@ -49,11 +89,6 @@ def _table(summary: Mapping[str, Any], names: list[str], columns: list[_Column],
     for row, name in enumerate(names):
         table.add_row(Text(name), *(Text(column.cells[row]) for column in columns))
     return table
-
-
-def _columns_of(table: Table, console: Console) -> int:
-    """What a table takes that nothing squeezes."""
-    return console.measure(table, options=console.options.update(width=1000)).maximum
 
 
 def _layouts(summary: Mapping[str, Any], names: list[str]) -> Iterator[list[_Column]]:

@@ -31,9 +31,9 @@ def check_floors(draws: Draws, length: int) -> None:
             sums[name].append(_row_sums(f"length {length}: floor {name!r}", floor, used, spec))
     for name, floor in floors.items():
         score, scored, loss, weight = np.concatenate(sums[name]).T
-        _check_claim(f"length {length}: value of floor {name!r}", floor.value, score, scored)
+        _check_stated(f"length {length}: value of floor {name!r}", floor.value, score, scored)
         if floor.loss is not None:
-            _check_claim(f"length {length}: loss of floor {name!r}", floor.loss, loss, weight)
+            _check_stated(f"length {length}: loss of floor {name!r}", floor.loss, loss, weight)
 
 
 def _check_scale(spec: TaskSpec, floors: dict[str, Floor], length: int) -> None:
@@ -89,12 +89,12 @@ def _first_place(scored: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.arange(scored.shape[1]) == 0, scored.shape)
 
 
-def _check_claim(what: str, claimed: float, parts: np.ndarray, wholes: np.ndarray) -> None:
-    """`claimed` lies within four standard errors of sum(parts) / sum(wholes), rows being independent."""
-    require(np.isfinite(parts).all(), f"{what}: {claimed:.5f} is claimed, but its predictor gives some answer no mass")
+def _check_stated(what: str, stated: float, parts: np.ndarray, wholes: np.ndarray) -> None:
+    """`stated` lies within four standard errors of sum(parts) / sum(wholes), rows being independent."""
+    require(np.isfinite(parts).all(), f"{what}: {stated:.5f} is stated, but its predictor gives some answer no mass")
     measured = parts.sum() / wholes.sum()
     error = np.std(parts - measured * wholes) / np.sqrt(len(parts)) / wholes.mean()
     require(
-        abs(measured - claimed) <= _STANDARD_ERRORS * error + _ROUNDING,
-        f"{what}: {claimed:.5f} is claimed, its predictor scores {measured:.5f} (standard error {error:.5f})",
+        abs(measured - stated) <= _STANDARD_ERRORS * error + _ROUNDING,
+        f"{what}: {stated:.5f} is stated, its predictor scores {measured:.5f} (standard error {error:.5f})",
     )

@@ -13,6 +13,7 @@ from jax import lax
 
 from attn_jax.mixers.base import Mixer, MixerConfig
 from attn_jax.testing.promises import check_bundle, check_output, check_spared
+from attn_jax.testing.require import require
 from attn_jax.types import Array, Params
 
 _B, _T, _D = 2, 9, 16
@@ -54,7 +55,7 @@ def mixer_checks(config: MixerConfig, *, seed: int = 0) -> Iterator[tuple[str, C
     yield "outputs", lambda: found.append(_check_outputs(mixer, params, x))
     if not mixer.causal:
         stateless = mixer.init_state is None and mixer.extend is None
-        yield "stateless", partial(_require, stateless, "causal=False, but init_state or extend is there")
+        yield "stateless", partial(require, stateless, "causal=False, but init_state or extend is there")
     yield "empty", partial(_check_empty, mixer, params)
     yield "sight", partial(_check_jacobian, mixer, params, x)
     yield "padding", lambda: _check_padding(mixer, params, x, found[0].short)
@@ -110,11 +111,11 @@ def _check_outputs(mixer: Mixer, params: Params, x: np.ndarray) -> _Whole:
 
     whole = jax.tree.map(np.asarray, jax.jit(outputs)(params, x)[0])
     y, low = whole.y, whole.low
-    _require(y.dtype == x.dtype, f"apply gives {y.dtype} for x of {x.dtype}")
-    _require(np.isfinite(y).all(), "apply gives values that are not finite")
-    _require(low.dtype == jnp.bfloat16, f"bfloat16 in gives {low.dtype} out")
+    require(y.dtype == x.dtype, f"apply gives {y.dtype} for x of {x.dtype}")
+    require(np.isfinite(y).all(), "apply gives values that are not finite")
+    require(low.dtype == jnp.bfloat16, f"bfloat16 in gives {low.dtype} out")
     error, largest = np.abs(low.astype(np.float32) - y).max(), np.abs(y).max()
-    _require(error <= 0.1 * largest, f"bfloat16 is {error:.2g} off float32, of {largest:.2g}: accumulate in float32")
+    require(error <= 0.1 * largest, f"bfloat16 is {error:.2g} off float32, of {largest:.2g}: accumulate in float32")
     return whole
 
 
@@ -138,7 +139,7 @@ def _check_empty(mixer: Mixer, params: Params) -> None:
             said = str(error).split("\n")[0]
             raise AssertionError(f"{what} ({list(x.shape)}) fails: {type(error).__name__}: {said}") from error
         for name, y in found.items():
-            _require(y.shape == x.shape, f"{name} of {what} gives shape {y.shape}, wanted {x.shape}")
+            require(y.shape == x.shape, f"{name} of {what} gives shape {y.shape}, wanted {x.shape}")
 
 
 def _check_jacobian(mixer: Mixer, params: Params, x: np.ndarray) -> None:
@@ -147,21 +148,21 @@ def _check_jacobian(mixer: Mixer, params: Params, x: np.ndarray) -> None:
     reach = jax.jit(jax.jacrev(lambda x, params: mixer.apply(params, x, None) @ direction))(x, params)
     reach = np.abs(np.asarray(reach)).sum(-1)  # [B, T, B, T]
     largest = reach.max()
-    _require(largest > 0, "y does not depend on x")
+    require(largest > 0, "y does not depend on x")
     for row in range(_B):
         others = [other for other in range(_B) if other != row]
-        _require(reach[row][:, others].max() < 1e-5 * largest, "a row of the batch leaks into another")
+        require(reach[row][:, others].max() < 1e-5 * largest, "a row of the batch leaks into another")
     within = np.stack([reach[row, :, row] for row in range(_B)]).max(0)  # [T, S]
     future = np.triu(within, 1).max()
     if mixer.causal:
-        _require(future < 1e-5 * largest, "not causal: y depends on a later x; set causal=False if that is meant")
+        require(future < 1e-5 * largest, "not causal: y depends on a later x; set causal=False if that is meant")
     else:
-        _require(future > 1e-5 * largest, "causal=False, but y never depends on a later x")
+        require(future > 1e-5 * largest, "causal=False, but y never depends on a later x")
 
 
 def _check_told(mixer: Mixer, params: Params, x: np.ndarray) -> None:
     """What it says of itself: what there is to see inside, and what weight decay leaves alone."""
-    _require(isinstance(jax.eval_shape(mixer.inspect, params, x, None), dict), "inspect gives no dict")
+    require(isinstance(jax.eval_shape(mixer.inspect, params, x, None), dict), "inspect gives no dict")
     check_spared(mixer.spared, params)
 
 
@@ -179,14 +180,14 @@ def _check_padding(mixer: Mixer, params: Params, x: np.ndarray, short: Array) ->
     y, (of_params, of_x) = run(x, valid)
     y_poisoned, (of_params_poisoned, _) = run(_with_padding(x, valid, np.nan), valid)
     _require_close(y[valid], y_poisoned[valid], "NaN in padding reaches valid outputs")
-    _require(np.isfinite(y_poisoned).all(), "outputs at padding are not finite when the padding is NaN")
+    require(np.isfinite(y_poisoned).all(), "outputs at padding are not finite when the padding is NaN")
     _require_close(y[1:, :_SHORT], short, "a padded row differs from the same row alone")
     _, (of_params_garbage, of_x_garbage) = run(_with_padding(x, valid, 1e3), valid)
     _require_close(of_params, of_params_garbage, "padding reaches the gradients of the parameters")
     _require_close(of_x, of_x_garbage, "padding reaches the gradients of the inputs")
-    _require((of_x[~valid] == 0).all(), "outputs depend on padding")
+    require((of_x[~valid] == 0).all(), "outputs depend on padding")
     y_empty, (of_params_empty, _) = run(x, empty)
-    _require(np.isfinite(y_empty).all(), "a row of nothing but padding gives NaN")
+    require(np.isfinite(y_empty).all(), "a row of nothing but padding gives NaN")
     _require_finite(of_params_empty, "a row of nothing but padding makes gradients NaN")
     _require_finite(of_params_poisoned, "NaN in padding makes gradients NaN: zero it first, x = where(valid, x, 0)")
 
@@ -203,7 +204,7 @@ def _check_one_trace(mixer: Mixer, params: Params, x: np.ndarray) -> None:
     state = mixer.init_state(params, _B, _T)
     for t in range(3):
         _, state = step(x[:, t : t + 1], state)
-    _require(len(traces) == 1, "a step from the state that a step returned is traced again")
+    require(len(traces) == 1, "a step from the state that a step returned is traced again")
 
 
 def _run_in_pieces(mixer: Mixer, split: tuple[int, ...], params: Params, x: Array, max_length: int = _T) -> Array:
@@ -236,7 +237,7 @@ def _check_extend(mixer: Mixer, params: Params, x: np.ndarray, whole: _Whole) ->
         for name, a, b in zip(_DERIVED, whole.differentiated, given, strict=True):
             _require_close(a, b, f"extend in pieces of {split} differs from apply in its {name}")
     alike = np.allclose(past, whole.y[:, -1], atol=1e-4)
-    _require(alike or np.isnan(past).all(), "a step past max_length is neither right nor NaN")
+    require(alike or np.isnan(past).all(), "a step past max_length is neither right nor NaN")
 
 
 def _check_padded_pieces(mixer: Mixer, params: Params, x: np.ndarray) -> None:
@@ -263,7 +264,7 @@ def _check_padded_pieces(mixer: Mixer, params: Params, x: np.ndarray) -> None:
     _require_close(np.asarray(second)[0, :3], np.asarray(alone)[0, 3:], held)
     _require_finite(gradient, "NaN in the padding of a piece makes the gradients of extend NaN")
     unmoved = jax.tree.map(lambda one, other: np.array_equal(one, other), state, same)
-    _require(all(jax.tree.leaves(unmoved)), "extend by no places moves the state")
+    require(all(jax.tree.leaves(unmoved)), "extend by no places moves the state")
 
 
 def _check_state(mixer: Mixer, params: Params, x: np.ndarray) -> None:
@@ -271,21 +272,16 @@ def _check_state(mixer: Mixer, params: Params, x: np.ndarray) -> None:
     start = lambda params, **options: mixer.init_state(params, _B, _T, **options)  # noqa: E731 # pyright: ignore
     state, low = jax.eval_shape(start, params), jax.eval_shape(partial(start, dtype=jnp.bfloat16), params)
     floating = [leaf.dtype for leaf in jax.tree.leaves(low) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    _require(all(dtype == jnp.bfloat16 for dtype in floating), "init_state does not honour dtype")
+    require(all(dtype == jnp.bfloat16 for dtype in floating), "init_state does not honour dtype")
     for dtype in (jnp.dtype(jnp.float32), jnp.dtype(jnp.bfloat16)):
         y, after = jax.eval_shape(mixer.extend, params, jax.ShapeDtypeStruct((_B, 1, _D), dtype), state, None)
-        _require(y.dtype == dtype, f"extend gives {y.dtype} for x of {dtype}")
+        require(y.dtype == dtype, f"extend gives {y.dtype} for x of {dtype}")
         described = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (after, state)]
-        _require(described[0] == described[1], f"a step in {dtype} changes the state's shapes or dtypes")
-
-
-def _require(holds: bool | np.bool_, sentence: str) -> None:
-    if not holds:
-        raise AssertionError(sentence)
+        require(described[0] == described[1], f"a step in {dtype} changes the state's shapes or dtypes")
 
 
 def _require_finite(tree: Any, sentence: str) -> None:
-    _require(all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(tree)), sentence)
+    require(all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(tree)), sentence)
 
 
 def _require_close(a: Any, b: Any, sentence: str) -> None:
@@ -293,4 +289,4 @@ def _require_close(a: Any, b: Any, sentence: str) -> None:
     for one, other in zip(map(np.asarray, jax.tree.leaves(a)), map(np.asarray, jax.tree.leaves(b)), strict=True):
         scale = max(float(np.abs(one).max()), 1.0) if one.size else 1.0
         with np.errstate(invalid="ignore"):  # of two infinities
-            _require((np.abs(one - other) <= _CLOSE * scale).all(), sentence)
+            require((np.abs(one - other) <= _CLOSE * scale).all(), sentence)

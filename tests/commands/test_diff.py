@@ -1,6 +1,7 @@
 """`attn-jax diff` on written studies: the configs' differences, then those of the models in both."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -33,6 +34,20 @@ def test_a_study_and_itself(first, tmp_path, capsys):
     assert "paired by seed" in out
     assert out.count("final score") == 2
     assert "Holm over 6 tests" in out
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_names_are_whole_however_narrow_the_terminal(width, first, tmp_path, capsys, monkeypatch):
+    """As a table, or where that is too wide a line a change, each study's own value in it again."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, out = said(first, tmp_path, capsys, lambda facts: None)
+    lines = [line.strip() for line in out.splitlines() if line.strip().startswith(("transformer", "gru"))]
+    assert len(lines) == 6
+    assert all(name in line for line, name in zip(lines[::3], ("transformer", "gru"), strict=True))
+    if width == 40:
+        assert all(re.match(r"(transformer|gru), [a-z ]+: first \S+, second \S+, difference ", line) for line in lines)
+    else:
+        assert max(map(len, lines)) <= width and "difference" not in "".join(lines)
 
 
 def test_other_batches_are_unpaired_and_the_config_says_so(first, tmp_path, capsys):

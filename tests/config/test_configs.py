@@ -1,6 +1,7 @@
 """Every config loads, goes to JSON and back, says how to run it, and each of its models and its task train."""
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ def test_it_says_how_to_run_it_and_what_came_of_it(path):
     text = path.read_text()
     assert f"attn-jax compare --config=configs/{path.name}" in text
     assert "minutes on 2 cores" in text
-    assert "Result, 2026-" in text
+    assert re.search(r"Result, 20\d\d-[01]\d-[0-3]\d", text)
 
 
 @pytest.mark.exhaustive

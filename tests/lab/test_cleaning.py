@@ -115,14 +115,20 @@ def test_nothing_is_freed_while_somebody_is_at_it(place, study, capsys):
     assert files(study).keys() - {"lock", "blocks/gru-0/lock"} == before.keys() - {"lock"}
 
 
-def test_blocks_of_an_older_source_keep_their_newest(study):
+def test_blocks_of_an_older_source_keep_their_newest(study, capsys):
+    """And with --all they do not, which is said."""
     old = study / "replaced" / "1" / "gru-0" / "checkpoints"
     for step in (80, 90):
         Checkpoints(old).save(step, {"x": np.zeros(3)})
-    clean(study)
+    assert main(["clean", str(study)]) == 0
     assert [path.name for path in old.iterdir()] == ["90.npz"]
-    clean(study, last=True)
+    assert "older source" not in capsys.readouterr().out
+    assert main(["clean", str(study), "--all"]) == 0
     assert not list(old.iterdir())
+    said = "lost with the last checkpoints of replaced/1/gru-0: models that an older source trained\n"
+    assert said in capsys.readouterr().out
+    assert main(["clean", str(study), "--all"]) == 0
+    assert "lost" not in capsys.readouterr().out
 
 
 def test_a_sweep_is_cleaned_point_by_point(whole, tmp_path):

@@ -139,6 +139,12 @@ CASES = {  # what is hurt: (how, damaged things, a finding, what the command doe
     "other numbers, begun": (several(cut, other_numbers), 0, "gives other numbers", "gives other numbers (versions"),
     "another machine": (other_machine, 0, "another kind of machine (Plan9 mips, 2 cores)", NOTHING),
     "no environment.json": (gone("environment.json"), 1, "environment.json: is gone", "environment.json: is gone"),
+    "nor is it done": (
+        several(cut, gone("environment.json")),
+        1,
+        "environment.json: is gone",
+        "environment.json: is gone",
+    ),
     "an environment of text": (lambda s: (s / "environment.json").write_text('"x"'), 1, "it is no table", "stops: "),
     "confirmed.json of text": (lambda s: (s / "confirmed.json").write_text('"x"'), 1, "no list of models", "stops: "),
     "half a summary": (lambda s: (s / "summary.json").write_text("{"), 1, "it is written anew", NOTHING),

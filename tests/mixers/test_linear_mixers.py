@@ -68,6 +68,21 @@ def test_retention_is_gated_linear_attention_of_constant_decay():
     np.testing.assert_allclose(jax.jit(retention.apply)(params, x), jax.jit(gated)(params, x), atol=1e-5)
 
 
+def test_retention_turns_by_the_places_that_are_valid():
+    retention, params, x = drawn(Retention())
+    valid = np.arange(4) < np.array([[3], [4]])
+
+    @jax.jit
+    def both(params, x):
+        _, state = retention.extend(params, x[:, :4], retention.init_state(params, 2, 7), valid)
+        alone = jnp.concatenate([x[:1, :3], x[:1, 4:]], 1)
+        return state["length"], retention.extend(params, x[:, 4:], state, None)[0][0], retention.apply(params, alone)[0]
+
+    length, pieces, alone = both(params, x)
+    assert length.tolist() == [3, 4]
+    np.testing.assert_allclose(pieces, alone[3:], atol=1e-5)
+
+
 @pytest.mark.parametrize("form", ["recurrent", "chunked", "parallel"])
 def test_linear_attention_is_what_its_weights_say(form):
     mixer, params, x = drawn(LinearAttention(form=form))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from encoder_decoder_checks import VALID, VOCABULARY, strings
 
-from attn_jax.mixers import GRU, Attention
+from attn_jax.mixers import GRU, LSTM, Attention
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer, classic
+from attn_jax.models.stack import layer_at, make_groups
 
 PAIRS = {
     "transformer": Transformer(8, 1, num_heads=2),
@@ -55,6 +56,12 @@ def test_layers_of_a_sequence_model_and_of_recurrent_ones():
     pair = RecurrentEncoderDecoder(4, 2, attention="none").make(VOCABULARY, 5)
     parts = pair.layers(jax.eval_shape(pair.init, jax.random.key(0)))
     assert {*parts} == {"embedding", "encoder_0", "encoder_1", "decoder_0", "decoder_1", "readout"}
+
+
+def test_a_scanned_layer_is_found_behind_others():
+    groups = make_groups([GRU(8), *[LSTM(8)] * 6, GRU(8)])
+    params = [{"w": np.array(7)}, {"stacked": {"w": np.arange(6)}}, {"w": np.array(8)}]
+    assert [int(layer_at(groups, params, index)[1]["w"]) for index in range(8)] == [7, *range(6), 8]
 
 
 def _size(tree):

@@ -12,7 +12,9 @@ from made_up import made_up
 from tiers import first
 
 from attn_jax.layers.embedding import embedding
+from attn_jax.mixers import Attention
 from attn_jax.models import EncoderDecoder, RecurrentEncoderDecoder, Transformer, greedy_decode, stack
+from attn_jax.models.decoder_block import Memory, apply_decoder_layer, init_decoder_block
 from attn_jax.types import IO
 
 CONFIGS = {
@@ -154,6 +156,15 @@ def test_dropout_draws_by_the_key_alone(config):
     np.testing.assert_array_equal(apply(1), apply(1))
     assert not np.allclose(apply(1), apply(2))
     assert not np.allclose(apply(1), still)
+
+
+def test_every_layer_of_a_decoder_drops_by_a_key_of_its_own():
+    config, mixer = Transformer(8, 1, num_heads=2, dropout=0.5), Attention(8, 2).make()
+    params = made_up(partial(init_decoder_block, config, mixer))
+    x, key = np.ones((B, T, 8), np.float32), jax.random.key(0)
+    layer = lambda index: (index, params, None)  # noqa: E731
+    drop = jax.jit(lambda index: apply_decoder_layer(config, Memory(x, None), key, mixer, x, layer(index))[0])
+    assert not np.allclose(drop(0), drop(1))
 
 
 @pytest.mark.parametrize(

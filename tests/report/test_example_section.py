@@ -1,5 +1,7 @@
 """A worked example can be read, be it tokens, pictures, real numbers or strings."""
 
+import base64
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +28,13 @@ def results_of(read, wanted, scored, says, valid=None, **changes):
 
 def told(results):
     example = example_of(results, summarize(results), "worked_example")
-    return str(example_block(results, example))
+    return str(example_block(results, example, "worked_example"))
+
+
+def table(html):
+    """The rows of the table that can be taken along."""
+    (held,) = re.findall(r'<a download="worked_example.csv"[^>]* href="data:text/csv;base64,([^"]*)"', html)
+    return base64.b64decode(held).decode().splitlines()
 
 
 TOKENS = {
@@ -47,6 +55,17 @@ def test_tokens_stand_above_what_is_wanted_and_said_by_the_best_and_the_worst():
     )
     assert html.count('class="place"') == 2  # the padding is no place
     assert "gru" not in html
+
+
+def test_an_example_is_read_and_its_table_taken_along():
+    html = told(results_of(**TOKENS))
+    assert 'class="example" role="group"' in html and 'role="img"' not in html
+    head, *rows = table(html)
+    assert head == "model,place,read,wanted,said"
+    assert rows == [
+        *("transformer,0,3,,", "transformer,1,9,,", "transformer,2,3,9,9"),
+        *("lstm,0,3,,", "lstm,1,9,,", "lstm,2,3,9,7"),
+    ]
 
 
 def test_tokens_that_have_names_are_shown_by_them():
@@ -87,6 +106,10 @@ def test_strings_end_and_what_follows_is_not_shown():
     assert "<dt>wanted</dt><dd><span>5</span> <span>4</span> <span>end</span></dd>" in html
     assert "transformer wrote: 5 4 end, right. lstm wrote: 5 5 5 5, wrong." in html
     assert html.count('class="wrong"') == 3
+    assert table(html)[1:] == [
+        *("transformer,0,4,5,5", "transformer,1,5,4,4", "transformer,2,,end,end", "transformer,3,,,"),
+        *("lstm,0,4,5,5", "lstm,1,5,4,5", "lstm,2,,end,5", "lstm,3,,,5"),
+    ]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -6,9 +6,11 @@ import xml.etree.ElementTree as ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.report import figures, reading, style
+from attn_jax.report.plots import plot_solved
 from attn_jax.report.ticks import length_ticks
 
 DRAWN = (
@@ -107,6 +109,13 @@ def test_a_diverged_run_is_at_chance_in_the_score_and_infinite_in_the_loss(diver
     loss = reading.center(reading.at_chosen_rate(diverged, summary, "lstm", loss, np.inf))
     assert np.isfinite(loss[:5]).all()
     assert np.isinf(loss[5:]).all()
+
+
+def test_a_share_solved_holds_until_the_next_evaluation(quickstart):
+    axes, summary = Figure().subplots(), summarize(quickstart)
+    plot_solved(axes, quickstart, summary, [*summary["models"]])
+    curves = [line for line in axes.lines if line.get_xdata()[0] == 0]
+    assert [line.get_drawstyle() for line in curves] == ["steps-post"] * len(summary["models"])
 
 
 def test_labels_of_close_lengths_do_not_touch():

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from conftest import RATES, make_model, make_results
 
+from attn_jax.files import read_json
 from attn_jax.lab.outcome.summary import summarize
+from attn_jax.lab.run.environment import record_environment
 from attn_jax.report.notes import answers, notes
 from attn_jax.report.page import render_page
 
@@ -69,3 +71,20 @@ def test_an_option_of_the_command_is_replaced_and_another_program_is_not_shown(q
     command = told(quickstart, argv)[0][1]
     assert command == "attn-jax compare '--config=my study' --config.train.seeds_of=1 --config.train.seeds=16"
     assert told(quickstart, ["pytest", "tests"])[0][1] == "attn-jax compare … --config.train.seeds=16"
+
+
+@pytest.mark.parametrize("seeds", ["--config.train.seeds=8", "--config.train.seeds 8"])
+def test_an_option_of_one_word_or_two_is_replaced(quickstart, seeds):
+    argv = ["attn-jax", "train", "--model", "gru", *seeds.split(), "--yes"]
+    assert told(quickstart, argv)[0][1] == "attn-jax compare --yes --config.train.seeds=16"
+
+
+def test_a_study_that_grew_is_told_by_the_command_that_grew_it(tmp_path):
+    """It would be refused to the first, which wants fewer seeds than there are."""
+    begun = ["attn-jax", "compare", "--config=a", "--config.train.seeds=4"]
+    for argv in (begun, [*begun[:3], "--config.train.seeds=8", "--config.train.widen=1"]):
+        record_environment(tmp_path, {"argv": argv})
+    results = make_results([make_model("a", [750, *[300] * 7])], environment=read_json(tmp_path / "environment.json"))
+    commands = dict(answers(results, summarize(results)))
+    grown = "attn-jax compare --config=a --config.train.seeds=8 --config.train.widen=1 --config.train.steps=1600"
+    assert commands["what the late runs come to"] == grown

@@ -1,16 +1,19 @@
 """The page of many studies: its leaderboard against arithmetic, its names, its links, the same bytes each time."""
 
 import html
+import io
 import re
 import shutil
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 from written_study import write_study
 
 from attn_jax.cli import main
+from attn_jax.commands.studies import _print_board
 from attn_jax.lab.outcome.leaderboard import Told, leaderboard, mean_score, other_models
 from attn_jax.lab.record.directory import write_json
 from attn_jax.report.studies_page import render_studies_page
@@ -135,6 +138,19 @@ def folders(tmp_path, monkeypatch):
     write_json(tmp_path / "sweep" / "sweep.json", facts)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_board_has_whole_names_however_narrow_the_terminal(width):
+    name = "a-transformer-with-rotary-positions"
+    screen = Console(file=io.StringIO(), width=width)
+    _print_board([told("a", {name: 0.5, "gru": 0.2})], screen)
+    said = screen.file.getvalue()
+    if width == 40:
+        assert f"{name}: mean score .500 [.400, .600], studies 1 of 1, best in 1\n" in said
+    else:
+        assert max(map(len, said.splitlines())) <= width
+        assert any(line.split() == [name, ".500", "[.400,", ".600]", "1", "of", "1", "1"] for line in said.splitlines())
 
 
 def test_the_command_writes_every_page_and_links_lead_there(folders, capsys):

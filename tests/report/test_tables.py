@@ -148,6 +148,13 @@ def test_a_flip_between_steps_and_seconds_is_said(quickstart):
     assert "By seconds the order flips: transformer" in printed(summary, 120)
 
 
+def test_a_flag_of_the_best_alone_is_not_everybodys(small):
+    small["models"]["transformer"]["flags"] = ["its own"]
+    text = printed(small, 200)
+    assert "transformer: its own." in text
+    assert "all models" not in text
+
+
 def test_what_is_flagged_of_all_models_is_said_once(small):
     for model in small["models"].values():
         model["flags"] = ["cross-fitted by one seed", *model["flags"]]

@@ -1,9 +1,11 @@
-"""scripts/compile_for.py on the CPU at hand: what it compiles, what it counts, what it writes.
+"""scripts/compile_for.py: on the CPU at hand what it compiles, counts and writes; attention for machines not here.
 
-The compilers of other machines are 270 MB that no test needs: docs/accelerators.md has what they said.
+The compilers of those are 270 MB, which `.ci/run` fetches for the second tier.
 """
 
 import importlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from attn_jax.ops.placement import platform
 
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+COMPILERS = SCRIPTS.parent / ".cache" / "compilers"
 
 
 @pytest.fixture
@@ -73,5 +76,23 @@ def test_the_page_has_a_place_for_every_machine(script):
 
 @pytest.mark.exhaustive
 def test_a_chunk_of_each_model_of_a_config(script):
-    names = [program.name for program in script.chunk_programs("quickstart", 2)]
+    names = [program.name for program in script.chunk_programs("quickstart", 2, "tpu")]
     assert names == [f"quickstart, {model}, 2 runs" for model in ("transformer", "lstm", "gru")]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not COMPILERS.exists(), reason="bash .ci/compilers .cache/compilers, as .ci/run does")
+@pytest.mark.parametrize(("machine", "paths"), [("v5e", 3), ("h100", 2)])
+def test_attention_compiles_for_machines_that_are_not_here(machine, paths):
+    environment = os.environ | {"PYTHONPATH": f"{COMPILERS}{os.pathsep}{SCRIPTS.parent}", "JAX_PLATFORMS": "cpu"}
+    del environment["XLA_FLAGS"]  # conftest.py's, of a CPU's programs
+    command = [sys.executable, SCRIPTS / "compile_for.py", machine, "--only", "^attention, (?!cudnn)"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    head, *rows = done.stdout.splitlines()
+    assert head.startswith(f"{machine}: ")
+    assert len(rows) == 2 * paths
+    assert "refused" not in done.stdout, done.stdout
+    held = {name: float(temporaries.replace(",", "")) for name, temporaries, *_ in (row.split(" | ") for row in rows)}
+    for pass_ in ("forward", "forward + backward"):
+        assert held[f"attention, blockwise, {pass_}"] < held[f"attention, dense, {pass_}"] / 4, "linear memory"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attn_jax.lab.outcome.intervals import CHOSEN, Choice
+from attn_jax.lab.outcome.intervals import CHOSEN, Method
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -40,7 +40,19 @@ def test_the_page_shows_where_a_choice_falls_short(script):
         for shape in script.SHAPES:
             row = re.search(rf"^\| {shape} \| {choice.method} \| (.*) \|$", table, re.MULTILINE)
             judged = [cell for n, cell in zip(script.SEEDS, row[1].split(" | "), strict=True) if n >= script.JUDGED]
-            assert all(cell.startswith("**") for cell in judged) == (shape not in choice.missed)
+            assert all(cell.startswith("*") for cell in judged) == (shape not in choice.missed)
+
+
+def test_bold_is_what_holds_and_slanted_what_covers_within_the_simulations_error(script):
+    page = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    shown = [float(number) for number in re.findall(r"\*\*(\d+\.\d) \(", page)]
+    assert min(shown) == 93.5
+    shown = [float(number) for number in re.findall(r"(?<!\*)\*(\d+\.\d) \(", page)]
+    assert max(shown) <= 93.5
+    told = [script.Cell("mean", "normal", "a", 8, 2500, share, 1.0, True) for share in (0.935, 0.93, 0.92)]
+    assert "| **93.5 (1.00)** |" in script._table(told[:1])
+    assert "| *93.0 (1.00)* |" in script._table(told[1:2])
+    assert "| 92.0 (1.00) |" in script._table(told[2:])
 
 
 def cells(script, *rows):
@@ -59,13 +71,13 @@ def test_the_rule(script):
         *(("normal", "shorter", 0.95, 1.0), ("skewed", "shorter", 0.93, 1.0), ("failing", "shorter", 0.5, 1.0)),
         *(("normal", "infinite", 1.0, np.inf), ("skewed", "infinite", 0.95, 1.0), ("failing", "infinite", 0.95, 1.0)),
     )
-    assert script.choose(found) == (Choice("short", ("failing",)), [])
+    assert script.choose(found) == (Method("short", ("failing",)), [])
     assert script.choose([cell for cell in found if cell.method != "infinite"])[1] == ["failing"]
 
 
 def test_three_seeds_are_not_judged(script):
     few = [*cells(script, ("normal", "a", 0.95, 1.0)), script.Cell("mean", "normal", "a", 3, 1000, 0.1, 1.0, True)]
-    assert script.choose(few) == (Choice("a", ()), [])
+    assert script.choose(few) == (Method("a", ()), [])
 
 
 def test_bootstraps_are_scipys(methods):

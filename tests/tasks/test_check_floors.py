@@ -78,7 +78,7 @@ class Uniform(TaskConfig):
 @pytest.mark.parametrize(("metric", "best"), [("exact_match", 1.0), ("cross_entropy", 0.0), ("bits_per_token", 0.0)])
 def test_each_metric_is_measured(metric, best):
     check_task(Scored(metric, best), num_samples=64, floor_samples=64)
-    with pytest.raises(AssertionError, match=r"value of floor 'uniform': .* is claimed"):
+    with pytest.raises(AssertionError, match=r"value of floor 'uniform': .* is stated"):
         check_task(Scored(metric, best, factor=1.1), num_samples=64, floor_samples=64)
     with pytest.raises(AssertionError, match="is as good as the best"):
         check_task(Scored(metric, 1e-9 if best else 2.0), num_samples=64, floor_samples=64)

@@ -116,8 +116,8 @@ FAULTS = {
     ),
     "later inputs": (future, "length 2: the target at place 0 depends on later inputs"),
     "shape of solve": (lambda t: t._replace(solve=lambda x, v: x[:, :1]), "solve gives shape"),
-    "wrong floor": (partial(claim, value=0.6), "value of floor 'uniform': 0.60000 is claimed"),
-    "wrong loss": (partial(claim, loss=0.6), "loss of floor 'uniform': 0.60000 is claimed"),
+    "wrong floor": (partial(claim, value=0.6), "value of floor 'uniform': 0.60000 is stated"),
+    "wrong loss": (partial(claim, loss=0.6), "loss of floor 'uniform': 0.60000 is stated"),
     "loss without mass": (no_floor_of_some_answer, "its predictor gives some answer no mass"),
     "no probabilities": (
         partial(claim, predict=lambda x, v: np.full((*x.shape, 2), 0.6)),

@@ -23,6 +23,9 @@ def script(monkeypatch):
 
 def test_every_task_is_written_down():
     assert list(GOLDEN) == list(TASKS)
+    one_length = [name for name, entry in GOLDEN.items() if len(entry["spec"]["test_lengths"]) == 1]
+    assert one_length == ["modular_table", "digits", "digits_permuted", "digits_rows"]
+    assert [name for name, entry in GOLDEN.items() if len(entry["drawn"]) < 3] == one_length
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -1,4 +1,4 @@
-"""Blocks of runs split over two devices: as on one, and resumed in the middle. test_devices.py runs it in a process."""
+"""Blocks of runs split over four devices: as on one, and resumed in the middle. For test_devices.py, in a process."""
 
 import pathlib
 import sys
@@ -13,6 +13,7 @@ import optax
 from attn_jax.mixers import GRU, LSTM, MIXERS, MLSTM, Attention, GatedDeltaNet, LinearAttention, Mixer, MixerConfig
 from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer
 from attn_jax.tasks import Copy
+from attn_jax.training import compiling
 from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.checkpoint import Checkpoints
 from attn_jax.training.loop import compile_programs, run_chunks, start_runs
@@ -20,6 +21,7 @@ from attn_jax.training.objective import answers, strings
 from attn_jax.training.runs import advance_runs, init_runs, over_devices
 
 TASK = Copy().make()
+DEVICES, RUNS = 4, 8
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 
 
@@ -92,14 +94,14 @@ TYPES = {"every mixer": sequences(stack(EVERY)), "decoder only": over_strings(st
 
 
 def check_types(plan):
-    """A chunk on two devices can be traced: no layer's types are refused."""
-    state = jax.eval_shape(partial(init_runs, plan), jnp.arange(4), jnp.ones(4))
-    jax.eval_shape(over_devices(partial(advance_runs, plan), 2, num_shared=1), state, jnp.int32(0))
+    """A chunk on all devices can be traced: no layer's types are refused."""
+    state = jax.eval_shape(partial(init_runs, plan), jnp.arange(RUNS), jnp.ones(RUNS))
+    jax.eval_shape(over_devices(partial(advance_runs, plan), DEVICES, num_shared=1), state, jnp.int32(0))
 
 
 def check_numbers(plan, folder, rate):
-    """Four runs on one device and on two; then on two from the checkpoint in the middle."""
-    start = partial(start_runs, plan, jnp.arange(4), jnp.linspace(rate / 10, rate, 4))
+    """The runs on one device and on all; then on all from the checkpoint in the middle."""
+    start = partial(start_runs, plan, jnp.arange(RUNS), jnp.linspace(rate / 10, rate, RUNS))
     told = []
 
     def train(programs, state, saved=None, begin=0):
@@ -112,22 +114,23 @@ def check_numbers(plan, folder, rate):
         state = run_chunks(programs, state, start=begin, steps=4, every=2, after=after)
         return jax.tree.leaves((state, programs.test(state)))
 
-    one, two = compile_programs(plan, start(), 1), compile_programs(plan, start(), 2)
-    for program in (two.advance, two.test):
+    one, several = compile_programs(plan, start(), 1), compile_programs(plan, start(), DEVICES)
+    for program in (several.advance, several.test):
         assert not any(name in program.as_text() for name in COLLECTIVES)
     alone, saved = train(one, start()), Checkpoints(folder)
-    split = train(two, start(), saved)
-    assert all(len(leaf.sharding.device_set) == 2 for leaf in split)
+    split = train(several, start(), saved)
+    assert all(len(leaf.sharding.device_set) == DEVICES for leaf in split)
     for a, b in zip([*alone, *told[0], *told[1]], [*split, *told[2], *told[3]], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
     (folder / "4.npz").rename(folder / "unreadable-4.npz")
     step, state = Checkpoints(folder).restore(start())
     assert step == 2
-    for a, b in zip(split, train(two, state, None, step), strict=True):
+    for a, b in zip(split, train(several, state, None, step), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 if __name__ == "__main__":
+    compiling._LONG, compiling._FASTER = compiling._TWICE, compiling._OLDER  # four steps: compiling is what they take
     folder, *names = sys.argv[1:]
     for name, objective in [] if names else TYPES.items():
         check_types(make_plan(objective))

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 def split(folder, *names):
     """The lines that split_runs.py prints, one a check that holds."""
-    env = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "NPROC": "16", "JAX_PLATFORMS": "cpu"}
+    env = os.environ | {"JAX_NUM_CPU_DEVICES": "4", "NPROC": "16", "JAX_PLATFORMS": "cpu"}
     cache = {"JAX_COMPILATION_CACHE_DIR": str(HERE.parent.parent / ".cache" / "jax")}
     command = [sys.executable, str(HERE / "split_runs.py"), str(folder), *names]
     done = subprocess.run(command, env=env | cache, capture_output=True, text=True, timeout=280)

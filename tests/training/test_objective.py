@@ -1,6 +1,8 @@
 """What a run learns over strings: the loss against a float64 sum, the score against decoding by hand."""
 
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from attn_jax.models import ModelConfig, RecurrentEncoderDecoder, Transformer, c
 from attn_jax.models.base import EncoderDecoder
 from attn_jax.tasks import TASKS
 from attn_jax.training.block_plan import BlockPlan
+from attn_jax.training.evaluate import evaluate
 from attn_jax.training.losses import cross_entropy
 from attn_jax.training.objective import strings
 from attn_jax.training.optim import learning_rate_schedule, make_optimizer
@@ -175,3 +178,12 @@ def test_who_says_the_answer_is_right_and_the_gradient_reaches_every_weight(name
     assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
     right = strings(reciter(np.asarray(batch.target), size=task.spec.strings_vocab_size), task)
     assert [float(x) for x in right.score(jnp.zeros(()), batch, padded=False)["metric"]] == [8, 8]
+
+
+def test_each_batch_of_an_evaluation_is_drawn_anew():
+    drawn: Any = SimpleNamespace(
+        sample=lambda key, *_, split: jax.random.bits(key), score=lambda params, batch, *, padded: batch
+    )
+    program = jax.jit(lambda seed: evaluate(drawn, None, seed, (3, 3, 3), split="test", batch_size=2))
+    found: Any = program(jnp.int32(0))
+    assert len({*found.tolist()}) == 3

@@ -14,7 +14,7 @@ from attn_jax.config.ledger import cells_of
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.claim.record import declaration, fingerprint_of
-from attn_jax.lab.claim.session import Prepared, found_of
+from attn_jax.lab.claim.session import PreparedClaim, found_of
 from attn_jax.lab.outcome.claim_verdict import Verdict
 from attn_jax.lab.outcome.claims import pairs_of, smallest_p, values_of
 from attn_jax.lab.outcome.decide import LEVEL, Pair
@@ -37,7 +37,7 @@ class Entry(TypedDict):
     values: dict[str, dict[str, list[float]]]  # {measure: {model: a value a run}}, of cells of the source's size
 
 
-def enter(root: Path, prepared: Prepared, verdict: Verdict) -> None:
+def enter(root: Path, prepared: PreparedClaim, verdict: Verdict) -> None:
     """Writes a claim that was run into the ledger of its folder, in place of what stood there of it."""
     entries = read_ledger(root / FILE)
     claim, found = prepared.claim, found_of(prepared)

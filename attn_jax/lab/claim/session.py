@@ -32,7 +32,7 @@ from attn_jax.platforms import Platform, environment
 _TRAINING = "training"  # what the studies took, in the clock of all
 
 
-class Prepared(NamedTuple):
+class PreparedClaim(NamedTuple):
     """A run of a claim that may begin."""
 
     name: str
@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
         return claim_directory(self.root, self.name, self.run)
 
 
-def prepare(path: Path, root: Path, run: ClaimRun) -> Prepared:
+def prepare(path: Path, root: Path, run: ClaimRun) -> PreparedClaim:
     """Loads a claim and declares it: it stands in its folder before anything of it runs.
 
     Args:
@@ -68,14 +68,14 @@ def prepare(path: Path, root: Path, run: ClaimRun) -> Prepared:
         _check_plans(claim)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    prepared = Prepared(path.stem, run, claim, path, root)
+    prepared = PreparedClaim(path.stem, run, claim, path, root)
     with pinned():
         declare(prepared.directory, declaration(claim, path))
     return prepared
 
 
 def run_claim(
-    prepared: Prepared,
+    prepared: PreparedClaim,
     *,
     platform: Platform,
     place: str = "auto",
@@ -113,20 +113,20 @@ def run_claim(
         return verdict
 
 
-def found_of(prepared: Prepared) -> dict[str, Any]:
+def found_of(prepared: PreparedClaim) -> dict[str, Any]:
     """What was found of a claim that has run, by its keys: read, and not trained or measured anew."""
     rows = {key: read_json(_rows_path(prepared.directory, key))["rows"] for key in prepared.claim.measurements}
     return _results(prepared) | rows
 
 
-def _results(prepared: Prepared) -> dict[str, Any]:
+def _results(prepared: PreparedClaim) -> dict[str, Any]:
     """Of the studies, which are trained."""
     studies = prepared.claim.studies
     return {key: results_in(study_directory(prepared.root, config), config) for key, config in studies.items()}
 
 
 def _trained(
-    prepared: Prepared, platform: str, place: str, track: Sequence[str | MakeTracker], console: Console
+    prepared: PreparedClaim, platform: str, place: str, track: Sequence[str | MakeTracker], console: Console
 ) -> dict[str, Any]:
     """The results of a claim's studies and sweeps, by their keys; what is not trained yet is."""
     studies = prepared.claim.studies

@@ -25,6 +25,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.extend.core import Literal as Constant
 
+from attn_jax.lab.cost.max_plus import compose, identity, power
 from attn_jax.lab.cost.primitives import primitive_depth, primitive_flops, refuse_hidden_program
 from attn_jax.ops.placement import meant_for, platform
 
@@ -182,14 +183,14 @@ def _equation_flops(eqn, trips: float | None) -> float:
 
 def _paths(jaxpr, trips: int | None) -> np.ndarray:
     """Longest paths [1 + inputs, outputs], -inf where there is none; row 0 is for paths that start inside."""
-    identity = _identity(1 + len(jaxpr.invars))
-    reach: dict[Any, np.ndarray] = dict(zip(jaxpr.invars, identity[1:], strict=True))
-    reach.update((var, identity[0]) for var in jaxpr.constvars)
+    fresh = identity(1 + len(jaxpr.invars))
+    reach: dict[Any, np.ndarray] = dict(zip(jaxpr.invars, fresh[1:], strict=True))
+    reach.update((var, fresh[0]) for var in jaxpr.constvars)
     for eqn in jaxpr.eqns:
-        incoming = np.stack([identity[0], *_reached(reach, eqn.invars, identity[0])], axis=1)
-        outgoing = _compose(incoming, _equation_paths(eqn, trips))
+        incoming = np.stack([fresh[0], *_reached(reach, eqn.invars, fresh[0])], axis=1)
+        outgoing = compose(incoming, _equation_paths(eqn, trips))
         reach.update(zip(eqn.outvars, outgoing.T, strict=True))
-    return np.array([*_reached(reach, jaxpr.outvars, identity[0])]).reshape(-1, len(identity)).T
+    return np.array([*_reached(reach, jaxpr.outvars, fresh[0])]).reshape(-1, len(fresh)).T
 
 
 def _reached(reach: dict[Any, np.ndarray], variables: Iterable[Any], start: np.ndarray) -> list[np.ndarray]:
@@ -224,14 +225,14 @@ def _scan_paths(eqn, trips: int | None) -> np.ndarray:
     once = _paths(body, trips)
     # One trip as a square matrix over all that a trip reads: constants and inputs are the same in the next one (the
     # identity), carries come out of the body. Its power is then the longest path through as many trips.
-    step, columns = _identity(len(once)), range(1 + constants, 1 + constants + carries)
+    step, columns = identity(len(once)), range(1 + constants, 1 + constants + carries)
     step[:, columns] = once[:, :carries]
     for column in columns:
         if _only_counts(body, column - 1, column - 1 - constants):
-            step[:, column] = _identity(len(once))[:, column]
+            step[:, column] = identity(len(once))[:, column]
     # The stacked outputs hold every trip, so the longest path to any of them counts.
-    any_trip = _power(np.maximum(step, _identity(len(once))), max(length - 1, 0))
-    return np.concatenate([_power(step, length)[:, columns], _compose(any_trip, once[:, carries:])], axis=1)
+    any_trip = power(np.maximum(step, identity(len(once))), max(length - 1, 0))
+    return np.concatenate([power(step, length)[:, columns], compose(any_trip, once[:, carries:])], axis=1)
 
 
 def _scan_counts(params: dict[str, Any]) -> tuple[int, int]:
@@ -259,36 +260,13 @@ def _while_paths(eqn, trips: int) -> np.ndarray:
     body, condition = _paths(_open(params["body_jaxpr"]), trips), _paths(_open(params["cond_jaxpr"]), trips)
     size = 1 + len(eqn.invars)
     carries = range(1 + first + second, size)
-    step = _identity(size)
+    step = identity(size)
     step[:, carries] = -np.inf  # a carry has no way past the body
     step[np.ix_([0, *range(1 + first, size)], carries)] = body
     known = np.full((size, 1), -np.inf)
     known[[*range(1 + first), *carries]] = condition
     step[:, carries] = np.maximum(step[:, carries], known + np.maximum(body[0], 0))
-    return _power(step, trips)[:, carries]
-
-
-def _compose(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The (max, +) product [I, K] x [K, O] -> [I, O]; one k at a time keeps it small."""
-    result = np.full((left.shape[0], right.shape[1]), -np.inf)
-    for k in range(left.shape[1]):
-        np.maximum(result, left[:, k, None] + right[k], out=result)
-    return result
-
-
-def _power(step: np.ndarray, exponent: int) -> np.ndarray:
-    """The (max, +) power by repeated squaring."""
-    result = _identity(len(step))
-    while exponent:
-        if exponent & 1:
-            result = _compose(result, step)
-        exponent >>= 1
-        step = _compose(step, step) if exponent else step
-    return result
-
-
-def _identity(size: int) -> np.ndarray:
-    return np.where(np.eye(size, dtype=bool), 0.0, -np.inf)
+    return power(step, trips)[:, carries]
 
 
 def _devices(eqn) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from attn_jax.lab.outcome.results import ModelResult, Results
-from attn_jax.lab.outcome.selection import chosen_runs
+from attn_jax.lab.outcome.selection import chosen_steps
 from attn_jax.lab.outcome.statistics import Interval, mean_interval
 
 
@@ -69,7 +69,7 @@ def _flip(models: Mapping[str, Any], fewer: str, more: str, unit: str, of: Calla
     budget = models[fewer]["solved_curve"]["steps"][-1]
     horizon = budget * min(a_step)
     taken = zip((fewer, more), a_step, strict=True)
-    slow, fast = (float(np.minimum(_steps(models[name]) * each, horizon).mean()) for name, each in taken)
+    slow, fast = (float(np.minimum(chosen_steps(models[name]) * each, horizon).mean()) for name, each in taken)
     if slow <= fast:
         return None
     steps = [models[name]["restricted_mean_steps"]["value"] for name in (fewer, more)]
@@ -78,8 +78,3 @@ def _flip(models: Mapping[str, Any], fewer: str, more: str, unit: str, of: Calla
         f"By {unit} the order flips: {fewer} takes fewer steps than {more} ({steps[0]:.0f} against {steps[1]:.0f}) "
         f"but more {unit} ({slow:.3g} against {fast:.3g}, within the {within} a run that both had)."
     )
-
-
-def _steps(model: Mapping[str, Any]) -> np.ndarray:
-    """[S] steps to solve at each seed's rate, inf where not solved."""
-    return np.array([np.inf if run["steps_to_solve"] is None else run["steps_to_solve"] for run in chosen_runs(model)])

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from attn_jax.lab.outcome.intervals import LEVEL, UNLIMITED, Limits
 from attn_jax.lab.outcome.paired import Difference, holm, paired_difference, paired_solved
-from attn_jax.lab.outcome.selection import chosen_runs
+from attn_jax.lab.outcome.selection import chosen_runs, chosen_steps
 from attn_jax.lab.outcome.statistics import Interval, mean_interval, one_a_seed
 
 _RESAMPLES = 9999
@@ -99,11 +99,10 @@ def changes(
 
 def _measures(model: Mapping[str, Any], horizon: float, *, timed: bool) -> dict[Any, np.ndarray]:
     """[S] each, of the runs that stand for the seeds."""
-    runs = chosen_runs(model)
-    final = np.array([run["final"] for run in runs])
+    final = np.array([run["final"] for run in chosen_runs(model)])
     if not timed:
         return {"final": final}
-    steps = np.array([np.inf if run["steps_to_solve"] is None else run["steps_to_solve"] for run in runs])
+    steps = chosen_steps(model)
     return {"solved": steps <= horizon, "steps": np.minimum(steps, horizon), "final": final}
 
 

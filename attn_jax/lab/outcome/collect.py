@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from attn_jax.config.study import reference_of
 from attn_jax.errors import ConfigError
 from attn_jax.files import read_json
 from attn_jax.lab.outcome.probed import Values, block_values, joined
@@ -40,7 +41,7 @@ def read_results(directory: Path, models: Sequence[str] | None = None) -> Result
     return Results(
         study=config["name"],
         task=config["task"].get("name") or config["task"]["class"],
-        reference=config["reference"] or next(iter(config["models"])),
+        reference=reference_of(config["reference"], config["models"]),
         metric=task["metric"],
         chance=task["chance"],
         best={int(length): best for length, best in task["best"].items()},

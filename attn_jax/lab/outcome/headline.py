@@ -10,8 +10,8 @@ from attn_jax.lab.outcome.selection import chosen_runs
 from attn_jax.lab.outcome.words import decimal, has_threshold, listing, ranked
 from attn_jax.names import counted
 
-_MOST = 4  # names in a row; of more the first ones, and the number of the rest
-_SCALE = "where 0 is the floor and 1 the best possible"
+MOST = 4  # names in a row; of more the first ones, and the number of the rest
+SCALE = "where 0 is the floor and 1 the best possible"
 _PROPER = {
     **{"transformer": "transformer", "rnn": "RNN", "gru": "GRU", "lstm": "LSTM", "lru": "LRU", "s4d": "S4D"},
     **{"min_gru": "minGRU", "min_lstm": "minLSTM", "mlstm": "mLSTM", "slstm": "sLSTM"},
@@ -46,25 +46,25 @@ def headline(models: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]
 def _scored(models: Mapping[str, Any], names: Sequence[str]) -> str:
     """Without a threshold: the final scores, best first."""
     scores = [decimal(models[name]["final"]["value"]) for name in names]
-    if len(names) > _MOST:
-        return f"{_the(names[0])} scored highest of {len(names)} models, {scores[0]}, {_SCALE}"
-    rest = [f"{_the(name)} {score}" for name, score in zip(names[1:], scores[1:], strict=True)]
-    return f"{listing([f'{_the(names[0])} scored {scores[0]}', *rest])}, {_SCALE}"
+    if len(names) > MOST:
+        return f"{the(names[0])} scored highest of {len(names)} models, {scores[0]}, {SCALE}"
+    rest = [f"{the(name)} {score}" for name, score in zip(names[1:], scores[1:], strict=True)]
+    return f"{listing([f'{the(names[0])} scored {scores[0]}', *rest])}, {SCALE}"
 
 
 def _none_solved(models: Mapping[str, Any], names: Sequence[str]) -> str:
     """How far it was, since nobody came there."""
     best, ends = models[names[0]], [run for name in names for run in chosen_runs(models[name])]
-    nobody = "No model solved it" if len(names) > 1 else f"{_the(names[0])} solved it"
+    nobody = "No model solved it" if len(names) > 1 else f"{the(names[0])} solved it"
     if all(run["diverged"] for run in ends):
         return f"{nobody}{'' if len(names) > 1 else ' in no run'}: every run diverged"
     seeds, score = counted(_seeds(best), "run"), decimal(best["final"]["value"])
     runs = f"{seeds} of {counted(round(best['solved_curve']['steps'][-1]), 'step')}"
     if len(names) == 1:
-        return f"{nobody} in none of {runs}{_remarks(best)}, and scored {score}, {_SCALE}"
+        return f"{nobody} in none of {runs}{_remarks(best)}, and scored {score}, {SCALE}"
     late = sum(run["unconfirmed"] for run in ends)
     unsure = f" for sure, {counted(late, 'run')} too late to tell" if late else ""
-    return f"{nobody} in any of {runs}{unsure}; {_the(names[0])} scored highest, {score}, {_SCALE}"
+    return f"{nobody} in any of {runs}{unsure}; {the(names[0])} scored highest, {score}, {SCALE}"
 
 
 def _solved(models: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -76,19 +76,19 @@ def _solved(models: Mapping[str, Any], names: Sequence[str]) -> str:
     if always:
         alone = "their one run each" if len(always) > 1 else "its one run"
         every = alone if seeds == 1 else "every run" if len(always) < len(names) else f"every one of {seeds} runs"
-        clauses = [f"{_named(always)} solved it in {every}, after {_about([_mean(models[name]) for name in always])}"]
+        clauses = [f"{named(always)} solved it in {every}, after {_about([_mean(models[name]) for name in always])}"]
     for name in names:
         if 0 < counts[name] < seeds:
             verb, runs = ("", "") if clauses else (" solved it", " runs")
             which = "that one" if counts[name] == 1 else "those"
             when = f"{which} after {_about([_mean(models[name])])}"
-            clauses.append(f"{_the(name)}{verb} in {counts[name]} of {seeds}{runs}, {when}{_remarks(models[name])}")
+            clauses.append(f"{the(name)}{verb} in {counts[name]} of {seeds}{runs}, {when}{_remarks(models[name])}")
     never: dict[str, list[str]] = {}
     for name in names:
         if not counts[name]:
             never.setdefault(_remarks(models[name]), []).append(name)
     none = "did not" if seeds == 1 else f"in none of {seeds}"
-    return "; ".join([*clauses, *(f"{_named(group)} {none}{remarks}" for remarks, group in never.items())])
+    return "; ".join([*clauses, *(f"{named(group)} {none}{remarks}" for remarks, group in never.items())])
 
 
 def _seeds(model: Mapping[str, Any]) -> int:
@@ -104,7 +104,7 @@ def _mean(model: Mapping[str, Any]) -> float:
 def _about(steps: Sequence[float]) -> str:
     """Two figures of each: evaluations are far apart, and runs differ."""
     said = list(dict.fromkeys(f"{float(f'{value:.2g}'):,.0f}" for value in steps))
-    return f"about {listing(said) if len(said) <= _MOST else f'{said[0]} to {said[-1]}'} steps"
+    return f"about {listing(said) if len(said) <= MOST else f'{said[0]} to {said[-1]}'} steps"
 
 
 def _remarks(model: Mapping[str, Any]) -> str:
@@ -129,18 +129,18 @@ def _undecided(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     if len(names) == len(tests):
         return ["No test decides between them: what differs may be chance."]
     references = {row["b"] for name in names for row in tests[name]}
-    reference = _the(*references) if len(references) == 1 else "the reference of its start"
-    return [f"Whether {_named(names, 'or')} differs from {reference} is not decided."]
+    reference = the(*references) if len(references) == 1 else "the reference of its start"
+    return [f"Whether {named(names, 'or')} differs from {reference} is not decided."]
 
 
-def _named(names: Sequence[str], word: str = "and") -> str:
+def named(names: Sequence[str], word: str = "and") -> str:
     """The models in a row, of many the first ones."""
-    if len(names) > _MOST:
-        return f"{', '.join(map(_the, names[:2]))} {word} {len(names) - 2} more"
-    said = listing([*map(_the, names)])
+    if len(names) > MOST:
+        return f"{', '.join(map(the, names[:2]))} {word} {len(names) - 2} more"
+    said = listing([*map(the, names)])
     return said if word == "and" else f" {word} ".join(said.rsplit(" and ", 1))
 
 
-def _the(name: str) -> str:
+def the(name: str) -> str:
     """A model's name as a sentence has it; what is no common name stands as it is."""
     return f"the {_PROPER[name]}" if name in _PROPER else name

@@ -15,7 +15,7 @@ TRIMMED = "Tukey-McLaughlin"
 NO_SPREAD = "no spread"  # the method where all seeds agree: the measure's limits bound the mean
 
 
-class Choice(NamedTuple):
+class Method(NamedTuple):
     """The method of an estimand, and the shapes of what seeds give on which it falls short of COVERED."""
 
     method: str
@@ -23,10 +23,10 @@ class Choice(NamedTuple):
 
 
 CHOSEN = {
-    "mean": Choice(MEAN, ("skewed", "failing one time in ten", "cut off at the budget", "mostly exactly 1")),
-    "restricted mean": Choice(MEAN, ("skewed", "failing one time in ten", "cut off at the budget", "mostly exactly 1")),
-    "paired difference": Choice(MEAN, ("failing one time in ten", "cut off at the budget", "mostly exactly 1")),
-    "interquartile mean": Choice(TRIMMED, ("skewed", "cut off at the budget", "mostly exactly 1")),
+    "mean": Method(MEAN, ("skewed", "failing one time in ten", "cut off at the budget", "mostly exactly 1")),
+    "restricted mean": Method(MEAN, ("skewed", "failing one time in ten", "cut off at the budget", "mostly exactly 1")),
+    "paired difference": Method(MEAN, ("failing one time in ten", "cut off at the budget", "mostly exactly 1")),
+    "interquartile mean": Method(TRIMMED, ("skewed", "cut off at the budget", "mostly exactly 1")),
 }
 
 Limits: TypeAlias = tuple[float, float]  # the smallest and the largest value that a measure can have

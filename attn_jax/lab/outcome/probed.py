@@ -5,9 +5,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.results import Probed
 
 Values: TypeAlias = dict[tuple[str, int], dict[str, np.ndarray]]  # (probe, step) -> name -> [R, ...] of a block
+
+_SHARE: Limits = (0.0, 1.0)
+_NOT_BELOW_0: Limits = (0.0, np.inf)
+# Of the package's own probes what a number can be, by how its name ends: the first that fits.
+_LIMITS: dict[str, dict[str, Limits]] = {
+    "gates": {"beta/mean": (0.0, 2.0), "": _SHARE},  # a delta rule's beta may go to 2
+    "gradient_norms": {"exploding": _SHARE, "": _NOT_BELOW_0},
+    "jacobians": {"/radius": _NOT_BELOW_0},
+    "look_ahead": {"ahead": _SHARE, "": _NOT_BELOW_0},
+    "path_length": {"": _NOT_BELOW_0},
+}
 
 
 def block_values(rows: Sequence[Mapping[str, Any]], configs: Sequence[Mapping[str, Any]]) -> Values:
@@ -49,3 +61,13 @@ def numbers_at(probes: Probed, budget: int) -> Iterator[tuple[str, str, str, np.
             for name, values in steps.get(step, {}).items():
                 if values.ndim == 2:
                     yield probe, when, name, values
+
+
+def limits_of(probe: str, name: str) -> Limits:
+    """What a number of a probe can be, as far as the package knows: of a user's own probe nothing.
+
+    >>> limits_of("gates", "layer_0/keep/open"), limits_of("gradient_norms", "layer_0")
+    ((0.0, 1.0), (0.0, inf))
+    """
+    known = _LIMITS.get(probe, {}).items()
+    return next((limits for end, limits in known if name.endswith(end)), UNLIMITED)

@@ -71,9 +71,9 @@ def length_rows(results: Results) -> list[Row]:
 def probe_rows(results: Results) -> list[Row]:
     """One row a run and number that a probe measured.
 
-    Columns: study, task, model, seed, learning_rate, chosen; probe, step, name; k: which of the numbers of that name,
-    None where it is one alone; value, None where not finite. Of a name with more than one axis the places on all but
-    the last one stand behind it: "layer_0/weights.1.7" is the row of place 7 in head 1.
+    Columns: study, task, model, start, seed, learning_rate, chosen; probe, step, name; k: which of the numbers of that
+    name, None where it is one alone; value, None where not finite. Of a name with more than one axis the places on all
+    but the last one stand behind it: "layer_0/weights.1.7" is the row of place 7 in head 1.
     """
     return [
         _head(results, runs, place) | {"probe": probe, "step": step} | number

@@ -117,3 +117,14 @@ def chosen_runs(model: Mapping[str, Any]) -> list[dict[str, Any]]:
     runs = {(run["seed"], run["learning_rate"]): run for run in model["runs"]}
     seeds = dict.fromkeys(seed for seed, _ in runs)
     return [runs[seed, rate] for seed, rate in zip(seeds, model["chosen_learning_rates"], strict=True)]
+
+
+def chosen_steps(model: Mapping[str, Any]) -> np.ndarray:
+    """[S] steps to solve of `chosen_runs`, inf where not solved.
+
+    >>> run = {"seed": 0, "learning_rate": 0.1, "steps_to_solve": None}
+    >>> chosen_steps({"runs": [run], "chosen_learning_rates": [0.1]})
+    array([inf])
+    """
+    steps = [run["steps_to_solve"] for run in chosen_runs(model)]
+    return np.array([np.inf if step is None else float(step) for step in steps])

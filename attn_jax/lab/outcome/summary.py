@@ -12,7 +12,7 @@ from attn_jax.lab.outcome.intervals import UNLIMITED, Limits
 from attn_jax.lab.outcome.judged import Judged, judge, run_summaries, zero_where_diverged
 from attn_jax.lab.outcome.measures import final_limits
 from attn_jax.lab.outcome.paired import holm
-from attn_jax.lab.outcome.probed import numbers_at
+from attn_jax.lab.outcome.probed import limits_of, numbers_at
 from attn_jax.lab.outcome.results import ModelResult, Results
 from attn_jax.lab.outcome.statistics import (
     Interval,
@@ -176,7 +176,7 @@ def _probes(results: Results, runs: Judged) -> dict[str, dict[str, dict[str, Est
     """What each probe says in one number, of the runs that stand for the seeds: probe -> start or end -> name."""
     found: dict[str, dict[str, dict[str, Estimate | None]]] = {}
     for probe, when, name, values in numbers_at(runs.model.probes, results.budget):
-        found.setdefault(probe, {}).setdefault(when, {})[name] = _of_all(runs.chosen(values), UNLIMITED)
+        found.setdefault(probe, {}).setdefault(when, {})[name] = _of_all(runs.chosen(values), limits_of(probe, name))
     return found
 
 

@@ -1,13 +1,17 @@
 """Studies that are alike to a worker: what one has traced and compiled serves the other."""
 
 import json
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from attn_jax.config import Study
 from attn_jax.config.codec import fingerprint, to_dict
 from attn_jax.lab.plan.sources import hashed_sources
 from attn_jax.lab.plan.study_plan import StudyPlan
+
+_Item = TypeVar("_Item")
 
 
 def alone(plan: StudyPlan, name: str) -> Study:
@@ -41,6 +45,26 @@ def alike(study: str) -> str:
     )
     data["train"] = {key: value for key, value in train.items() if key not in free}
     return json.dumps(data, sort_keys=True)
+
+
+def kind_of(study: str, sources: str, width: int) -> str:
+    """What decides the programs of a model's blocks: its study alone, JSON, the code of the user's own, the width."""
+    return json.dumps([alike(study), sources, width])
+
+
+def in_turns(items: Sequence[_Item], kind: Callable[[_Item], str]) -> list[_Item]:
+    """Of each kind the first, then of each the second: while one is compiled, no other worker compiles the same.
+
+    >>> in_turns(["a1", "a2", "b1"], lambda item: item[0])
+    ['a1', 'b1', 'a2']
+    """
+    seen: Counter[str] = Counter()
+    turns = []
+    for item in items:
+        of = kind(item)
+        turns.append(seen[of])
+        seen[of] += 1
+    return [item for _, item in sorted(zip(turns, items, strict=True), key=lambda pair: pair[0])]
 
 
 def facts_of(study: Study, facts: dict[str, Any]) -> dict[str, Any]:

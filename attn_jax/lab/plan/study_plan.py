@@ -30,6 +30,8 @@ from attn_jax.training.step import train_batch
 _FEWEST_BATCHES = 4  # a validation score of a range of lengths
 _LENGTHS_TRACED = 32  # of strings, whose places only the task's own function tells
 _WIDEST = 12  # runs a block on a CPU; wider blocks fall out of the cache
+_GROUPS = {"cpu": (2, 3, 1), "tpu": (4, 3, 2, 1)}  # runs that a device trains at a time, the first that divides
+_TPU_GROUP = max(_GROUPS["tpu"])
 
 
 @dataclass(frozen=True)
@@ -269,10 +271,31 @@ def block_width(num_runs: int, num_models: int, num_workers: int, *, widest: int
     return -(-num_runs // -(-num_runs // most))
 
 
-def group_size(width: int) -> int:
-    """Runs that a CPU trains at a time, so many that a step's arrays stay in the cache: 2, else 3 or 1.
+def device_share(num_runs: int, platform: str) -> int:
+    """Places for so many runs on one device: on a TPU so many that groups of up to 4 divide them; else the runs'.
 
-    >>> group_size(12), group_size(9), group_size(5)
-    (2, 3, 1)
+    25 runs in no groups would train one at a time, 28 in 7 groups of 4; 9 need no more, in groups of 3.
+
+    >>> [device_share(runs, "tpu") for runs in (3, 5, 9, 10, 24, 25)], device_share(25, "gpu")
+    ([3, 6, 9, 12, 24, 28], 25)
     """
-    return next(size for size in (2, 3, 1) if width % size == 0)
+    if platform != "tpu":
+        return num_runs
+    groups = -(-num_runs // _TPU_GROUP)
+    return groups * -(-num_runs // groups)
+
+
+def group_size(width: int, platform: str) -> int:
+    """Runs that a device trains at a time.
+
+    A CPU takes so many that a step's arrays stay in the cache: 2, else 3 or 1. A TPU's compiler unrolls products over
+    the runs, so that it gets no more than 4 (docs/accelerators.md has its minutes). A GPU takes all.
+
+    >>> group_size(12, "cpu"), group_size(9, "cpu"), group_size(5, "cpu")
+    (2, 3, 1)
+    >>> group_size(24, "tpu"), group_size(6, "tpu"), group_size(24, "gpu")
+    (4, 3, 24)
+    """
+    if platform not in _GROUPS:
+        return width
+    return next(size for size in _GROUPS[platform] if width % size == 0)

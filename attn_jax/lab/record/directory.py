@@ -35,6 +35,20 @@ def block_directory(directory: Path, model: str, block: int) -> Path:
     return directory / "blocks" / f"{model}-{block}"
 
 
+def refuse_strangers(directory: Path) -> None:
+    """Refuses a folder that holds something and no study.
+
+    Raises:
+      ConfigError: names what it holds.
+    """
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / "study.json").exists():
+        begun = {"lock", "study.json.part"}  # what was cut off before it was one: study.json is written last
+        begun |= {"sources"} if (directory / "lock").exists() else set()
+        strangers = sorted(path.name for path in directory.iterdir() if path.name not in begun)
+        if strangers:
+            raise ConfigError(f"{directory}: holds {strangers[0]} and no study; give an empty or new --workdir")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON whole or not at all; NaN is refused."""
     write_whole(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

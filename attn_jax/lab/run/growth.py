@@ -5,12 +5,13 @@ where the schedule is constant, steps. What is there stays, bit for bit: new run
 the others.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from attn_jax.config.differences import differences
+from attn_jax.config.study import reference_of
 from attn_jax.errors import ConfigError, MachineError
 from attn_jax.lab.plan.programs import init_program, loss_program
 from attn_jax.lab.plan.study_plan import StudyPlan
@@ -110,15 +111,12 @@ def _taken_back(begun: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
         train["learning_rates"] = old["train"]["learning_rates"]
     if {*wanted["task"]["lengths"]} > {*begun["task"]["lengths"]}:
         evaluate["lengths"] = old["evaluate"]["lengths"]
-    if models.keys() >= old["models"].keys() and _reference(new) == _reference(old):
+    references = [reference_of(config["reference"], config["models"]) for config in (old, new)]
+    if models.keys() >= old["models"].keys() and references[0] == references[1]:
         models = {name: models[name] for name in old["models"]}
     starts = {name: new["starts"].get(name) for name in old["starts"]} or new["starts"]
     kept = {"train": train, "models": models, "evaluate": evaluate, "starts": starts}
     return new | kept | {"probes": old["probes"], "published": old.get("published", [])}
-
-
-def _reference(config: Mapping[str, Any]) -> str:
-    return config["reference"] or next(iter(config["models"]))
 
 
 def _refuse_other_models(directory: Path, begun: dict[str, Any], wanted: dict[str, Any], anew: Collection[str]) -> None:

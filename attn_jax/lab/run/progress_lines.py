@@ -10,6 +10,7 @@ from attn_jax.lab.run.pace import Standing
 
 _BAR, _LONGEST_BAR = 8, 32  # columns that a bar has at least and at most
 _GAP = "  "
+_TIMES = 28  # columns that times seldom exceed: with less room a bar would come and go
 
 
 def live_lines(
@@ -24,9 +25,7 @@ def live_lines(
       width: columns. A name is shown whole, folded where it is longer.
       together: how all of them stand, where not all are shown.
     """
-    said = _details(sum_of(standings) if together is None else together, short=False)
-    head = f"{whole}: {', '.join([*said, times])}"
-    lines = [Text(line, style="bold") for line in textwrap.wrap(head, width)]
+    lines = _head(whole, sum_of(standings) if together is None else together, times, width)
     for short in (False, True):
         widest = [[name, *_details(_widest(standing), short=short)] for name, standing in standings.items()]
         if _columns(widest) + len(_GAP) + _BAR <= width:  # now or later, so that the lines keep their form
@@ -57,6 +56,20 @@ def sum_of(standings: Mapping[str, Standing]) -> Standing:
         best=None,
         solved=None,
     )
+
+
+def _head(whole: str, together: Standing, times: str, width: int) -> list[Text]:
+    """How all are: a bar where there is room for it, else as many lines as it takes."""
+    fullest = _widest(together)._replace(best=together.best, solved=together.solved)
+    for short in (False, True):
+        widest = [*_details(fullest, short=short), " " * max(_TIMES, len(times))]
+        room = width - cell_len(whole) - 2 * len(_GAP) - len(", ".join(widest))
+        if room >= _BAR:
+            said = ", ".join([*_details(together, short=short), times])
+            bar = _bar(together, min(room, _LONGEST_BAR))
+            return [Text.assemble((whole, "bold"), _GAP, *bar, _GAP, (said, "bold"))]
+    said = ", ".join([*_details(together, short=False), times])
+    return [Text(line, style="bold") for line in textwrap.wrap(f"{whole}: {said}", width)]
 
 
 def _details(standing: Standing, *, short: bool) -> list[str]:
@@ -100,10 +113,14 @@ def _table(rows: Sequence[Sequence[str]], standings: Sequence[Standing], width: 
     room = min(width - _columns(rows) - len(_GAP), _LONGEST_BAR)
     lines = []
     for row, standing in zip(rows, standings, strict=True):
-        full = round(room * standing.steps / standing.total) if standing.total else 0
         cells = [set_cell_size(cell, size) for cell, size in zip(row, widths, strict=False)]
-        bar = ("━" * full, "green" if standing.done == standing.runs else "cyan"), ("─" * (room - full), "dim")
-        line = Text.assemble((cells[0], "bold"), _GAP, *bar, _GAP, _GAP.join(cells[1:]))
+        line = Text.assemble((cells[0], "bold"), _GAP, *_bar(standing, room), _GAP, _GAP.join(cells[1:]))
         line.rstrip()
         lines.append(line)
     return lines
+
+
+def _bar(standing: Standing, room: int) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The steps that are done of all, and the rest."""
+    full = round(room * standing.steps / standing.total) if standing.total else 0
+    return ("━" * full, "green" if standing.done == standing.runs else "cyan"), ("─" * (room - full), "dim")

@@ -55,10 +55,17 @@ class Rehearsed(NamedTuple):
     measures: int  # tables of an evaluation
 
 
+def ready_at(terms: Terms) -> float:
+    """In a worker: when it had started, by the clock."""
+    with in_sentences():
+        prepare(terms)
+    return time.time()
+
+
 def rehearse(job: Job, terms: Terms) -> Rehearsed:
     """Tries a job out in its worker."""
     with in_sentences():
-        prepare(terms)
+        prepare(terms, job.num_devices)
     began, clock = time.time(), _Clock()
     with in_sentences(), planned(partial(from_json, job.study)) as plan:
         block = replace(plan.block_plan(job.model), every=_STEPS, group=job.group)

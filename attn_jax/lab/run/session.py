@@ -20,8 +20,8 @@ from attn_jax.lab.plan.alike import alone
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.sources import changed_file, hashed_sources, keep_sources
-from attn_jax.lab.plan.study_plan import StudyPlan, block_width, group_size
-from attn_jax.lab.record.directory import block_directory, locked, write_json
+from attn_jax.lab.plan.study_plan import StudyPlan, block_width, device_share, group_size
+from attn_jax.lab.record.directory import block_directory, locked, refuse_strangers, write_json
 from attn_jax.lab.record.holding import is_owner, take_over
 from attn_jax.lab.record.runs import in_blocks, lanes_of
 from attn_jax.lab.record.schema import read_study
@@ -51,13 +51,15 @@ class Layout:
 
 
 def choose_layout(plan: StudyPlan, *, platform: str, workers: int, num_devices: int) -> Layout:
-    """On a CPU enough blocks for all workers, in groups; on accelerators one block, its runs split over the devices."""
+    """Enough blocks for all workers: beside accelerators as wide as that allows, each split over its devices."""
     runs, models = len(plan.runs), len(plan.study.models)
     if platform == "cpu":
         width = block_width(runs, models, workers)
-        return Layout(width, workers, platform, num_devices, group_size(max(1, width // num_devices)))
-    share = -(-runs // num_devices)  # an accelerator would wait for itself between groups
-    return Layout(share * num_devices, workers, platform, num_devices, share)
+        share = max(1, width // num_devices)
+    else:  # of one worker, one block
+        share = device_share(-(-block_width(runs, models, workers, widest=runs) // num_devices), platform)
+        width = share * num_devices
+    return Layout(width, workers, platform, num_devices, group_size(share, platform))
 
 
 @contextlib.contextmanager
@@ -89,7 +91,7 @@ def opened(
     """
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: is a file, wanted a directory; give another --workdir")
-    _refuse_strangers(directory)
+    refuse_strangers(directory)
     # before anything is written: it finds what is wrong with the config
     facts = at_first(plan, study_facts(plan) if facts is None else facts, layout)
     models = list(plan.study.models if models is None else models)
@@ -159,15 +161,6 @@ def _left(directory: Path, plan: StudyPlan, facts: dict[str, Any], name: str) ->
     """The blocks of a model that are not trained to the end."""
     folder = partial(block_directory, directory, name)
     return [block for k, block in enumerate(facts["runs"].get(name, [])) if not is_trained(folder(k), plan)]
-
-
-def _refuse_strangers(directory: Path) -> None:
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / "study.json").exists():
-        begun = {"lock", "study.json.part"}  # what was cut off before it was one: study.json is written last
-        begun |= {"sources"} if (directory / "lock").exists() else set()
-        strangers = sorted(path.name for path in directory.iterdir() if path.name not in begun)
-        if strangers:
-            raise ConfigError(f"{directory}: holds {strangers[0]} and no study; give an empty or new --workdir")
 
 
 def jobs_of(plan: StudyPlan, directory: Path, layout: Layout, models: Sequence[str]) -> list[Job]:
@@ -265,7 +258,7 @@ def work(
     with in_sentences():  # in its worker: an exception loses its traceback on the way, and some cannot travel at all
         if not job.command.is_dir():
             raise MachineError(f"the worker on {socket.gethostname()} does not see {job.command}")
-        prepare(terms)
+        prepare(terms, job.num_devices)
         return run_block(job, lambda: asked() or stop(), wait_seconds)
 
 

@@ -1,8 +1,6 @@
 """A sweep from start to end: every point is a study's directory, and one queue has the blocks of all of them."""
 
 import contextlib
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -14,7 +12,7 @@ from attn_jax.config import Study, Sweep
 from attn_jax.config.codec import from_json, to_dict, to_json
 from attn_jax.config.sweep import axis_value, sweep_to_dict
 from attn_jax.errors import ConfigError
-from attn_jax.lab.plan.alike import alike, alone, facts_of, named_as
+from attn_jax.lab.plan.alike import alike, alone, facts_of, in_turns, kind_of, named_as
 from attn_jax.lab.plan.contracts import check_contracts
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.limits import demand, refuse_too_much, together
@@ -126,13 +124,7 @@ def sweep_jobs(directory: Path, points: Mapping[str, Point], layouts: Mapping[st
         for point, (at, plan, _, studies) in points.items()
         for job in jobs_in(plan, at, layouts[point], studies, root=directory)
     ]
-    seen: Counter[str] = Counter()
-    turns = []
-    for job in jobs:
-        kind = json.dumps([alike(job.study), job.sources, job.width])
-        turns.append(seen[kind])
-        seen[kind] += 1
-    return [job for _, job in sorted(zip(turns, jobs, strict=True), key=lambda pair: pair[0])]
+    return in_turns(jobs, lambda job: kind_of(job.study, job.sources, job.width))
 
 
 def opened_point(point: Point, layout: Layout, *, confirmed: bool) -> contextlib.AbstractContextManager[Layout]:

@@ -12,7 +12,7 @@ from attn_jax.config import Claim, DeclaredTest, Quantity
 from attn_jax.errors import InterruptedStudyError
 from attn_jax.lab.claim import session
 from attn_jax.lab.claim.record import read_verdicts
-from attn_jax.lab.claim.session import Prepared, run_claim
+from attn_jax.lab.claim.session import PreparedClaim, run_claim
 from attn_jax.terminal import Terminal
 
 
@@ -89,7 +89,7 @@ def of_a_study(root, name):
     tests = {"it": DeclaredTest("final", "gru", 0.0, expect="more")}
     quantities = {"final": Quantity(lambda found: found["s"], ("s",))}
     claim = Claim("So.", "here", "Because.", tests, {"s": get_config(), "same": get_config()}, quantities=quantities)
-    return Prepared(name, "quick", claim, root / f"{name}.py", root)
+    return PreparedClaim(name, "quick", claim, root / f"{name}.py", root)
 
 
 def test_a_study_of_two_claims_is_trained_once_and_an_interrupted_one_goes_on(tmp_path, monkeypatch):

@@ -396,3 +396,16 @@ def test_a_probe_is_told_in_its_single_numbers_at_both_ends():
     told = summarize(study(dataclasses.replace(good, probes=probes)))["models"]["transformer"]["probes"]
     assert told == {"flow": {"start": {"slope": None}, "end": {"slope": told["flow"]["end"]["slope"]}}}
     assert told["flow"]["end"]["slope"]["value"] == 1 + np.mean([2, 3, 4, 5])
+
+
+def test_a_probes_interval_stays_within_what_its_number_can_be():
+    """Of the package's own probes; of a user's nothing is known."""
+    good = all_solved()
+    seldom = good.final * (np.arange(8)[:, None] % 2)
+    ends = {"exploding": seldom, "all": seldom, "mine": seldom}
+    probes = {"gradient_norms": {800: ends}, "Mine": {800: ends}}
+    told = summarize(study(dataclasses.replace(good, probes=probes)))["models"]["transformer"]["probes"]
+    own, others = told["Mine"]["end"], told["gradient_norms"]["end"]
+    assert own["exploding"]["low"] < 0 and own["exploding"]["high"] > 1
+    assert (others["exploding"]["low"], others["exploding"]["high"]) == (0, 1)
+    assert others["all"]["low"] == 0 and others["all"]["high"] == own["all"]["high"]

@@ -10,10 +10,21 @@ from typing import get_args, get_origin, get_type_hints, is_typeddict
 import numpy as np
 import pytest
 from test_summary import all_solved, none_solved, study
+from tiny_study import get_config
 
+from attn_jax.config import Sweep
+from attn_jax.config.sweep import sweep_to_dict
+from attn_jax.files import read_json
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.lab.outcome.summary_types import ModelSummary, Summary
+from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.record import schema
+from attn_jax.lab.record.sweep_record import write_sweep
+from attn_jax.lab.run.block import Job
+from attn_jax.lab.run.environment import record_environment
+from attn_jax.lab.run.job_file import write_job
+from attn_jax.lab.run.places.base import Terms
+from attn_jax.platforms import environment
 
 PAGE = Path(__file__).parents[3] / "docs" / "lab.md"
 
@@ -92,6 +103,40 @@ def test_without_a_threshold_too():
 )
 def test_the_page_tells_of_every_key(section, keys):
     assert keys_told(section) == keys
+
+
+def keys_written(value, named, path=""):
+    """The paths of all leaves of a file; what is `named` has names for keys, or is told elsewhere."""
+    if path in named:
+        return {named[path]}
+    if isinstance(value, dict):
+        return set().union(*(keys_written(of, named, f"{path}.{key}".lstrip(".")) for key, of in value.items()))
+    return {f"{path}[]"} if isinstance(value, list) else {path}
+
+
+def files_written(folder):
+    """(the section that tells of it, what stands in it, where its keys are names) of each file without a type."""
+    here = environment() | {"numbers": recorded()}
+    for argv in ([], ["again"]):
+        record_environment(folder, here | {"argv": argv, "machine": f"{argv}"})
+    write_job(folder / "0.json", Job("{}", "{}", "/s", "gru", 0, ((0, 1e-3),), 1), Terms())
+    sweep = Sweep(get_config(), {"train.steps": (200, 400)})
+    write_sweep(folder, sweep_to_dict(sweep), sweep.values)
+    names = ("versions", "flags", "numbers.versions", "numbers.flags", "numbers.settings")
+    of_environment = {name: f"{name}.*" for name in names} | {"resumed": "resumed[]"}
+    of_sweep = {"study": "study", "axes": "axes.*[]", "points": "points.*.*"}
+    yield "environment.json", read_json(folder / "environment.json"), of_environment
+    yield "A job's file", read_json(folder / "0.json"), {"job.runs": "job.runs[][]"}
+    yield "sweep.json", read_json(folder / "sweep.json"), of_sweep
+
+
+def test_the_page_tells_of_every_key_of_files_without_a_type(tmp_path):
+    for section, written, named in files_written(tmp_path):
+        if section == "environment.json" and written["git"] is None:  # no checkout
+            written["git"] = {"commit": None, "dirty": False}
+        assert keys_told(section) == keys_written(written, named), section
+        missing = keys_written({**written, "luck": np.pi}, named) - keys_told(section)
+        assert missing == {"luck"}
 
 
 def test_a_key_that_no_type_has_is_seen():

@@ -126,6 +126,9 @@ def test_report_writes_the_page_again_and_that_of_a_point(folder, summary, capsy
     assert not list(folder.glob("points/*/report.html"))
     assert main(["report", str(folder / "points" / "d_model=8")]) == 0
     assert [path.parent.name for path in folder.glob("points/*/report.html")] == ["d_model=8"]
+    assert '<p class="headline">Over 3 studies, ' in page.decode()
+    assert '<span class="name">train.steps</span></th><td>200</td>' in page.decode()
+    assert '<span class="name">models.transformer.d_model</span></th>' not in page.decode()  # each point has its own
     for word in ("Along models.transformer.d_model", "+.100", "Every point", "4 to 16"):
         assert word in page.decode()
     assert "<script" not in page.decode()

@@ -1,6 +1,7 @@
 """Matching by parameters, state and FLOPs: the nearest size against all sizes looked at, and what cannot be matched."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -119,3 +120,24 @@ def test_strings_are_matched_by_state_and_flops():
         size, target = of(plan.model("gru")[0]), of(models["transformer"])
         assert (plan.model("gru")[1] is None) == (abs(size / target - 1) <= 0.02)
         assert abs(size / target - 1) < 0.1
+
+
+@dataclass
+class Sized:
+    """A stand-in for a model: of width n its size is 10 n, and a finer size reaches every number."""
+
+    size: int
+    divisor: int = 1
+
+    def resized(self, n):
+        return Sized(10 * n)
+
+    def trimmed(self, n):
+        return Sized(n)
+
+
+@pytest.mark.parametrize(("target", "size"), [(101, 100), (104, 104)])  # 1 % off by its width alone, and 4 %
+def test_width_alone_matches_where_two_percent_are_reached(target, size):
+    config: Any = Sized(10)
+    found: Any = match_to(target, config, Quantity("things", lambda model: vars(model)["size"]))
+    assert found == (Sized(size), None)

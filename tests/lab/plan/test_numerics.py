@@ -94,6 +94,21 @@ def test_a_resumption_that_would_compute_otherwise_is_refused(change, said, tmp_
     record_environment(tmp_path, {"argv": [], "numbers": begun})
 
 
+def test_where_nobody_knows_the_numbers_nothing_more_is_trained(tmp_path):
+    """Once a block has begun; a study that was stopped before its first begins as any."""
+    now = {"argv": [], "numbers": recorded()}
+    record_environment(tmp_path, now)
+    (tmp_path / "blocks" / "gru-0").mkdir(parents=True)
+    (tmp_path / "environment.json").unlink()
+    record_environment(tmp_path, now)
+    (tmp_path / "blocks" / "gru-0" / "metrics.jsonl").touch()
+    record_environment(tmp_path, now)
+    (tmp_path / "environment.json").unlink()
+    with pytest.raises(MachineError, match=r"environment.json: is gone: .* nobody knows; restore it, or give another"):
+        record_environment(tmp_path, now)
+    assert not (tmp_path / "environment.json").exists()
+
+
 SCRIPT = """
 import json, sys, threading
 from attn_jax.cli import main

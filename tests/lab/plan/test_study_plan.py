@@ -337,3 +337,11 @@ def test_an_embedding_width_of_ones_own_is_kept_where_width_alone_matches():
     facts = study_facts(StudyPlan(strings_study(models=models)))
     assert facts["models"]["given"]["description"].endswith("2 + 2 layers, width 32, embedded in 7")
     assert facts["models"]["given"]["depth"] == "linear"
+
+
+def test_an_evaluation_has_no_fewer_examples_than_asked_for():
+    """33 in batches of at most 32 are two of 17."""
+    train, evaluate = TrainConfig(batch_size=32, lengths=(4, 4)), EvaluateConfig(num_examples=33, lengths=(8,))
+    block = StudyPlan(Study("even", Parity(), {"gru": classic(GRU(), d_model=8)}, train, evaluate)).block_plan("gru")
+    assert block.eval_batch_size == 17
+    assert block.test_lengths == (4, 4, 8, 8)

@@ -111,10 +111,16 @@ def test_a_wrong_config_leaves_no_trace(tmp_path):
 
 
 def test_where_it_ran_first_is_kept_and_what_is_new_is_added(tmp_path):
+    """The newest command too, beside the first."""
     first, same, other = ({"versions": {"jax": v}, "argv": [a]} for v, a in [("1", "x"), ("1", "y"), ("2", "x")])
-    for seen in (first, same, other, other):
-        record_environment(tmp_path, seen)
-    assert read_json(tmp_path / "environment.json") == first | {"resumed": [other]}
+    record_environment(tmp_path, first)
+    record_environment(tmp_path, first)
+    assert read_json(tmp_path / "environment.json") == first
+    record_environment(tmp_path, same)
+    assert read_json(tmp_path / "environment.json") == first | {"newest_argv": ["y"]}
+    for _ in range(2):
+        record_environment(tmp_path, other)
+    assert read_json(tmp_path / "environment.json") == first | {"newest_argv": ["x"], "resumed": [other]}
 
 
 def test_a_study_of_another_version_is_refused(tmp_path):
@@ -166,11 +172,38 @@ def test_runs_split_evenly_over_devices():
     assert (layout.width, layout.group) == (6, 2)
 
 
-def test_a_cpu_trains_few_runs_at_a_time_and_an_accelerator_all_that_it_has():
+def with_seeds(seeds):
+    """The tiny study, two models at two rates, of so many seeds."""
+    study = get_config()
+    return StudyPlan(replace(study, train=replace(study.train, seeds=seeds)))
+
+
+@pytest.mark.parametrize(
+    ("runs", "workers", "num_devices", "width"),
+    [(24, 1, 1, 24), (24, 2, 1, 24), (24, 4, 1, 12), (24, 4, 2, 12), (26, 5, 2, 10), (24, 100, 1, 1), (4, 1, 3, 6)],
+)
+def test_several_workers_with_devices_have_a_block_each(runs, workers, num_devices, width):
+    layout = layout_of(with_seeds(runs // 2), platform="gpu", workers=workers, num_devices=num_devices)
+    assert (layout.width, layout.group) == (width, width // num_devices)
+
+
+def test_a_tpu_has_idle_places_before_it_trains_one_run_at_a_time():
+    study = get_config()
+    rates = tuple(1e-3 * 2**k for k in range(5))
+    plan = StudyPlan(replace(study, train=replace(study.train, seeds=5, learning_rates=rates)))
+    found = layout_of(plan, platform="tpu"), layout_of(plan, platform="tpu", workers=1, num_devices=3)
+    assert [(layout.width, layout.group) for layout in found] == [(28, 4), (27, 3)]
+    assert layout_of(plan, platform="gpu").width == 25
+
+
+def test_a_cpu_trains_few_runs_at_a_time_a_tpu_more_and_a_gpu_all_that_it_has():
     plan = StudyPlan(get_config())
     assert layout_of(plan).group == 2
     assert layout_of(plan, num_devices=4).group == 1  # of the one run that each device has
     assert layout_of(plan, platform="gpu").group == layout_of(plan, platform="gpu").width == 4
+    wide = with_seeds(6)
+    assert [layout_of(wide, platform=name).width for name in ("tpu", "gpu")] == [12, 12]
+    assert [layout_of(wide, platform=name).group for name in ("tpu", "gpu")] == [4, 12]  # a TPU's compiler unrolls
 
 
 def test_differences_are_named_by_path():

@@ -204,10 +204,18 @@ def test_what_is_wrong_with_a_cluster_is_said_first(tmp_path):
     said = ask(place)
     assert said.stdout == f"MachineError: --place={place}: no scheduler answers there; dask scheduler starts one\n"
     assert not said.stderr
+    said = ask(f"dask:tls://127.0.0.1:{port}").stdout
+    assert said.startswith(f"MachineError: --place=dask:tls://127.0.0.1:{port}: Dask's own configuration names no cert")
     several = ("--nthreads=2", "--nworkers=1")
     with running("scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard"):
         wait_for(lambda: answers(port), what="the scheduler")
         assert f"--place={place}: has no workers; start some: dask worker tcp://" in ask(place).stdout
         with running("worker", place[5:], *several, "--no-dashboard", f"--local-directory={tmp_path}/w"):
             assert "has 2 threads, wanted one each: dask worker tcp://" in ask(place, "has 2 threads").stdout
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "empty" / "attn_jax.py").touch()  # no package: of one, an editable installation finds the rest
+        one = ("--nthreads=1", "--nworkers=1", "--no-dashboard", f"--local-directory={tmp_path}/w")
+        with running("worker", place[5:], *one, PYTHONPATH=str(tmp_path / "empty"), PYTHONSAFEPATH="1"):
+            said = ask(place, "has no attn_jax").stdout
+            assert f"--place={place}: a worker has no attn_jax as it is here (" in said
     assert not (tmp_path / "study").exists()

@@ -15,7 +15,9 @@ from written_study import layout_of
 from attn_jax import blame
 from attn_jax.cli import main
 from attn_jax.errors import ConfigError
+from attn_jax.lab.doctor import examine
 from attn_jax.lab.plan.study_plan import StudyPlan
+from attn_jax.lab.record.directory import read_rows
 from attn_jax.lab.run import block, session
 from attn_jax.lab.run.places.base import Place
 from attn_jax.lab.run.session import opened
@@ -112,8 +114,19 @@ def run(monkeypatch, tmp_path, capfd):
     File.full = ("", 0)
 
 
+def read_in_between():
+    """The steps of each block that can be read; nothing is damaged."""
+    folder = Path("study")
+    if not (folder / "study.json").exists():
+        return {}
+    assert examine(folder).damaged == 0, examine(folder).findings
+    paths = folder.glob("blocks/*/metrics.jsonl")
+    return {path.parent.name: {row["step"] for row in read_rows(path) if "step" in row} for path in paths}
+
+
 @pytest.mark.exhaustive
 def test_a_disk_that_is_full_again_and_again(run):
+    seen = {}
     for place in PLACES:
         code, said, _ = run("study", place)
         assert code == 4, (place, said)
@@ -122,6 +135,9 @@ def test_a_disk_that_is_full_again_and_again(run):
             place
         )
         assert said.count("\n") == 1 and len(said) <= 300, said
+        before, seen = seen, read_in_between()
+        assert all(steps <= seen[name] for name, steps in before.items()), (place, before, seen)
+    assert seen == {"mine-0": {10, 20, 30}}
     got, want = run("study"), run("undisturbed")
     assert got[0] == want[0] == 0, got
     assert {**got[2], "timing": None} == {**want[2], "timing": None}

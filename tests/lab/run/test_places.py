@@ -32,6 +32,8 @@ WRONG = {
     "nowhere:made": "--place: got 'nowhere:made', and python finds no module nowhere here",
     "attn_jax.names:made": "--place: got 'attn_jax.names:made', and attn_jax.names has no made",
     "os:getpid": "--place: os:getpid() gives a int, wanted a concurrent.futures.Executor or a Place",
+    "os:name": "--place: os:name is a str, wanted a function that returns an executor",
+    "shutil:move": "--place: shutil:move() cannot be called: move() missing 2 required positional arguments: 'src' and",
     "thread": "--place=thread: got a CPU, wanted an accelerator; on a CPU it is processes",
 }
 
@@ -77,6 +79,26 @@ def test_a_worker_with_another_jaxlib_is_refused(monkeypatch):
         prepared(Terms("cpu", json.dumps(numbers)))
 
 
+@pytest.mark.parametrize(("platform", "seen", "wanted"), [("gpu", 4, 1), ("gpu", 1, 4), ("cpu", 1, 2)])
+def test_a_worker_that_does_not_see_the_devices_of_its_job_is_refused(platform, seen, wanted, monkeypatch):
+    monkeypatch.setenv("NPROC", "1")
+    monkeypatch.setattr(prepare, "_started", lambda: True)
+    monkeypatch.setattr(prepare.jax, "default_backend", lambda: platform)
+    monkeypatch.setattr(prepare.jax, "local_device_count", lambda: seen)
+    prepared(Terms(platform), seen)
+    prepared(Terms(platform))  # it has no job
+    with pytest.raises(MachineError) as caught:
+        prepared(Terms(platform), wanted)
+    assert f" sees {seen} {platform} device{'s' * (seen > 1)}, wanted {wanted} for its job" in str(caught.value)
+    assert ("; CUDA_VISIBLE_DEVICES gives each worker its own" in str(caught.value)) == (platform == "gpu")
+
+
+def test_a_cpu_worker_may_see_more_devices_than_its_job_takes(monkeypatch):
+    monkeypatch.setenv("NPROC", "1")
+    monkeypatch.setattr(prepare.jax, "local_device_count", lambda: 4)
+    prepared(Terms("cpu"), 1)
+
+
 def test_a_worker_that_has_not_started_jax_is_given_what_it_needs(monkeypatch):
     monkeypatch.setenv("NPROC", "7")
     monkeypatch.setenv("LIBTPU_INIT_ARGS", "")
@@ -105,6 +127,32 @@ def test_a_place_of_ones_own(tmp_path, monkeypatch):
     with pytest.raises(MachineError, match=f"does not see {tmp_path}/study; give a --workdir on a file system"):
         open_place("places_of_mine:three", "cpu", tmp_path / "study")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["places_of_mine.py"]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    {
+        "Place(None, 2)": "gives a Place of a NoneType, wanted one of a concurrent.futures.Executor",
+        "Place(pool, 0)": "gives a Place with workers=0, wanted a whole number from 1",
+        "Place(pool, 1.5)": "gives a Place with workers=1.5, wanted",
+        "Place(pool, 1, 0)": "gives a Place with num_devices=0, wanted",
+    }.items(),
+)
+def test_a_place_of_ones_own_that_is_none(made, said, tmp_path, monkeypatch):
+    (tmp_path / "places_of_mine.py").write_text(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from attn_jax.lab.run.places.base import Place\n"
+        "pool = ThreadPoolExecutor(1)\n"
+        f"def made(): return {made}\n"
+        "def fails(): return len(3)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    with pytest.raises(ConfigError) as caught:
+        open_place("places_of_mine:made", "cpu", tmp_path / "study")
+    assert f"--place: places_of_mine:made() {said}" in str(caught.value)
+    with pytest.raises(TypeError, match="object of type 'int' has no len"):  # with its line, in blame.py's words
+        open_place("places_of_mine:fails", "cpu", tmp_path / "study")
 
 
 def test_workers_that_would_not_do(tmp_path):

@@ -47,7 +47,7 @@ def test_a_terminal_gets_a_line_for_the_study_and_each_model(tmp_path):
     write(tmp_path, "gru", 0, chunk(50), chunk(100))
     write(tmp_path, "gru", 1, chunk(50))
     text = shown(tmp_path, terminal=True)
-    assert "150 of 400 steps" in text
+    assert "38%, 0 of 4 runs done" in text
     assert "150 of 200 steps" in text
     assert "lstm" in text
 

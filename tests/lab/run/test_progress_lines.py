@@ -56,6 +56,19 @@ def test_wide_terminals_have_steps_and_bars_and_narrow_ones_shares():
     assert "75%" in "".join(narrow)
 
 
+@pytest.mark.parametrize(("width", "bar", "share"), [(60, 0, ""), (80, 10, "44%"), (120, 32, "28,000 of 64,000 steps")])
+def test_the_study_has_a_bar_where_there_is_room(width, bar, share):
+    """It stays as long as it is while the study goes on, and its numbers become longer."""
+    done = {name: standing._replace(steps=16_000, training=24, done=0) for name, standing in STANDINGS.items()}
+    heads = [
+        live_lines("study", standings, times, width).plain.splitlines()[0]
+        for standings, times in ((STANDINGS, "5 s"), (STANDINGS, "12 min, about 25 min left"), (done, "30 s"))
+    ]
+    assert [sum(map(head.count, "━─")) for head in heads] == [bar] * 3
+    assert all(len(head) <= width for head in heads)
+    assert share in heads[0] and heads[0].count("━") == round(bar * 28 / 64)
+
+
 @pytest.fixture(scope="module")
 def extent_of(tmp_path_factory):
     """A finished study's folder and its extent."""

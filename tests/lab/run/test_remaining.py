@@ -1,4 +1,4 @@
-"""How long the rest is said to take, on timings of studies that are replayed: near the truth early, without jumps."""
+"""How long the rest is said to take, on timings of simulated studies: near the truth early, without jumps."""
 
 import random
 from itertools import pairwise
@@ -35,7 +35,7 @@ STUDIES = {
 }
 
 
-def replayed(takes, blocks, steps, every, around, workers):
+def simulated(takes, blocks, steps, every, around, workers):
     """(time, model, block, row) of a study as its workers run it, and when it ends; chunks say less than they take."""
     draw = random.Random(0)
     free, events, seen = [3.0] * workers, [], set()
@@ -62,7 +62,7 @@ def replayed(takes, blocks, steps, every, around, workers):
 def looks(directory, monkeypatch, study, workers):
     """[(time, seconds said to be left)] once a second, and the end."""
     takes, blocks, steps, every, _ = STUDIES[study]
-    events, end = replayed(*STUDIES[study], workers)
+    events, end = simulated(*STUDIES[study], workers)
     clock, seen = [0.0], []
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     for model in takes:
@@ -92,7 +92,7 @@ def test_points_that_take_turns_are_looked_at_as_one(models, blocks, steps, work
         for name, of in models.items()
     }
     every = 25
-    events, end = replayed(takes, blocks, steps, every, 1.05, workers)
+    events, end = simulated(takes, blocks, steps, every, 1.05, workers)
     clock, seen = [0.0], []
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     for name in takes:

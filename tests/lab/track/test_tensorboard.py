@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import pytest
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from written_study import write_study
 
@@ -100,6 +101,23 @@ def test_config_and_summary_are_texts(board, what):
     assert value.metadata.plugin_data.plugin_name == "text"
     text = "\n".join(line.removeprefix("    ") for line in value.tensor.string_val[0].decode().splitlines())
     assert json.loads(text) == (read_study(board.parent)["config"] if what == "config" else {"verdict": "so"})
+
+
+def test_tensorboard_itself_reads_it_back(board):
+    """As it stands in its own pages: the last of two times that the study was told, each step once."""
+
+    def read(run):
+        return EventAccumulator(str(board / run)).Reload()
+
+    scores = read("gru/lr=0.003/seed=1").Scalars("eval/score")
+    assert [event.step for event in scores] == [*range(10, 201, 10)]
+    assert [event.value for event in scores] == pytest.approx([0.6] * 20)
+    for run, wanted in (("config", read_study(board.parent)["config"]), ("summary", {"verdict": "so"})):
+        found = read(run)
+        (tag,) = found.Tags()["tensors"]
+        (event,) = found.Tensors(tag)
+        lines = event.tensor_proto.string_val[0].decode().splitlines()
+        assert json.loads("\n".join(line.removeprefix("    ") for line in lines)) == wanted
 
 
 def test_without_tensorboard_x_a_sentence_says_what_to_install(board, monkeypatch):

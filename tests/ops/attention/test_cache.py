@@ -304,6 +304,20 @@ def test_lse_and_sinks_pass_through():
     np.testing.assert_allclose(sunk, out * jax.nn.sigmoid(lse - sinks[None, None])[..., None], atol=1e-6)
 
 
+def test_an_array_of_all_pairs_takes_nothing_from_the_window():
+    arrays = draw(0)
+    cache = update_cache(empty(arrays, window=2, chunk=T), *arrays[1:])
+    out = jax.jit(decode_attention)(arrays[0], cache, mask=np.ones((T, T), bool))
+    np.testing.assert_allclose(out, attention_oracle(*arrays, mask=band(2))[0], atol=3e-6)
+
+
+def test_padding_of_a_long_piece_has_no_position():
+    piece = np.ones((2, 4, 1, 1), np.float32)
+    long = append_cache(init_cache(2, 9, 1, 1, window=2), piece, piece, np.arange(4) < np.array([[4], [2]]))
+    assert long.positions[:, 3:].tolist() == [[0, 1, 2, 3], [0, 1, -1, -1]]
+    assert long.length.tolist() == [4, 2]
+
+
 ONE = jnp.ones((B, 1, 2, 3))
 
 

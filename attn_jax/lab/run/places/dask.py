@@ -71,6 +71,13 @@ def _connected(address: str, closing: list[Callable[[], Any]]) -> Any:
         client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise MachineError(f"--place=dask:{address}: no scheduler answers there; dask scheduler starts one") from error
+    except TypeError as error:  # its word for no ssl_context
+        if not address.startswith("tls:"):
+            raise
+        raise MachineError(
+            f"--place=dask:{address}: Dask's own configuration names no certificates here, wanted "
+            "distributed.comm.tls.ca-file, .client.cert and .client.key"
+        ) from error
     closing.insert(0, client.close)
     return client
 

@@ -15,16 +15,21 @@ from attn_jax.config.differences import differences
 from attn_jax.errors import MachineError
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.run.places.base import Terms
+from attn_jax.names import counted
 
 _OPTIONS = {"gpu": "cuda"}  # what jax calls the platform of a backend
 
 
-def prepare(terms: Terms) -> None:
+def prepare(terms: Terms, num_devices: int | None = None) -> None:
     """Gives this process one thread on a CPU, the platform and the compiler's flags, if jax has not started yet.
+
+    Args:
+      terms: of the command.
+      num_devices: over which the runs of its job are split; None = it has none.
 
     Raises:
       MachineError: the process would give other numbers than the command: another version of a package, or jax has
-        started on another platform, with other flags or with more threads.
+        started on another platform, with other flags or with more threads; or it does not see the job's devices alone.
     """
     if not terms.platform:
         return
@@ -46,6 +51,19 @@ def prepare(terms: Terms) -> None:
         raise MachineError(
             f"the worker on {socket.gethostname()} gives other numbers than the command ({'; '.join(changes[:3])}); "
             "install the same there"
+        )
+    if num_devices is not None:
+        _refuse_devices(backend, num_devices)
+
+
+def _refuse_devices(backend: str, wanted: int) -> None:
+    """Of one GPU each, jobs of workers that see several would all take the first."""
+    seen = jax.local_device_count()
+    if seen < wanted or (backend == "gpu" and seen > wanted):
+        own = "; CUDA_VISIBLE_DEVICES gives each worker its own" if backend == "gpu" else ""
+        raise MachineError(
+            f"the worker on {socket.gethostname()} sees {counted(seen, f'{backend} device')}, wanted {wanted} for its "
+            f"job{own}"
         )
 
 
