@@ -3,9 +3,10 @@
     python scripts/bench_main_job.py [--config NAME] [--rounds N] [--torch PYTHON]
 
 Milliseconds of CPU time a step a run on one pinned core: medians over rounds, in each of which every model takes its
-turn, and scripts/torch_quickstart.py, run by --torch's interpreter, once. The least is what a step's counted operations
-(train_flops_per_step) take at the rate of this core's best product, measured in the same turns. Prints a table in
-markdown. Two minutes.
+turn, and scripts/torch_quickstart.py, run by --torch's interpreter, once. Where the task says where it answers
+(`num_answered`) each model is there twice, as it trains and with all places in its last layer, and so is PyTorch's. The
+least is what a step's counted operations (train_flops_per_step) take at the rate of this core's best product, measured
+in the same turns. Prints a table in markdown. Four minutes.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from script_words import a_file, count
 STEPS = 25  # of a timed chunk
 PRODUCT = 512  # rows and columns of the product that the core is measured by
 COMPARED = "quickstart"  # what scripts/torch_quickstart.py trains
+ALL = ", all places"
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,10 @@ class Row:
 
 
 def chunks(study: Any, facts: Mapping[str, Any], layout: Any) -> dict[str, tuple[Callable[[], Any], float | None]]:
-    """Of each model a chunk of steps of its first block, compiled as the lab does, and the operations of one step."""
-    import jax
+    """Of each model a chunk of steps of its first block, compiled as the lab does, and the operations of one step.
+
+    They are counted of the form that trains; of that with all places it is not said.
+    """
     import jax.numpy as jnp
 
     from attn_jax.lab.plan.numerics import planned
@@ -62,10 +66,30 @@ def chunks(study: Any, facts: Mapping[str, Any], layout: Any) -> dict[str, tuple
         for name in study.models:
             block = replace(plan.block_plan(name), every=STEPS, group=layout.group)
             state = start_runs(block, seeds, rates)
-            program = compiled(partial(train_runs, block), state, jnp.int32(0))
-            call = lambda program=program, state=state: jax.block_until_ready(program(state, jnp.int32(0)))  # noqa: E731
-            found[name] = call, facts["models"][name]["train_flops_per_step"]
+            forms = {name: (block, facts["models"][name]["train_flops_per_step"])}
+            if plan.spec.num_answered and not study.strings:
+                forms[name + ALL] = replace(block, objective=everywhere(plan, name)), None
+            for form, (block, flops) in forms.items():
+                program = compiled(partial(train_runs, block), state, jnp.int32(0))
+                found[form] = partial(run, program, state), flops
     return found
+
+
+def run(program: Callable[..., Any], state: Any) -> Any:
+    """A chunk, to its end."""
+    import jax
+    import jax.numpy as jnp
+
+    return jax.block_until_ready(program(state, jnp.int32(0)))
+
+
+def everywhere(plan: Any, name: str) -> Any:
+    """A model's objective on the same task, which does not say where it answers."""
+    from attn_jax.training.objective import answers
+
+    train, config = plan.study.train, plan.model(name)[0]
+    task = plan.task._replace(spec=replace(plan.task.spec, num_answered=None))
+    return answers(plan.make(config), task, label_smoothing=train.label_smoothing, clip=train.clip)
 
 
 def product() -> Callable[[], Any]:
@@ -79,12 +103,12 @@ def product() -> Callable[[], Any]:
 
 
 def torch_ms(interpreter: Path) -> dict[str, float]:
-    """One turn of the same models in PyTorch."""
+    """One turn of the same models in PyTorch, in both forms."""
     script = Path(__file__).with_name("torch_quickstart.py")
     done = subprocess.run([interpreter, script], capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
-    print(f"torch {told['version']}: {told['ms']}", flush=True)
-    return told["ms"]
+    print(f"torch {told.pop('version')}: {told}", flush=True)
+    return told["scored"] | {name + ALL: taken for name, taken in told["ms"].items()}
 
 
 def measure(study: Any, rounds: int, theirs: Callable[[], dict[str, float]] | None) -> list[Row]:
@@ -115,7 +139,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     """What was typed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default=COMPARED, help="another study, without PyTorch")
-    parser.add_argument("--rounds", type=count, default=9)
+    parser.add_argument("--rounds", type=count, default=5)
     parser.add_argument("--torch", type=a_file, metavar="PYTHON", help="an interpreter that has torch")
     options = parser.parse_args(words)
     if options.torch and options.config != COMPARED:

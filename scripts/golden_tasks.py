@@ -66,7 +66,9 @@ def _described(spec: TaskSpec, lengths: list[int]) -> dict[str, Any]:
     """The fields that are numbers and names; where it comes from is prose."""
     fields = {name: value for name, value in dataclasses.asdict(spec).items() if not callable(value)}
     del fields["source"]
-    return json.loads(json.dumps(fields | {"num_tokens": [spec.num_tokens(length) for length in lengths]}))
+    places = [spec.num_tokens(length) for length in lengths]
+    answered = [spec.num_answered(number) for number in places] if spec.num_answered else None
+    return json.loads(json.dumps(fields | {"num_tokens": places, "num_answered": answered}))
 
 
 def _digests(task: Task, draws: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
     python scripts/torch_quickstart.py [--steps N]
 
 One run, one thread, eager: the widths at which quickstart's models have equal parameters, its task, batch, AdamW and
-clipping; weight decay on everything, no warm-up, and neither takes time. Wants torch alone, so that an environment of
-its own will do; scripts/bench_main_job.py runs it beside ours.
+clipping; weight decay on everything, no warm-up, and neither takes time. Of "ms" all places go through the last layer,
+as a user would write it, of "scored" those alone that are asked. Wants torch alone, so that an environment of its own
+will do; scripts/bench_main_job.py runs it beside ours.
 """
 
 import argparse
@@ -37,12 +38,19 @@ class Attention(nn.Module):
         super().__init__()
         self.project, self.merge = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
+    def forward(self, x: Tensor, asked: int) -> Tensor:
+        """[B, T, D] -> [B, asked, D], the last of them."""
         rows, length, width = x.shape
-        query, key, value = self.project(x).view(rows, length, 3, 2, width // 2).permute(2, 0, 3, 1, 4)
-        heads = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.merge(heads.transpose(1, 2).reshape(rows, length, width))
+        if asked == length:
+            query, key, value = self.project(x).view(rows, length, 3, 2, width // 2).permute(2, 0, 3, 1, 4)
+            heads = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        else:
+            of_query, of_rest = self.project.weight.split([width, 2 * width])
+            query = F.linear(x[:, -asked:], of_query).view(rows, asked, 2, width // 2).transpose(1, 2)
+            key, value = F.linear(x, of_rest).view(rows, length, 2, 2, width // 2).permute(2, 0, 3, 1, 4)
+            seen = torch.ones(asked, length, dtype=torch.bool).tril(length - asked)
+            heads = F.scaled_dot_product_attention(query, key, value, seen)
+        return self.merge(heads.transpose(1, 2).reshape(rows, asked, width))
 
 
 class Recurrence(nn.Module):
@@ -52,9 +60,9 @@ class Recurrence(nn.Module):
         super().__init__()
         self.cell = cell(width, width, batch_first=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        return self.cell(x)[0]
+    def forward(self, x: Tensor, asked: int) -> Tensor:
+        """[B, T, D] -> [B, asked, D], the last of them."""
+        return self.cell(x)[0][:, -asked:]
 
 
 class Layer(nn.Module):
@@ -65,9 +73,9 @@ class Layer(nn.Module):
         self.mixer, self.before_mixer, self.before_mlp = mixer, norm(), norm()
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        x = x + self.mixer(self.before_mixer(x))
+    def forward(self, x: Tensor, asked: int) -> Tensor:
+        """[B, T, D] -> [B, asked, D], the last of them."""
+        x = x[:, -asked:] + self.mixer(self.before_mixer(x), asked)
         return x + self.mlp(self.before_mlp(x))
 
 
@@ -84,17 +92,19 @@ class Model(nn.Module):
         }
         norm = (lambda: nn.LayerNorm(width)) if name == "transformer" else nn.Identity
         self.embedding, self.readout = nn.Embedding(KEYS + VALUES, width), nn.Linear(width, VALUES)
-        self.layers = nn.Sequential(*(Layer(mixers[name](), width, norm) for _ in range(2)), norm())
+        self.first, self.last = (Layer(mixers[name](), width, norm) for _ in range(2))
+        self.norm = norm()
         places = torch.arange(3 * PAIRS)[:, None] / 1e4 ** (torch.arange(0, width, 2) / width)
         waves = torch.stack([places.sin(), places.cos()], -1).reshape(3 * PAIRS, -1)
         self.register_buffer("places", waves if name == "transformer" else torch.zeros(()))
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits [B, T, V]."""
-        return self.readout(self.layers(self.embedding(tokens) + self.places))
+    def forward(self, tokens: Tensor, asked: int) -> Tensor:
+        """Logits [B, asked, V] of the last places."""
+        x = self.first(self.embedding(tokens) + self.places, 3 * PAIRS)
+        return self.readout(self.norm(self.last(x, asked)))
 
 
-def step_ms(name: str, steps: int) -> float:
+def step_ms(name: str, steps: int, asked: int) -> float:
     """CPU milliseconds a training step of one run."""
     torch.manual_seed(0)
     model = Model(name)
@@ -102,7 +112,7 @@ def step_ms(name: str, steps: int) -> float:
 
     def step() -> None:
         inputs, targets = batch()
-        logits = model(inputs)[:, 2 * PAIRS :]
+        logits = model(inputs, asked)[:, -PAIRS:]
         loss = F.cross_entropy(logits.reshape(-1, VALUES), targets.reshape(-1))
         optimizer.zero_grad()
         loss.backward()
@@ -123,7 +133,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="timed, of each model")
     steps = parser.parse_args().steps
     torch.set_num_threads(1)
-    print(json.dumps({"version": torch.__version__, "ms": {name: step_ms(name, steps) for name in WIDTHS}}))
+    taken = {
+        form: {name: step_ms(name, steps, asked) for name in WIDTHS}
+        for form, asked in (("ms", 3 * PAIRS), ("scored", PAIRS))
+    }
+    print(json.dumps({"version": torch.__version__} | taken))
 
 
 if __name__ == "__main__":

@@ -179,7 +179,8 @@ NO_ARRAYS = {
     *("ops.arguments." + name for name in ("share", "number", "scalar", "one_of")),
     *("ops.attention.scores.compose", "layers.rows.over_rows", "layers.decay.spared"),
     *("models.base.vocabulary", "models.decoder_only.decoder_only", "models.greedy.greedy_decode"),
-    *("models.sequence_model.classic", "models.stack.make_groups", "ops.attention.explain.explain_attention"),
+    *("models.sequence_model.classic", "models.stack.make_groups", "models.stack.without_last"),
+    "ops.attention.explain.explain_attention",
     *(
         "ops.recurrence.chunks.decays_between",
         "ops.recurrence.mlstm.stabilise",

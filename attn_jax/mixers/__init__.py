@@ -1,7 +1,7 @@
 """Sequence mixers by name. A new one is a file beside these and a row in MIXERS."""
 
 from attn_jax.mixers.attention import Attention
-from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.mixers.base import CutApply, Mixer, MixerConfig, Places, cut
 from attn_jax.mixers.delta_net import DeltaNet, DeltaProduct, GatedDeltaNet
 from attn_jax.mixers.gated_linear_attention import GatedLinearAttention
 from attn_jax.mixers.gru import GRU
@@ -67,6 +67,7 @@ __all__ = [
     "S4D",
     "SLSTM",
     "Attention",
+    "CutApply",
     "DeltaNet",
     "DeltaProduct",
     "GatedDeltaNet",
@@ -78,9 +79,11 @@ __all__ = [
     "MinLSTM",
     "Mixer",
     "MixerConfig",
+    "Places",
     "RecurrentConfig",
     "Retention",
     "ShortConv",
     "StackRNN",
     "TapeRNN",
+    "cut",
 ]

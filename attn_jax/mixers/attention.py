@@ -5,10 +5,18 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from attn_jax.layers.decay import spared
-from attn_jax.layers.multi_head import BIASES, init_multi_head_attention, merge_heads, project_heads
-from attn_jax.mixers.base import Mixer, zero_padding
+from attn_jax.layers.multi_head import (
+    BIASES,
+    init_multi_head_attention,
+    merge_heads,
+    project_heads,
+    project_memory,
+    project_query,
+)
+from attn_jax.mixers.base import CutApply, Mixer, Places, cut, zero_padding
 from attn_jax.mixers.parts.attention_positions import (
     TURNED,
     check_eval_length,
@@ -118,7 +126,7 @@ class Attention(SimilarityConfig):
             )
         mixer = Mixer(
             init=partial(init, self),
-            apply=partial(apply, self),
+            apply=CutApply(partial(apply, self), partial(apply_at, self)),
             init_state=partial(init_state, self) if self.causal else None,
             extend=partial(extend, self) if self.causal else None,
             inspect=partial(inspect, self),
@@ -147,9 +155,27 @@ def init(config: Attention, key: Key) -> Params:
 def apply(config: Attention, params: Params, x: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
     """The whole sequence at once; a key draws the positions of "randomised" anew."""
     q, k, v = _project(config, params, x, valid, whole_positions(config, x, valid, key))
+    return _attend(config, params, q, k, v, valid)
+
+
+def apply_at(
+    config: Attention, params: Params, x: Array, places: Places, valid: Array | None = None, *, key: Key | None = None
+) -> Array:
+    """`apply` at some places alone: their queries beside all keys and values."""
+    x, positions = zero_padding(x, valid), whole_positions(config, x, valid, key)
+    q, (k, v) = project_query(params, cut(x, places)), project_memory(params, x)
+    asked = lax.dynamic_slice_in_dim(positions, *places, axis=-1)
+    q, k = turn_heads(config, *comparable(config, params, q, k), asked, positions)
+    return _attend(config, params, q, k, v, valid, places.first)
+
+
+def _attend(
+    config: Attention, params: Params, q: Array, k: Array, v: Array, valid: Array | None, first: int | Array = 0
+) -> Array:
+    """What queries that stand from place `first` on read of a whole sequence's keys and values, merged."""
     q, k, scoring = _scoring(config, params, q, k)
-    options = {"mask": _visible(config, valid), "implementation": config.implementation}
-    heads = dot_product_attention(q, k, v, sinks=params.get("b_sinks"), **scoring, **options)
+    options: dict[str, Any] = {"mask": _visible(config, valid), "implementation": config.implementation}
+    heads = dot_product_attention(q, k, v, sinks=params.get("b_sinks"), q_offset=first, **scoring, **options)
     return merge_heads(params, heads)
 
 
@@ -194,7 +220,7 @@ def _project(
 ) -> tuple[Array, Array, Array]:
     """Queries, keys and values of x, padding zeroed, the first two made comparable, then turned by their positions."""
     q, k, v = project_heads(params, zero_padding(x, valid))
-    return *turn_heads(config, *comparable(config, params, q, k), positions), v
+    return *turn_heads(config, *comparable(config, params, q, k), positions, positions), v
 
 
 def _scoring(config: Attention, params: Params, q: Array, k: Array) -> tuple[Array, Array, dict[str, Any]]:

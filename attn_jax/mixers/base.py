@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import DTypeLike
 
 from attn_jax.layers.decay import SparedFn, spared
@@ -26,6 +28,59 @@ class ApplyFn(Protocol):
     def __call__(self, params: Params, x: Array, /, valid: Array | None = None, *, key: Key | None = None) -> Array:
         """y [B, T, D] of x [B, T, D] and valid, bool [B, T]; key None is evaluation, where nothing is random."""
         ...
+
+
+class Places(NamedTuple):
+    """Places first, ..., first + number - 1 of a sequence, all of them there."""
+
+    first: int | Array  # one for all rows; may be traced
+    number: int
+
+
+class ApplyAtFn(Protocol):
+    """Some places of a whole sequence alone."""
+
+    def __call__(
+        self, params: Params, x: Array, places: Places, /, valid: Array | None = None, *, key: Key | None = None
+    ) -> Array:
+        """cut(apply(params, x, valid, key=key), places)."""
+        ...
+
+
+@dataclass(frozen=True)
+class CutApply:
+    """An `ApplyFn` that can do with less where some places alone are wanted.
+
+    Both in one: whoever replaces a bundle's `apply` replaces its shorter form too.
+    """
+
+    whole: ApplyFn
+    at: ApplyAtFn
+
+    def __call__(self, params: Params, x: Array, /, valid: Array | None = None, *, key: Key | None = None) -> Array:
+        """The whole sequence."""
+        return self.whole(params, x, valid, key=key)
+
+
+def apply_at(
+    apply: ApplyFn, params: Params, x: Array, places: Places, valid: Array | None = None, *, key: Key | None = None
+) -> Array:
+    """`apply` at some places alone, by its shorter form where it has one."""
+    if isinstance(apply, CutApply):
+        return apply.at(params, x, places, valid, key=key)
+    return cut(apply(params, x, valid, key=key), places)
+
+
+def cut(tree: Any, places: Places) -> Any:
+    """These places of each leaf [B, T, ...].
+
+    >>> cut(jnp.arange(6).reshape(2, 3), Places(1, 2)).tolist()
+    [[1, 2], [4, 5]]
+    """
+    first, number = places
+    if isinstance(first, int):
+        return jax.tree.map(lambda leaf: leaf[:, first : first + number], tree)
+    return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, first, number, axis=1), tree)
 
 
 class InitStateFn(Protocol):
@@ -70,7 +125,7 @@ class Mixer(NamedTuple):
     """
 
     init: InitFn
-    apply: ApplyFn
+    apply: ApplyFn  # a CutApply where some places alone are less work
     init_state: InitStateFn | None
     extend: ExtendFn | None
     inspect: InspectFn

@@ -62,7 +62,7 @@ class Model(NamedTuple):
     init: InitFn
     embed: EmbedFn
     apply_embedded: ApplyFn  # of x [B, T, D]: where gradient flow is measured
-    apply: ApplyFn  # = apply_embedded after embed
+    apply: ApplyFn  # = apply_embedded after embed; a CutApply where some places alone are less work
     init_state: InitStateFn | None
     extend: ExtendFn | None
     inspect: InspectFn  # "layer_0/weights" ...

@@ -13,7 +13,7 @@ from attn_jax.layers.decay import spared
 from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.mlp import Feedforward, init_mlp, mlp
 from attn_jax.layers.norm import Norm, init_norm, norm
-from attn_jax.mixers.base import Mixer
+from attn_jax.mixers.base import Mixer, Places, apply_at, cut
 from attn_jax.types import Array, Key, Params, State
 
 NormPlace: TypeAlias = Literal["pre", "post"]
@@ -89,6 +89,22 @@ def apply_layer(
     """`apply_block` as a stack calls it, the layer's key drawn by its index."""
     index, params, _ = layer
     return apply_block(config, mixer, params, x, valid, key=fold_in(key, index)), None
+
+
+def apply_block_at(
+    config: BlockConfig,
+    mixer: Mixer,
+    params: Params,
+    x: Array,
+    places: Places,
+    valid: Array | None,
+    *,
+    key: Key | None = None,
+) -> Array:
+    """`apply_block` at some places alone, of a model without dropout."""
+    entered, key_mixer = enter(config, params["mixer_norm"], x), fold_in(key, _MIXER)
+    y = apply_at(mixer.apply, params["mixer"], entered, places, valid, key=key_mixer)
+    return feed_forward(config, params, leave(config, params["mixer_norm"], cut(x, places), y))
 
 
 def inspect_layer(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from attn_jax.mixers.base import ApplyFn, CutApply, Places
 from attn_jax.mixers.parts.checked import broadcasting, check_state, init, init_state
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.ops.arguments import floats, integers, random_key, whole
@@ -19,7 +20,7 @@ def checked(model: Model, io: IO) -> Model:
         init=partial(init, model.init),
         embed=partial(_embed, model.embed, read),
         apply_embedded=partial(_apply_embedded, model.apply_embedded),
-        apply=partial(_apply, model.apply, read),
+        apply=_checked_apply(model.apply, read),
         init_state=None if model.init_state is None else partial(init_state, model.init_state),
         extend=None if model.extend is None else partial(_extend, model.extend, read),
         inspect=partial(_inspect, model.inspect, read),
@@ -50,6 +51,27 @@ def _apply_embedded(apply: Callable, params: Params, x: Array, valid: Array | No
     x = floats("x", x, 3, "[B, T, D]")
     with broadcasting():
         return apply(params, x, prefix("valid", valid, x.shape[:2]), key=_key(key))
+
+
+def _checked_apply(apply: ApplyFn, read: Callable) -> ApplyFn:
+    if isinstance(apply, CutApply):
+        return CutApply(partial(_apply, apply.whole, read), partial(_apply_at, apply.at, read))
+    return partial(_apply, apply, read)
+
+
+def _apply_at(
+    apply: Callable,
+    read: Callable,
+    params: Params,
+    inputs: Array,
+    places: Places,
+    valid: Array | None = None,
+    *,
+    key: Key | None = None,
+) -> Array:
+    inputs = read(inputs)
+    with broadcasting():
+        return apply(params, inputs, places, prefix("valid", valid, inputs.shape[:2]), key=_key(key))
 
 
 def _apply(apply: Callable, read: Callable, params: Params, inputs: Array, valid: Array | None = None, *, key=None):

@@ -9,38 +9,36 @@ import jax
 import jax.numpy as jnp
 
 from attn_jax.layers.decay import spared
-from attn_jax.layers.dropout import dropout, fold_in
 from attn_jax.layers.mlp import Feedforward
-from attn_jax.layers.norm import Norm, init_norm, norm
-from attn_jax.layers.positions import Positions, add_positions, init_positions
+from attn_jax.layers.norm import Norm, init_norm
+from attn_jax.layers.positions import Positions, init_positions
 from attn_jax.mixers.attention import Attention
-from attn_jax.mixers.base import MixerConfig, zero_padding
+from attn_jax.mixers.base import CutApply, MixerConfig
 from attn_jax.models.base import AnyModelConfig, EncoderDecoder, Model
-from attn_jax.models.block import (
-    NormPlace,
-    apply_layer,
-    count_layer,
-    extend_layer,
-    init_block,
-    init_block_state,
-    inspect_layer,
-    spared_block,
-)
+from attn_jax.models.block import NormPlace, extend_layer, init_block, init_block_state, spared_block
 from attn_jax.models.checked import checked
 from attn_jax.models.decoder_only import decoder_only
-from attn_jax.models.embed import embed, init_embed, without_padding
-from attn_jax.models.readout import init_readout, last_norm, read_out
+from attn_jax.models.embed import embed, init_embed
+from attn_jax.models.readout import init_readout, last_norm
 from attn_jax.models.stack import (
     Group,
-    by_layer,
     each_layer,
     init_groups,
-    layer_at,
     layers_by_name,
     make_groups,
     spared_layers,
     states_by_name,
     through_layers,
+)
+from attn_jax.models.whole import (
+    apply,
+    apply_at,
+    apply_embedded,
+    enter_layers,
+    inspect,
+    leave_layers,
+    through_layer,
+    trips,
 )
 from attn_jax.names import counted
 from attn_jax.types import IO, Array, Key, Params, State
@@ -164,12 +162,14 @@ class ModelConfig(AnyModelConfig):
             raise ValueError(f"embedding_scale: got {self.embedding_scale} for {io}, wanted 1: channels have no table")
         groups = make_groups(self.layer_mixers())
         causal = all(group.mixer.causal for group in groups)
-        whole = partial(apply_embedded, self, groups)
+        embedded = partial(apply_embedded, self, groups)
+        whole = partial(apply, embedded)
         model = Model(
             init=partial(init, self, groups, io, max_tokens),
             embed=embed,
-            apply_embedded=whole,
-            apply=partial(apply, whole),
+            apply_embedded=embedded,
+            # what dropout draws hangs on the shape: some places alone would see other draws than they do in the whole
+            apply=whole if self.dropout else CutApply(whole, partial(apply_at, self, groups)),
             init_state=partial(init_state, groups) if causal else None,
             extend=partial(extend, self, groups) if causal else None,
             inspect=partial(inspect, self, groups),
@@ -205,42 +205,6 @@ def init(config: ModelConfig, groups: tuple[Group, ...], io: IO, max_tokens: int
     return params | init_positions(config.positions, keys[2], max_tokens, config.width)
 
 
-def apply_embedded(
-    config: ModelConfig,
-    groups: tuple[Group, ...],
-    params: Params,
-    x: Array,
-    valid: Array | None = None,
-    *,
-    key: Key | None = None,
-) -> Array:
-    """Logits [B, T, V] of embedded inputs."""
-    x = zero_padding(add_positions(config.positions, params, x, jnp.arange(x.shape[1])), valid)
-    x = dropout(config.dropout, x, fold_in(key, config.num_layers))
-    x, _ = through_layers(partial(apply_layer, config, valid, key), groups, x, params["layers"])
-    return _read_out(config, params, x)
-
-
-def apply(whole, params: Params, inputs: Array, valid: Array | None = None, *, key: Key | None = None) -> Array:
-    """Logits [B, T, V] of a whole sequence."""
-    return whole(params, embed(params, without_padding(inputs, valid)), valid, key=key)
-
-
-def through_layer(
-    config: ModelConfig,
-    groups: tuple[Group, ...],
-    index: int,
-    params: Params,
-    x: Array,
-    valid: Array | None = None,
-    *,
-    key: Key | None = None,
-) -> Array:
-    """x [B, T, D] after one layer alone, of the model's parameters."""
-    mixer, layer = layer_at(groups, params["layers"], index)
-    return apply_layer(config, valid, key, mixer, x, (index, layer, None))[0]
-
-
 def init_state(
     groups: tuple[Group, ...], params: Params, batch_size: int, max_length: int, *, dtype=jnp.float32
 ) -> State:
@@ -259,42 +223,13 @@ def extend(
 ) -> tuple[Array, State]:
     """Goes on from a state by T places: logits [B, T, V] and the state after them."""
     batch, length = inputs.shape[:2]
-    x = _enter(config, params, inputs, valid, state["position"][:, None])
+    x = enter_layers(config, params, inputs, valid, state["position"][:, None])
     x, layers = through_layers(partial(extend_layer, config, valid), groups, x, params["layers"], state["layers"])
     read = jnp.full(batch, length, jnp.int32) if valid is None else valid.sum(1, dtype=jnp.int32)
-    return _read_out(config, params, x), {"position": state["position"] + read, "layers": layers}
-
-
-def inspect(
-    config: ModelConfig, groups: tuple[Group, ...], params: Params, inputs: Array, valid: Array | None = None
-) -> dict[str, Array]:
-    """What each layer's mixer shows of itself, under "layer_<index>/<name>"."""
-    x = _enter(config, params, inputs, valid, 0)
-    _, seen = through_layers(partial(inspect_layer, config, valid), groups, x, params["layers"])
-    layers = enumerate(by_layer(groups, seen))
-    return {f"layer_{index}/{name}": value for index, inside in layers for name, value in inside.items()}
+    return leave_layers(config, params, x), {"position": state["position"] + read, "layers": layers}
 
 
 def spared_params(groups: tuple[Group, ...], params: Params) -> Params:
     """What weight decay leaves alone."""
     layers = {"layers": spared_layers(spared_block, groups, params["layers"])}
     return {name: spared((), part) for name, part in params.items() if name != "layers"} | layers
-
-
-def trips(
-    config: ModelConfig, groups: tuple[Group, ...], params: Params, inputs: Array, valid: Array | None = None
-) -> Array:
-    """The most trips of any layer's `while` loops, int32 [B]."""
-    x = _enter(config, params, inputs, valid, 0)
-    _, seen = through_layers(partial(count_layer, config, valid), groups, x, params["layers"])
-    return jnp.max(jnp.stack(by_layer(groups, seen)), 0)
-
-
-def _enter(config: ModelConfig, params: Params, inputs: Array, valid: Array | None, position: Array | int) -> Array:
-    """What the first layer is given from this position on, without dropout."""
-    x = embed(params, without_padding(inputs, valid))
-    return zero_padding(add_positions(config.positions, params, x, position + jnp.arange(inputs.shape[1])), valid)
-
-
-def _read_out(config: ModelConfig, params: Params, x: Array) -> Array:
-    return read_out(config.tied, params, norm(last_norm(config), params["norm"], x))

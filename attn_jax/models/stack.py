@@ -117,6 +117,16 @@ def through_layers(
     return x, tuple(outs)
 
 
+def without_last(groups: tuple[Group, ...]) -> tuple[tuple[Group, ...], Group | None]:
+    """The last layer apart from those before it; None, and all groups, where it is one of a scan.
+
+    >>> from attn_jax.mixers import GRU
+    >>> [last and last.first for _, last in (without_last(make_groups([GRU(8)] * n)) for n in (2, 6))]
+    [1, None]
+    """
+    return (groups[:-1], groups[-1]) if groups[-1].size == 1 else (groups, None)
+
+
 def layers_by_name(stacks: Mapping[str, tuple[Group, ...]], params: Params) -> dict[str, Any]:
     """A model's parts: "layer_0", "layer_1" ... of `params["layers"]`, and whatever is no stack by its own name."""
     parts: dict[str, Any] = {}

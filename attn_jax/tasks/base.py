@@ -43,6 +43,8 @@ class TaskSpec:
       source: where the definition comes from.
       finite: whether the examples are a finite set, of which each split holds its own part; False: fresh by key.
       loss_places: where weights are above 0: at the "scored" places only, or at others too, "all".
+      num_answered: T -> of a batch of T places, how many of a row's last valid ones hold all its weights: models are
+        asked for no others, which is faster and moves results by rounding; None: any place may have a weight.
       strings_vocab_size: the ids of `Task.strings`, BOS and EOS included; None where there are none.
     """
 
@@ -60,6 +62,7 @@ class TaskSpec:
     source: str
     finite: bool = False
     loss_places: LossPlaces = "scored"
+    num_answered: Callable[[int], int] | None = None
     strings_vocab_size: int | None = None
 
     def best_value(self, floors: dict[str, Floor]) -> float:

@@ -34,6 +34,17 @@ class Described(TypedDict, total=False):
     source: Required[str]
     finite: bool
     loss_places: LossPlaces
+    num_answered: Callable[[int], int] | None
+
+
+def one_answer(num_tokens: int) -> int:
+    """`TaskSpec.num_answered` of a task that asks at a sequence's last place alone.
+
+    >>> one_answer(7)
+    1
+    """
+    del num_tokens
+    return 1
 
 
 class Allowed(TypedDict, total=False):

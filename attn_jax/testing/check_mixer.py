@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from attn_jax.mixers.base import Mixer, MixerConfig
+from attn_jax.mixers.base import CutApply, Mixer, MixerConfig, Places, apply_at, cut
 from attn_jax.testing.promises import check_bundle, check_output, check_spared
 from attn_jax.testing.require import require
 from attn_jax.types import Array, Params
@@ -59,6 +59,8 @@ def mixer_checks(config: MixerConfig, *, seed: int = 0) -> Iterator[tuple[str, C
     yield "empty", partial(_check_empty, mixer, params)
     yield "sight", partial(_check_jacobian, mixer, params, x)
     yield "padding", lambda: _check_padding(mixer, params, x, found[0].short)
+    if isinstance(made.apply, CutApply):
+        yield "places alone", partial(_check_places_alone, made, params, x)
     yield "told", partial(_check_told, mixer, params, x)
     if mixer.causal:
         yield "one trace", partial(_check_one_trace, mixer, params, x)
@@ -190,6 +192,29 @@ def _check_padding(mixer: Mixer, params: Params, x: np.ndarray, short: Array) ->
     require(np.isfinite(y_empty).all(), "a row of nothing but padding gives NaN")
     _require_finite(of_params_empty, "a row of nothing but padding makes gradients NaN")
     _require_finite(of_params_poisoned, "NaN in padding makes gradients NaN: zero it first, x = where(valid, x, 0)")
+
+
+def _check_places_alone(mixer: Mixer, params: Params, x: np.ndarray) -> None:
+    """`at` beside the same places of `apply`: at fixed ones, with a key, and at traced ones beside padding."""
+    short = np.arange(_T) < np.array([[_SHORT], [_SHORT]])
+
+    def both(params, x, first):
+        fixed, traced, key = Places(2, 3), Places(first, 3), jax.random.key(1)
+        cases = {"": (fixed, None, None), " with a key": (fixed, None, key), " beside padding": (traced, short, None)}
+        return {
+            name: [differentiated(form, params, x, *case) for form in (alone, whole)] for name, case in cases.items()
+        }
+
+    def differentiated(form, params, x, places, valid, key):
+        return _with_gradient(lambda params, x: form(params, x, places, valid, key=key), params, x)
+
+    def whole(params, x, places, valid, *, key):
+        return cut(mixer.apply(params, x, valid, key=key), places)
+
+    alone = partial(apply_at, mixer.apply)
+    for name, given in jax.jit(both)(params, x, _SHORT - 3).items():
+        for derived, one, other in zip(_DERIVED, *given, strict=True):
+            _require_close(one, other, f"apply at some places{name} differs from apply there in its {derived}")
 
 
 def _with_padding(x: np.ndarray, valid: np.ndarray, value: float) -> np.ndarray:

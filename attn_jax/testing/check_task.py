@@ -132,6 +132,7 @@ def _check_places(spec: TaskSpec, batch: Arrays, length: int) -> None:
     elsewhere = ((weights > 0) & ~scored).any()
     used = spec.num_tokens(length)
     in_use = np.arange(valid.shape[1]) < used
+    answered = _last_places(spec, used, valid.shape[1])
     for holds, sentence in (
         ((valid == in_use).all(), f"valid is not the first num_tokens = {used} places of each row"),
         (np.isfinite(inputs).all(), "inputs are not finite"),
@@ -144,8 +145,18 @@ def _check_places(spec: TaskSpec, batch: Arrays, length: int) -> None:
         (scored.any(axis=1).all(), "a row has no scored place"),
         ((weights[scored] > 0).all(), "a scored place has no weight: its answer is never trained"),
         (elsewhere == (spec.loss_places == "all"), f"weights contradict spec.loss_places, {spec.loss_places!r}"),
+        (not weights[:, ~answered].any(), "weights before the places that spec.num_answered says hold them all"),
     ):
         require(holds, f"length {length}: {sentence}")
+
+
+def _last_places(spec: TaskSpec, used: int, length: int) -> np.ndarray:
+    """Which of `length` places are among those of a row of `used` ones that may have weights, bool [T]."""
+    place, number = np.arange(length), used if spec.num_answered is None else spec.num_answered(used)
+    whole = length if spec.num_answered is None else spec.num_answered(length)
+    require(0 < number <= used, f"spec.num_answered({used}) is {number}, wanted 1 to {used}")
+    require(number <= whole, f"spec.num_answered({length}) is {whole}, wanted at least the {number} of {used} places")
+    return (place >= used - number) & (place < used)
 
 
 def _check_keys(draws: Draws, length: int) -> None:

@@ -49,6 +49,10 @@ POINTS: dict[str, Wanted] = {
         "padding of any content, NaN too, changes no valid output and no gradient",
         "begin with x = zero_padding(x, valid), and keep the state as it is where valid is False",
     ),
+    "places alone": Wanted(
+        "apply at some places alone is apply there, in outputs and gradients",
+        "leave CutApply out, or let its `at` draw and see what its `whole` does",
+    ),
     "told": Wanted(
         "inspect gives a dict, and spared a bool of each parameter",
         "return {} where there is nothing to see; leave spared out for the usual choice",

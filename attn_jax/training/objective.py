@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import jax.numpy as jnp
 
 from attn_jax.layers.decay import SparedFn
-from attn_jax.mixers.base import InitFn
+from attn_jax.mixers.base import InitFn, Places, apply_at, cut
 from attn_jax.models.base import EncoderDecoder, Model
 from attn_jax.models.greedy import greedy_decode
 from attn_jax.tasks.base import Split, Task
@@ -77,8 +77,8 @@ def answers(model: Model, task: Task, *, label_smoothing: float = 0.0, clip: flo
         init=model.init,
         spared=model.spared,
         sample=task.sample,
-        loss=partial(_answers_loss, model, label_smoothing),
-        score=partial(_answers_score, model, measures(task.spec.metric)),
+        loss=partial(_answers_loss, model, task.spec.num_answered, label_smoothing),
+        score=partial(_answers_score, model, task.spec.num_answered, measures(task.spec.metric)),
         inside=inside_answers(model),
         clip=clip,
     )
@@ -109,17 +109,49 @@ def strings(model: EncoderDecoder, task: Task, *, label_smoothing: float = 0.0, 
 
 
 def _answers_loss(
-    model: Model, label_smoothing: float, params: Params, batch: Batch, *, padded: bool, key: Key | None
+    model: Model,
+    num_answered: Callable[[int], int] | None,
+    label_smoothing: float,
+    params: Params,
+    batch: Batch,
+    *,
+    padded: bool,
+    key: Key | None,
 ) -> Tally:
-    outputs = model.apply(params, batch.inputs, batch.valid if padded else None, key=key)
+    outputs, batch = _answered(model, num_answered, params, batch, padded=padded, key=key)
     return loss(outputs, batch, label_smoothing=label_smoothing)
 
 
 def _answers_score(
-    model: Model, scored_by: dict[str, Callable[[Array, Batch], Tally]], params: Params, batch: Batch, *, padded: bool
+    model: Model,
+    num_answered: Callable[[int], int] | None,
+    scored_by: dict[str, Callable[[Array, Batch], Tally]],
+    params: Params,
+    batch: Batch,
+    *,
+    padded: bool,
 ) -> Evaluation:
-    outputs = model.apply(params, batch.inputs, batch.valid if padded else None)
+    outputs, batch = _answered(model, num_answered, params, batch, padded=padded)
     return {name: measure(outputs, batch) for name, measure in scored_by.items()}
+
+
+def _answered(
+    model: Model,
+    num_answered: Callable[[int], int] | None,
+    params: Params,
+    batch: Batch,
+    *,
+    padded: bool,
+    key: Key | None = None,
+) -> tuple[Array, Batch]:
+    """A model's outputs at the places that may have weights, and the batch at these."""
+    valid, length = batch.valid if padded else None, batch.inputs.shape[1]
+    number = length if num_answered is None else num_answered(length)
+    if number == length:
+        return model.apply(params, batch.inputs, valid, key=key), batch
+    # the rows of a batch are of one length; one shorter than `number` places begins at the first
+    places = Places(length - number if valid is None else jnp.maximum(jnp.sum(valid[0]) - number, 0), number)
+    return apply_at(model.apply, params, batch.inputs, places, valid, key=key), cut(batch, places)
 
 
 def _strings_loss(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiers import first
 
-from attn_jax.mixers import GRU, LSTM, MIXERS, RNN, Attention, Mixer, MixerConfig
+from attn_jax.mixers import GRU, LSTM, MIXERS, RNN, Attention, CutApply, Mixer, MixerConfig, cut
 from attn_jax.testing import check_mixer
 
 OPTIONS = {
@@ -125,6 +125,15 @@ def moved_by_nothing(params, x, state, valid=None):
     return y, state if x.shape[1] else 0.5 * state
 
 
+def one_place_early(params, x, places, valid=None, *, key=None):
+    y = GRU(d_model=16).make().apply(params, x, valid)
+    return cut(jnp.pad(y, ((0, 0), (1, 0), (0, 0))), places)
+
+
+def untrained_at(params, x, places, valid=None, *, key=None):
+    return cut(GRU(d_model=16).make().apply(jax.lax.stop_gradient(params), x, valid), places)
+
+
 def never_empty(params, x, valid=None, *, key=None):
     y = GRU(d_model=16).make().apply(params, x, valid)
     return y if x.shape[1] else jnp.zeros((x.shape[0], 1, 16), x.dtype)
@@ -162,6 +171,14 @@ BROKEN = {
     "blind": ({"causal": False, "init_state": None, "extend": None}, "never depends on a later x"),
     "unflattened": ({"apply": unflattened}, r"a batch of no rows \(\[0, 9, 16\]\) fails: ZeroDivisionError"),
     "moved_by_nothing": ({"extend": moved_by_nothing}, "extend by no places moves the state"),
+    "one_place_early": (
+        {"apply": CutApply(GRU(d_model=16).make().apply, one_place_early)},
+        "apply at some places differs from apply there in its outputs",
+    ),
+    "untrained_at": (
+        {"apply": CutApply(GRU(d_model=16).make().apply, untrained_at)},
+        "differs from apply there in its parameter gradients",
+    ),
     "never_empty": ({"apply": never_empty}, r"apply of sequences of no places gives shape \(2, 1, 16\)"),
     "half_causal": ({"apply": sees_the_future, "causal": False}, "init_state or extend is there"),
 }

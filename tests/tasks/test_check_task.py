@@ -159,6 +159,15 @@ FAULTS = {
     ),
     "said to be trained elsewhere": (partial(respec, loss_places="all"), "weights contradict spec.loss_places, 'all'"),
     "unknown loss places": (partial(respec, loss_places="some"), "spec.loss_places is 'some'"),
+    "weights before what is said to hold all": (
+        partial(respec, num_answered=lambda num_tokens: num_tokens - 1),
+        "weights before the places that spec.num_answered says hold them all",
+    ),
+    "no place answered": (partial(respec, num_answered=lambda _: 0), r"spec.num_answered\(2\) is 0, wanted 1 to"),
+    "fewer answered of more": (
+        partial(respec, num_answered=lambda num_tokens: num_tokens if num_tokens < 8 else 1),
+        r"spec.num_answered\(8\) is 1, wanted at least the 2 of 2 places",
+    ),
     "unknown best": (partial(respec, best_floor="bayes"), "spec.best_floor is 'bayes', the floors are uniform"),
     "best as low as chance": (partial(respec, best_floor="memoryless"), "as good as the best"),
     "unknown metric": (partial(respec, metric="luck"), "spec.metric is 'luck'"),

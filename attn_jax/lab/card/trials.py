@@ -32,7 +32,7 @@ from typing import Any
 
 from attn_jax.config import EvaluateConfig, Study, TrainConfig
 from attn_jax.config.codec import to_dict
-from attn_jax.lab.plan.numerics import NUMBERS
+from attn_jax.lab.plan.numerics import SCORES
 from attn_jax.lab.plan.study_plan import StudyPlan
 from attn_jax.mixers import Attention
 from attn_jax.mixers.base import MixerConfig
@@ -135,4 +135,4 @@ def _study(key: str, models: dict[str, AnyModelConfig], *, seeds: int, first_see
 
 def _fingerprint(key: str) -> str:
     terms: dict[str, Any] = to_dict(_study(key, {"reference": REFERENCE}, seeds=1, first_seed=0))
-    return hashlib.sha256(json.dumps([terms, NUMBERS], sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([terms, SCORES], sort_keys=True).encode()).hexdigest()[:12]

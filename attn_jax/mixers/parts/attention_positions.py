@@ -122,14 +122,16 @@ def _eval_positions(eval_seed: int, eval_length: int, max_position: int) -> np.n
         return np.asarray(draw(jax.random.key(eval_seed), eval_length, max_position))
 
 
-def turn_heads(config: PositionConfig, q: Array, k: Array, positions: Array) -> tuple[Array, Array]:
+def turn_heads(
+    config: PositionConfig, q: Array, k: Array, q_positions: Array, k_positions: Array
+) -> tuple[Array, Array]:
     """Queries and keys turned by their positions [T] or [B, T]; a query at -1 is NaN."""
     if config.head_positions not in TURNED:
         return q, k
     if config.head_positions == "randomised":
-        q = jnp.where((positions < 0)[..., None, None], jnp.nan, q)
-    turn = partial(rotary, positions=positions, base=config.rotary_base)
-    return turn(q), turn(k)
+        q = jnp.where((q_positions < 0)[..., None, None], jnp.nan, q)
+    turn = partial(rotary, base=config.rotary_base)
+    return turn(q, positions=q_positions), turn(k, positions=k_positions)
 
 
 def score_positions(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_jax.mixers.base import Mixer
+from attn_jax.mixers.base import ApplyFn, CutApply, Mixer
 from attn_jax.ops.arguments import floats, random_key, whole
 from attn_jax.ops.padding import prefix
 from attn_jax.types import Array, Key, Params, State
@@ -22,7 +22,7 @@ def checked(mixer: Mixer, width: int) -> Mixer:
     """
     return mixer._replace(
         init=partial(init, mixer.init),
-        apply=partial(_apply, mixer.apply, width),
+        apply=_checked_apply(mixer.apply, width),
         init_state=None if mixer.init_state is None else partial(init_state, mixer.init_state),
         extend=None if mixer.extend is None else partial(_extend, mixer.extend, width),
         inspect=partial(_inspect, mixer.inspect, width),
@@ -33,6 +33,12 @@ def init(draw: Callable[..., Params], key: Key) -> Params:
     """A mixer's or a model's parameters, of a key that is one."""
     with broadcasting():
         return as_float32(draw(random_key("key", key)))
+
+
+def _checked_apply(apply: ApplyFn, width: int) -> ApplyFn:
+    if isinstance(apply, CutApply):  # its shorter form is called by models alone
+        return CutApply(partial(_apply, apply.whole, width), apply.at)
+    return partial(_apply, apply, width)
 
 
 def _apply(

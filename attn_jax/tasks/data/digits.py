@@ -17,7 +17,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig
 from attn_jax.tasks.fields import check_one_of
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.make_task import make_task, one_answer
 from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -63,6 +63,7 @@ class Digits(TaskConfig):
             None,
             floors,
             io=IO(num_classes=10, channels=_NUM_PIXELS // self.num_places),
+            num_answered=one_answer,
             lengths={"smallest": self.num_places, "largest": self.num_places},
             chance="uniform",
             threshold=None,

@@ -47,6 +47,7 @@ class BinaryAddition(TaskConfig):
             empty=EMPTY,
             end=END,
             num_tokens=lambda length: 2 * length + 1,  # the question, then L + 1 places for the answer
+            num_answered=lambda num_tokens: (num_tokens + 1) // 2,
             lengths={"smallest": SMALLEST},
             chance="position_and_length",
             train_lengths=(SMALLEST, 20),

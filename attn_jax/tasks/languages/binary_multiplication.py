@@ -48,6 +48,7 @@ class BinaryMultiplication(TaskConfig):
             empty=EMPTY,
             end=END,
             num_tokens=lambda length: 2 * length,  # the question, then L places for the answer
+            num_answered=lambda num_tokens: num_tokens // 2,
             lengths={"smallest": SMALLEST},
             chance="position_and_length",
             train_lengths=(SMALLEST, 20),

@@ -61,6 +61,7 @@ class Copy(TaskConfig):
             num_classes=self.alphabet,
             empty=self.alphabet,
             num_tokens=lambda length: 2 * length,  # the letters, then a place for each
+            num_answered=lambda num_tokens: num_tokens // 2,
             lengths={"smallest": 2},
             chance="most_frequent_letter",
             train_lengths=(2, 20),

@@ -15,6 +15,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import guess_floor, uniform_floor
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.string_task import letters, string_task
 from attn_jax.tasks.strings import Strings
 from attn_jax.types import Array, Key
@@ -50,6 +51,7 @@ class CycleNavigation(TaskConfig):
             num_classes=self.num_positions,
             empty=3,
             num_tokens=lambda length: length + 1,  # the steps and the answer's place
+            num_answered=one_answer,
             strings=False,
             chance="position_and_length",
             train_lengths=(1, 20),

@@ -54,6 +54,7 @@ class Duplicate(TaskConfig):
             num_classes=self.alphabet,
             empty=self.alphabet,
             num_tokens=lambda length: 3 * length,  # the letters, then two places for each
+            num_answered=lambda num_tokens: 2 * num_tokens // 3,
             lengths={"smallest": 2},
             chance="most_frequent_letter",
             train_lengths=(2, 13),

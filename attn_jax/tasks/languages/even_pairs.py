@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.string_task import letters, string_task
 from attn_jax.tasks.strings import Strings
 from attn_jax.types import Array, Key
@@ -38,6 +39,7 @@ class EvenPairs(TaskConfig):
             num_classes=2,
             empty=2,
             num_tokens=lambda length: length + 1,  # the bits and the answer's place
+            num_answered=one_answer,
             strings=False,
             lengths={"smallest": 2},
             chance="uniform",

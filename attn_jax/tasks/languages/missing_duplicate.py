@@ -15,6 +15,7 @@ import numpy as np
 
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.string_task import string_task
 from attn_jax.tasks.strings import Strings
 from attn_jax.types import Array, Key
@@ -46,6 +47,7 @@ class MissingDuplicate(TaskConfig):
             num_classes=2,
             empty=3,
             num_tokens=lambda length: length + 1,  # both copies and the answer's place
+            num_answered=one_answer,
             strings=False,
             lengths={"smallest": 4, "step": 2},
             chance="majority_bit",

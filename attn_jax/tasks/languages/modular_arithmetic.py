@@ -16,6 +16,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.floors import guess_floor, uniform_floor
 from attn_jax.tasks.laws.expressions import check_modulus
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.string_task import string_task
 from attn_jax.tasks.strings import Strings
 from attn_jax.types import Array, Key
@@ -57,6 +58,7 @@ class ModularArithmetic(TaskConfig):
             num_classes=self.modulus,
             empty=self.modulus + _NUM_OPERATORS,
             num_tokens=lambda length: length + 1,  # the symbols and the answer's place
+            num_answered=one_answer,
             strings=False,
             lengths={"step": 2},
             chance="position_and_length",

@@ -15,6 +15,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.floors import guess_floor, uniform_floor
 from attn_jax.tasks.laws.expressions import OPERATORS, check_modulus, draw_expressions, evaluate
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.string_task import string_task
 from attn_jax.tasks.strings import Strings
 from attn_jax.types import Array, Key
@@ -53,6 +54,7 @@ class ModularArithmeticBrackets(TaskConfig):
             num_classes=self.modulus,
             empty=self.modulus + len(OPERATORS) + 2,
             num_tokens=lambda length: length + 1,  # the symbols and the answer's place
+            num_answered=one_answer,
             strings=False,
             chance="position_and_length",
             train_lengths=(1, 20),

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.fields import check_one_of
 from attn_jax.tasks.floors import first_token_floor, uniform_floor
-from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.make_task import make_task, one_answer
 from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -56,6 +56,7 @@ class Parity(TaskConfig):
             floors,
             io=IO(num_classes=2, vocab_size=2 if running else 3),
             num_tokens=lambda length: length + (not running),  # and the answer's place, but where answers run along
+            num_answered=None if running else one_answer,
             lengths={"smallest": 2 if running else 1},
             chance="memoryless" if running else "uniform",
             train_lengths=(2, 20),

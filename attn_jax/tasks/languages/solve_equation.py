@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.floors import uniform_floor
 from attn_jax.tasks.laws.expressions import check_modulus, draw_expressions, evaluate
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.string_task import string_task
 from attn_jax.tasks.strings import Strings
 from attn_jax.types import Array, Key
@@ -54,6 +55,7 @@ class SolveEquation(TaskConfig):
             num_classes=self.modulus,
             empty=self.modulus + len(_SYMBOLS),
             num_tokens=lambda length: length + 1,  # the equation and the answer's place
+            num_answered=one_answer,
             strings=False,
             lengths={"smallest": 3},
             chance="uniform",

@@ -56,6 +56,7 @@ class Sort(TaskConfig):
             num_classes=self.alphabet,
             empty=self.alphabet,
             num_tokens=lambda length: 2 * length,  # the letters, then a place for each
+            num_answered=lambda num_tokens: num_tokens // 2,
             chance="position_and_length",
             train_lengths=(1, 20),
             test_lengths=(1, 5, 10, 15, 20, 25, 30, 40, 50),

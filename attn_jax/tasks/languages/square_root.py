@@ -47,6 +47,7 @@ class SquareRoot(TaskConfig):
             num_classes=2,
             empty=2,
             num_tokens=lambda length: length + (length + 1) // 2,  # the number, then its root
+            num_answered=lambda num_tokens: (num_tokens + 1) // 3,
             lengths={"smallest": _SMALLEST},
             chance="position_and_length",
             train_lengths=(_SMALLEST, 26),

@@ -47,6 +47,7 @@ class StackManipulation(TaskConfig):
             empty=_EMPTY,
             end=_END,
             num_tokens=lambda length: 2 * length + 1,  # bits and actions, then a place for each and for the end
+            num_answered=lambda num_tokens: (num_tokens + 1) // 2,
             chance="position_and_length",
             train_lengths=(1, 20),
             test_lengths=(1, 5, 10, 15, 20, 25, 30, 40, 50),

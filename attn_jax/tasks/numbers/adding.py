@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_jax.tasks.base import Floor, Task, TaskConfig
-from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.make_task import make_task, one_answer
 from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -40,6 +40,7 @@ class Adding(TaskConfig):
             answer,
             floors,
             io=IO(channels=2, out_channels=1),
+            num_answered=one_answer,
             lengths={"smallest": 2},
             metric="mse",
             chance="memoryless",

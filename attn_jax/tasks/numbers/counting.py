@@ -18,7 +18,7 @@ from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import at_least, at_most
 from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.make_task import make_task, one_answer
 from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -66,6 +66,7 @@ class Counting(TaskConfig):
             floors,
             io=IO(num_classes=self.max_count + 1, vocab_size=2 * self.num_symbols),
             num_tokens=lambda length: length + 1,  # the symbols and the query
+            num_answered=one_answer,
             lengths={"smallest": self.max_count},
             chance="commonest_count",
             train_lengths=(4 * self.max_count, 8 * self.max_count),

@@ -64,6 +64,7 @@ class DigitAddition(TaskConfig):
             empty=self.base + 1,
             end=self.base,
             num_tokens=lambda length: 2 * length,  # the question, then L places for the answer
+            num_answered=lambda num_tokens: num_tokens // 2,
             lengths={"smallest": _SMALLEST},
             chance="position_and_length",
             train_lengths=(_SMALLEST, 20),

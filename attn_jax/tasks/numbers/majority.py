@@ -20,6 +20,7 @@ from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import at_most, commonest_share
 from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.sampling import first_places
 from attn_jax.tasks.string_task import string_task
 from attn_jax.tasks.strings import Strings
@@ -61,6 +62,7 @@ class Majority(TaskConfig):
             num_classes=self.num_symbols,
             empty=self.num_symbols,
             num_tokens=lambda length: length + 1,  # the symbols and the answer's place
+            num_answered=one_answer,
             strings=False,
             lengths={"smallest": 3},
             chance="one_symbol",

@@ -18,7 +18,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Split, Task, TaskConfig
 from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import constant_floor, uniform_floor
-from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.make_task import make_task, one_answer
 from attn_jax.tasks.sampling import first_places
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -78,6 +78,7 @@ class ModularTable(TaskConfig):
             answer,
             floors,
             io=IO(num_classes=self.modulus, vocab_size=self.modulus + 2),
+            num_answered=one_answer,
             lengths={"smallest": _NUM_TOKENS, "largest": _NUM_TOKENS},
             chance="best_constant" if self.operation == "x" else "uniform",
             train_lengths=(_NUM_TOKENS, _NUM_TOKENS),

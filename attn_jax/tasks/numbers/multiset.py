@@ -18,6 +18,7 @@ import numpy as np
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.fields import check_at_least
 from attn_jax.tasks.floors import uniform_floor
+from attn_jax.tasks.make_task import one_answer
 from attn_jax.tasks.string_task import string_task
 from attn_jax.tasks.strings import Strings
 from attn_jax.types import Array, Key
@@ -67,6 +68,7 @@ class Multiset(TaskConfig):
             num_classes=2,
             empty=self.num_symbols + 1,
             num_tokens=lambda length: 2 * length + 2,  # two halves, the separator and the answer's place
+            num_answered=one_answer,
             strings=False,
             lengths={"smallest": 5},
             chance="same_set",

@@ -66,6 +66,7 @@ class AssociativeRecall(TaskConfig):
             floors,
             io=IO(num_classes=self.num_values, vocab_size=self.num_keys + self.num_values),
             num_tokens=lambda length: 3 * length,  # two tokens a pair and one a query
+            num_answered=lambda num_tokens: num_tokens // 3,
             lengths={
                 "smallest": 2,
                 "largest": self.num_keys,

@@ -19,7 +19,7 @@ from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.counts import as_commonest, as_shares, at_last_place, commonest_share, drawn_share
 from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import uniform_floor
-from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.make_task import make_task, one_answer
 from attn_jax.tasks.sampling import check_train_lengths, first_places
 from attn_jax.types import IO, Array, Batch, Key
 
@@ -88,6 +88,7 @@ class InductionHeads(TaskConfig):
             floors,
             io=IO(num_classes=self.vocab_size, vocab_size=self.vocab_size),
             num_tokens=lambda length: length + 1,  # the symbols, one of them overwritten, and the second trigger
+            num_answered=None if self.loss == "all" else one_answer,
             lengths={"smallest": _SMALLEST},
             chance="most_frequent_symbol",
             train_lengths=self.train_lengths,

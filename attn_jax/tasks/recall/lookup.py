@@ -83,6 +83,7 @@ class Lookup(TaskConfig):
             floors,
             io=IO(num_classes=self.num_letters + 1, vocab_size=self.num_letters + 3),
             num_tokens=self.num_tokens,
+            num_answered=lambda _: self.num_answered + 1,  # the end after them
             strings=strings,
             bos=self.num_letters + 2,
             lengths={"smallest": self.smallest},

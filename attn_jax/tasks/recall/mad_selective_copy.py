@@ -78,6 +78,7 @@ class MADSelectiveCopy(TaskConfig):
             empty=self.num_letters,
             signal=self.num_letters + 1,
             num_tokens=lambda length: length,  # answers included
+            num_answered=lambda _: self.num_copied,
             lengths={"smallest": self.smallest},
             chance="most_frequent_letter",
             train_lengths=self.train_lengths,

@@ -105,6 +105,7 @@ class MQAR(TaskConfig):
             floors,
             io=IO(num_classes=self.vocab_size, vocab_size=self.vocab_size),
             num_tokens=lambda length: length * self.tokens_per_pair,
+            num_answered=lambda num_tokens: num_tokens - 2 * num_tokens // self.tokens_per_pair,
             lengths={
                 "smallest": _SMALLEST,
                 "largest": self.num_keys,

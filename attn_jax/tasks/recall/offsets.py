@@ -91,6 +91,7 @@ class Offsets(TaskConfig):
             floors,
             io=IO(num_classes=self.num_classes, vocab_size=self.num_letters),
             num_tokens=lambda length: length + self.reach,
+            num_answered=lambda num_tokens: num_tokens - self.reach,
             chance="uniform",
             train_lengths=(16, 16),
             test_lengths=(4, 8, 16, 24, 32, 64),

@@ -76,6 +76,7 @@ class SelectiveCopy(TaskConfig):
             num_classes=self.marker + 1,
             empty=self.marker,
             num_tokens=lambda length: length + self.num_copied,
+            num_answered=lambda _: self.num_copied,
             lengths={"smallest": self.num_copied},
             chance="most_frequent_symbol",
             train_lengths=self.train_lengths,

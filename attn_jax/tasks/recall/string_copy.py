@@ -65,6 +65,7 @@ class StringCopy(TaskConfig):
             floors,
             io=IO(num_classes=self.num_letters + 1, vocab_size=self.num_letters + 3),
             num_tokens=lambda length: 2 * length + 2,  # start, string, bar, and the string again
+            num_answered=lambda num_tokens: num_tokens // 2,
             strings=strings,
             bos=self.num_letters + 2,
             lengths={"smallest": 2},

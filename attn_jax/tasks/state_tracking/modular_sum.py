@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from attn_jax.tasks.base import Floor, Task, TaskConfig
 from attn_jax.tasks.fields import check_at_least, check_one_of
 from attn_jax.tasks.floors import first_token_floor, uniform_floor
-from attn_jax.tasks.make_task import make_task
+from attn_jax.tasks.make_task import make_task, one_answer
 from attn_jax.tasks.sampling import first_places
 from attn_jax.tasks.string_task import letters
 from attn_jax.tasks.strings import Strings
@@ -74,6 +74,7 @@ class ModularSum(TaskConfig):
             floors,
             io=IO(num_classes=self.modulus, vocab_size=self.modulus + (not steps)),
             num_tokens=self.num_tokens,
+            num_answered=None if steps else (lambda num_tokens: num_tokens // 2) if written else one_answer,
             lengths={"smallest": 2 if steps else 1},  # with one number a step is known before it is taken
             strings=strings if written else None,
             bos=self.modulus,

@@ -18,6 +18,7 @@ from attn_jax.lab.card.record import kept
 from attn_jax.lab.card.relabelled import read_runs
 from attn_jax.lab.card.standing import RIVALS
 from attn_jax.lab.outcome.selection import cross_fitted_rates
+from attn_jax.lab.plan import numerics
 from attn_jax.mixers import GRU, MIXERS
 from attn_jax.models import ModelConfig, classic
 from attn_jax.report import card_page
@@ -253,10 +254,19 @@ def test_a_registered_mixer_is_not_tested_against_itself(path, rivals):
 def test_terms_are_all_but_the_mixer_and_the_seeds(monkeypatch):
     before = trials.fingerprints()
     assert len({*before.values()}) == 8
+    monkeypatch.setattr(numerics, "NUMBERS", numerics.NUMBERS + 1)  # rounding
+    assert trials.fingerprints() == before
     longer = trials.TRIALS["running_parity"]
     monkeypatch.setitem(trials.TRIALS, "running_parity", longer.__class__(**vars(longer) | {"steps": 300}))
     after = trials.fingerprints()
     assert [key for key in before if before[key] != after[key]] == ["running_parity"]
+    monkeypatch.setattr(trials, "SCORES", trials.SCORES + 1)
+    assert not {*before.values()} & {*trials.fingerprints().values()}
+
+
+def test_committed_baselines_are_of_the_terms_of_today(tmp_path):
+    """`SCORES` was raised, or a trial changed, without training them anew."""
+    assert not read_baselines(tmp_path).notes
 
 
 def test_seeds_of_cards_are_no_baselines():
