@@ -62,7 +62,7 @@ def main(words: list[str] | None = None) -> None:
     """Prints the table."""
     from attn_jax.config.file import load_study
     from attn_jax.lab.plan.numerics import planned
-    from attn_jax.lab.plan.study_plan import block_width
+    from attn_jax.lab.plan.widths import block_width
     from attn_jax.training.probes import PROBES
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -42,7 +42,7 @@ from attn_jax.config.file import load_config
 from attn_jax.config.shipped import shipped_configs
 from attn_jax.config.study import Study
 from attn_jax.lab.plan.numerics import planned
-from attn_jax.lab.plan.study_plan import device_share, group_size
+from attn_jax.lab.plan.widths import device_share, group_size
 from attn_jax.names import counted
 from attn_jax.ops.placement import meant_for
 from attn_jax.training.runs import advance_runs, init_runs

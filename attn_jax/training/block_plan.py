@@ -22,6 +22,8 @@ class BlockPlan:
       test_lengths: one a batch, at the end.
       num_examples: so many different sequences are trained on, of each length; None: each is fresh.
       group: runs that a device advances at a time, a divisor of its number; None: all of them.
+      short: a step of one run at a time whose rows have no more places computes no more; None: it computes all that the
+        longest has.
     """
 
     objective: Objective
@@ -34,3 +36,4 @@ class BlockPlan:
     test_lengths: tuple[int, ...]
     num_examples: int | None = None
     group: int | None = None
+    short: int | None = None

@@ -16,7 +16,7 @@ from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.evaluate import evaluate
 from attn_jax.training.objective import Evaluation
 from attn_jax.training.state import RunState, init_run
-from attn_jax.training.step import train_step
+from attn_jax.training.step import train_step, train_step_by_length
 from attn_jax.types import Array
 
 Tree = TypeVar("Tree")
@@ -37,11 +37,24 @@ def train_runs(plan: BlockPlan, state: RunState, start: Array) -> tuple[RunState
     """`every` steps from `start`, and the mean training loss [R]."""
 
     def train(state: RunState) -> tuple[RunState, Array]:
-        step = jax.vmap(partial(train_step, plan), in_axes=(0, None))
+        if plan.short is not None and len(state.seed) == 1:
+            step = _alone(partial(train_step_by_length, plan))
+        else:
+            step = jax.vmap(partial(train_step, plan), in_axes=(0, None))
         state, losses = lax.scan(step, state, start + jnp.arange(plan.every))
         return state, jnp.mean(losses, 0)
 
     return by_groups(plan.group, train, state)
+
+
+def _alone(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step of one run, leaves [1, ...], without `vmap`."""
+
+    def stepped(state: RunState, number: Array) -> Any:
+        after = step(jax.tree.map(lambda leaf: leaf[0], state), number)
+        return jax.tree.map(lambda leaf: leaf[None], after)
+
+    return stepped
 
 
 def validation_scores(plan: BlockPlan, state: RunState) -> Evaluation:

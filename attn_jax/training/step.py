@@ -7,7 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
+from attn_jax.mixers.base import Places, cut
 from attn_jax.training.block_plan import BlockPlan
 from attn_jax.training.examples import example_indices
 from attn_jax.training.state import RunState
@@ -46,9 +48,28 @@ def train_step(plan: BlockPlan, state: RunState, step: Array) -> tuple[RunState,
 
     params <- params - learning_rate * schedule(step) * (optimizer(clip(gradient)) + weight_decay * params)
     """
-    batch = train_batch(plan, state.seed, step)
+    return _descend(plan, state, step, *_slope(plan, state, step, train_batch(plan, state.seed, step)))
+
+
+def train_step_by_length(plan: BlockPlan, state: RunState, step: Array) -> tuple[RunState, Array]:
+    """`train_step` that leaves out the places after `plan.short` where all rows end before.
+
+    For one run alone: under `vmap` both sides of the choice are computed.
+    """
+    assert plan.short is not None  # `train_runs` asked
+    batch, short = train_batch(plan, state.seed, step), Places(0, plan.short)
+    fits = jnp.max(jnp.sum(batch.valid, 1)) <= plan.short
+    slope = partial(_slope, plan, state, step)
+    return _descend(plan, state, step, *lax.cond(fits, lambda: slope(cut(batch, short)), lambda: slope(batch)))
+
+
+def _slope(plan: BlockPlan, state: RunState, step: Array, batch: Any) -> tuple[Array, Params]:
+    """The loss and its gradient."""
     key = stream_key("dropout", state.seed, step)
-    value, gradient = jax.value_and_grad(batch_loss, argnums=1)(plan, state.params, batch, key)
+    return jax.value_and_grad(batch_loss, argnums=1)(plan, state.params, batch, key)
+
+
+def _descend(plan: BlockPlan, state: RunState, step: Array, value: Array, gradient: Params) -> tuple[RunState, Array]:
     update, opt_state = plan.optimizer.update(gradient, state.opt_state, state.params)
     params = jax.tree.map(lambda p, u: p - state.learning_rate * u, state.params, update)
     initial_loss = jnp.where(step == 0, value, state.initial_loss)

@@ -214,3 +214,36 @@ def test_scores_at_the_end_are_by_length():
     state, _ = train(plan, [0, 1], [1e-3, 1e-3], chunks=1)
     tallies = jax.jit(partial(final_scores, plan))(state)
     assert tallies["metric"].total.shape == (2, 3)
+
+
+def short_plan(config, **changes):
+    """Lengths 2, 3 and 6, of which the first two have no more than four places."""
+    return replace(make_plan(config, lengths=(2, 3, 6)), group=1, **{"short": 4} | changes)
+
+
+@pytest.mark.programs(24)
+@pytest.mark.parametrize("config", [TRANSFORMER, classic(GRU(), d_model=8)], ids=["transformer", "gru"])
+def test_short_steps_are_those_of_the_whole_batch(config):
+    """Of five steps of three runs some are short, and some are not."""
+    plan, seeds = short_plan(config), jnp.arange(3)
+    start = jax.jit(partial(init_runs, plan))(seeds, jnp.full(3, 1e-2))
+    states = [
+        jax.jit(partial(train_runs, replace(plan, short=short)))(start, jnp.int32(0)) for short in (None, plan.short)
+    ]
+    chex.assert_trees_all_close(*states, rtol=2e-4, atol=2e-5)
+    draw = jax.jit(jax.vmap(lambda seed: jax.vmap(lambda step: train_batch(plan, seed, step).valid)(jnp.arange(5))))
+    places = np.asarray(draw(seeds)).sum(-1)
+    assert (places <= 4).any() and (places > 4).any()
+
+
+def test_a_short_step_computes_no_more_than_its_places():
+    """One of two programs a step; and neither where several runs go at a time."""
+    plan = short_plan(classic(GRU(), d_model=8))
+    start = jax.eval_shape(partial(init_runs, plan), jnp.arange(2), jnp.full(2, 1e-2))
+
+    def program(plan):
+        return str(jax.make_jaxpr(partial(train_runs, plan))(start, jnp.int32(0)))
+
+    assert "cond[" in program(plan) and "length=4" in program(plan)
+    for other in (replace(plan, short=None), replace(plan, group=2)):
+        assert "cond[" not in program(other) and "length=4" not in program(other)

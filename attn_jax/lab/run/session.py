@@ -20,7 +20,8 @@ from attn_jax.lab.plan.alike import alone
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.numerics import recorded
 from attn_jax.lab.plan.sources import changed_file, hashed_sources, keep_sources
-from attn_jax.lab.plan.study_plan import StudyPlan, block_width, device_share, group_size
+from attn_jax.lab.plan.study_plan import StudyPlan
+from attn_jax.lab.plan.widths import block_width, device_share, group_size
 from attn_jax.lab.record.directory import block_directory, locked, refuse_strangers, write_json
 from attn_jax.lab.record.holding import is_owner, take_over
 from attn_jax.lab.record.runs import in_blocks, lanes_of
@@ -59,7 +60,8 @@ def choose_layout(plan: StudyPlan, *, platform: str, workers: int, num_devices: 
     else:  # of one worker, one block
         share = device_share(-(-block_width(runs, models, workers, widest=runs) // num_devices), platform)
         width = share * num_devices
-    return Layout(width, workers, platform, num_devices, group_size(share, platform))
+    group = group_size(share, platform, by_length=plan.short_places is not None)
+    return Layout(width, workers, platform, num_devices, group)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ from attn_jax.lab.plan import quantities
 from attn_jax.lab.plan.facts import study_facts
 from attn_jax.lab.plan.matching import Quantity, match_to
 from attn_jax.lab.plan.newton_trips import newton_trips
-from attn_jax.lab.plan.study_plan import StudyPlan, block_width
+from attn_jax.lab.plan.study_plan import StudyPlan
+from attn_jax.lab.plan.widths import block_width
 from attn_jax.lab.plan.yardstick import yardstick
 from attn_jax.lab.record.runs import in_blocks, padded
 from attn_jax.mixers import GRU, LSTM, RNN, Attention

@@ -410,3 +410,14 @@ def test_a_row_is_judged_as_slowly_as_it_was():
     assert rows_complaint([step, step | {"train_loss": []}], facts) == "step 5 has not 1 runs"
     both = step | {"test": 1, "after": 5, "lengths": [4]}  # of two kinds
     assert rows_complaint([step, both], facts) == rows_complaint([both, both], facts) == "test is no table"
+
+
+def test_a_cpu_trains_a_run_at_a_time_where_many_batches_are_short():
+    """Its step then goes by its own batch's length; an accelerator's, of all its runs, would go by the longest."""
+    study = get_config()
+    lengths = {(2, 9): 1, (7, 9): 2, (9, 9): 2}
+    plans = {span: StudyPlan(replace(study, train=replace(study.train, lengths=span))) for span in lengths}
+    assert {span: layout_of(plan).group for span, plan in plans.items()} == lengths
+    assert layout_of(plans[2, 9], platform="gpu").group == 4
+    assert plans[2, 9].block_plan("gru").short == plans[2, 9].spec.num_tokens(9) // 2
+    assert plans[7, 9].block_plan("gru").short is None
