@@ -89,4 +89,7 @@ def _conclude(directory: Path, console: Console) -> None:
 
 def _refuse_all_diverged(*studies: Results) -> None:
     if all(model.diverged.all() for results in studies for model in results.models.values()):
-        raise AllDivergedError("every run diverged; try smaller learning rates (--config.train.learning-rates)")
+        raise AllDivergedError(
+            "every run diverged; try smaller learning rates (--config.train.learning-rates), and of a task of your own "
+            "attn-jax check task"
+        )

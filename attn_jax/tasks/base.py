@@ -44,7 +44,8 @@ class TaskSpec:
       finite: whether the examples are a finite set, of which each split holds its own part; False: fresh by key.
       loss_places: where weights are above 0: at the "scored" places only, or at others too, "all".
       num_answered: T -> of a batch of T places, how many of a row's last valid ones hold all its weights: models are
-        asked for no others, which is faster and moves results by rounding; None: any place may have a weight.
+        asked for no others, which is faster and moves results by rounding; a batch with weights elsewhere has a loss of
+        NaN. None: any place may have a weight.
       strings_vocab_size: the ids of `Task.strings`, BOS and EOS included; None where there are none.
     """
 

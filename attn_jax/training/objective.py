@@ -144,14 +144,18 @@ def _answered(
     padded: bool,
     key: Key | None = None,
 ) -> tuple[Array, Batch]:
-    """A model's outputs at the places that may have weights, and the batch at these."""
+    """A model's outputs at the places that may have weights, and the batch at these; with weights elsewhere, of NaN."""
     valid, length = batch.valid if padded else None, batch.inputs.shape[1]
-    number = length if num_answered is None else num_answered(length)
+    number = length if num_answered is None else min(int(num_answered(length)), length)
     if number == length:
         return model.apply(params, batch.inputs, valid, key=key), batch
     # the rows of a batch are of one length; one shorter than `number` places begins at the first
     places = Places(length - number if valid is None else jnp.maximum(jnp.sum(valid[0]) - number, 0), number)
-    return apply_at(model.apply, params, batch.inputs, places, valid, key=key), cut(batch, places)
+    asked = cut(batch, places)
+    # a task that says too few of its places must not be trained on these unnoticed
+    all_there = jnp.sum(asked.weights > 0) == jnp.sum(batch.weights > 0)
+    asked = asked._replace(weights=jnp.where(all_there, asked.weights, jnp.nan))
+    return apply_at(model.apply, params, batch.inputs, places, valid, key=key), asked
 
 
 def _strings_loss(

@@ -124,3 +124,14 @@ def test_a_model_that_drops_does_so_in_the_whole():
     """What is dropped hangs on the shape that is drawn."""
     dropping = replace(SHAPES["pre norm"], dropout=0.1).make(IO(num_classes=7, vocab_size=7), 9)
     assert not isinstance(dropping.apply, CutApply)
+
+
+def test_a_weight_that_no_answer_has_ends_the_run():
+    """A task that says too few of its places: the loss is none, whatever the model."""
+    task = Parity(labels="running").make()
+    model = SHAPES["pre norm"].make(task.spec.io, 9)
+    told = task._replace(spec=replace(task.spec, num_answered=lambda num_tokens: num_tokens - 1))
+    batch = task.sample(jax.random.key(0), 4, 9, 9)
+    loss = lambda task, params: answers(model, task).loss(params, batch, padded=False, key=None).mean  # noqa: E731
+    of_all, of_some = jax.jit(lambda params: [loss(task, params), loss(told, params)])(made_up(model.init))
+    assert np.isfinite(of_all) and np.isnan(of_some)

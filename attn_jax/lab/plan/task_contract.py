@@ -49,8 +49,9 @@ def made(task: Any) -> Task:
         ("solve", task.solve, ("inputs", "valid")),
         ("spec.lengths", spec.lengths, ("low", "high")),
         ("spec.num_tokens", spec.num_tokens, ("length",)),
+        ("spec.num_answered", spec.num_answered, ("num_tokens",)),
     ):
-        if function is not None or name not in ("strings", "solve"):
+        if function is not None or name not in ("strings", "solve", "spec.num_answered"):
             _check_arguments(name, function, arguments)
     return task
 
@@ -94,6 +95,19 @@ def num_places(spec: TaskSpec, length: int) -> int:
     return int(places)
 
 
+def check_answered(spec: TaskSpec, places: int) -> None:
+    """Holds `spec.num_answered` against a batch of so many places.
+
+    Raises:
+      UserError: it gives no number of them.
+    """
+    if spec.num_answered is None:
+        return
+    number = spec.num_answered(places)
+    right = isinstance(number, Integral) and 0 < number <= places
+    _require(right, f"spec.num_answered({places}) is {number!r:.60}, wanted 1 to {places} of so many places")
+
+
 def check_sample(task: Task, batch_size: int, length: int) -> None:
     """Traces `sample` and holds what it gives against the spec.
 
@@ -101,6 +115,7 @@ def check_sample(task: Task, batch_size: int, length: int) -> None:
       UserError: another structure, shape or dtype; it is named.
     """
     io, places = task.spec.io, num_places(task.spec, length)
+    check_answered(task.spec, places)
     batch = _traced(task.sample, batch_size, length)
     _require(isinstance(batch, Batch), f"sample gives a {type(batch).__name__}, wanted an attn_jax.types.Batch")
     shape = (batch_size, places)

@@ -127,6 +127,7 @@ OWN_CODE = {
     "sample raises": ("mixer", "task._replace(sample=fail)"),
     "floors raise": ("mixer", "task._replace(floors=fail)"),
     "lengths raise": ("mixer", "task._replace(spec=replace(task.spec, lengths=fail))"),
+    "num_answered raises": ("mixer", "task._replace(spec=replace(task.spec, num_answered=fail))"),
     "num_tokens raises": ("mixer", "task._replace(spec=replace(task.spec, num_tokens=fail))"),
 }
 
@@ -177,6 +178,22 @@ WRONG_TASKS = {
     "num_tokens gives a string": (
         "task._replace(spec=replace(task.spec, num_tokens=lambda n: 'x'))",
         "spec.num_tokens(4) is 'x', wanted how many places",
+    ),
+    "num_answered takes two": (
+        "task._replace(spec=replace(task.spec, num_answered=lambda a, b: 3))",
+        "spec.num_answered takes (a, b), wanted (num_tokens)",
+    ),
+    "num_answered is a number": (
+        "task._replace(spec=replace(task.spec, num_answered=1))",
+        "spec.num_answered is 1, wanted a function",
+    ),
+    "num_answered gives more than there are": (
+        "task._replace(spec=replace(task.spec, num_answered=lambda n: n + 1))",
+        "spec.num_answered(5) is 6, wanted 1 to 5 of so many places",
+    ),
+    "num_answered gives a float": (
+        "task._replace(spec=replace(task.spec, num_answered=lambda n: 1.0))",
+        "spec.num_answered(5) is 1.0, wanted 1 to 5 of so many places",
     ),
     "spec is a dict": ("task._replace(spec={})", "spec is a dict, wanted an attn_jax.tasks.TaskSpec"),
     "a metric of their own": ("task._replace(spec=replace(task.spec, metric='f1'))", "spec.metric is 'f1', wanted one"),
