@@ -12,8 +12,8 @@ It was best at 1e-3, the lower edge of that grid, and the GRU at 1e-2, the upper
 side since. With 3 seeds, 2026-11-30, no best rate lies on its edge: transformer .92 at 3e-4 and 1e-3, .83 at 1e-2; GRU
 .89 at 3e-3 and 1e-2, .56 at 3e-2; LSTM .85 at 1e-2, .69 at 3e-2.
 
-So trained, 2026-12-01, 2 cores (AMD EPYC, AVX2), jax 0.10.2, 11 minutes: transformer .91 [.84, .99], GRU .90 [.84, .96],
-LSTM .83 [.75, .91], by intervals that cover what they say; no test decides (39 seeds would decide one).
+So trained, 2026-12-01, 2 cores (AMD EPYC, AVX2), jax 0.10.2, 11 minutes: transformer .91 [.84, .99], GRU .90
+[.84, .96], LSTM .83 [.75, .91], by intervals that cover what they say; no test decides (39 seeds would decide one).
 
 What was tried before, 2 seeds a row, 600 steps, score at the better rate of {3e-3, 1e-2}:
 
