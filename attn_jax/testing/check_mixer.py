@@ -199,13 +199,16 @@ def _check_places_alone(mixer: Mixer, params: Params, x: np.ndarray) -> None:
     short = np.arange(_T) < np.array([[_SHORT], [_SHORT]])
 
     def both(params, x, first):
-        fixed, traced, key = Places(2, 3), Places(first, 3), jax.random.key(1)
-        cases = {"": (fixed, None, None), " with a key": (fixed, None, key), " beside padding": (traced, short, None)}
-        return {
-            name: [differentiated(form, params, x, *case) for form in (alone, whole)] for name, case in cases.items()
+        fixed, traced = Places(2, 3), Places(first, 3)
+        cases = {
+            "": (fixed, None, False),
+            " with a key": (fixed, None, True),
+            " beside padding": (traced, short, False),
         }
+        return {name: [slopes(form, params, x, *case) for form in (alone, whole)] for name, case in cases.items()}
 
-    def differentiated(form, params, x, places, valid, key):
+    def slopes(form, params, x, places, valid, keyed):
+        key = jax.random.key(1) if keyed else None  # one for each: none is used twice
         return _with_gradient(lambda params, x: form(params, x, places, valid, key=key), params, x)
 
     def whole(params, x, places, valid, *, key):

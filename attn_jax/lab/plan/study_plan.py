@@ -115,7 +115,7 @@ class StudyPlan:
     def short_places(self) -> int | None:
         """Half of a batch's places, where many of the lengths trained on need no more; None elsewhere, and of strings.
 
-        A step of no more places is compiled beside the whole one, which takes a fifth longer, and is half of it.
+        A step of no more places is compiled beside the whole one, in up to half of its time, and takes half as long.
         """
         if self.study.strings:
             return None
