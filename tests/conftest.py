@@ -1,14 +1,16 @@
-"""Every test runs on the CPU, with keys checked for reuse and compiled programs kept in .cache."""
+"""Every test runs on the CPU, with keys checked for reuse, compiled programs kept in .cache and bytecode kept."""
 
 import contextlib
 import ctypes
 import gc
 import os
+import sys
 from importlib.metadata import version
 
 # compiling is most of the time of these tests: unoptimised and in one piece it costs half, and an eighth with the older
 # emitters, which are gone from newer versions (an unknown flag is fatal)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""  # without bytecode each process that tests start needs a second more
 os.environ["ATTN_JAX_CACHE"] = "off"  # theirs is below
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # other processes, those that tests start too, want them
 os.environ.setdefault(
@@ -23,6 +25,7 @@ import tiers
 
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.path.dirname(__file__), "..", ".cache", "jax"))
 jax.config.update("jax_debug_key_reuse", True)
+sys.dont_write_bytecode = False  # nor does pytest rewrite its assertions anew each time: 10 s of collecting
 
 
 # Programs that a test may compile: they are what tests cost, half of it XLA, half tracing and lowering. A dozen should

@@ -1,5 +1,6 @@
 """Runs the command as a user does, in a process group of its own that a test can hurt."""
 
+import fcntl
 import json
 import os
 import runpy
@@ -28,6 +29,24 @@ def environment():
 
 def cache():
     return Path(__file__).parents[2] / ".cache" / "jax"
+
+
+def trained_once(tmp_path_factory, cores=None):
+    """The tiny study, trained without interruption on so many cores at most: once for all files and all workers."""
+    own = os.sched_getaffinity(0)
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    directory = folder / f"unbroken-{len(sorted(own)[:cores])}"
+    with directory.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "summary.json").exists():
+            os.sched_setaffinity(0, sorted(own)[:cores])
+            try:
+                code, output = finish(start(directory))
+            finally:
+                os.sched_setaffinity(0, own)
+            assert code == 0, output
+    return directory
 
 
 def finish(process, timeout=120):

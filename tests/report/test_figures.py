@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from attn_jax.lab.outcome.summary import summarize
 from attn_jax.report import figures, reading, style
 from attn_jax.report.plots import plot_solved
-from attn_jax.report.ticks import length_ticks
+from attn_jax.report.ticks import count_ticks, length_ticks
 
 DRAWN = (
     figures.learning_curves,
@@ -116,6 +116,14 @@ def test_a_share_solved_holds_until_the_next_evaluation(quickstart):
     plot_solved(axes, quickstart, summary, [*summary["models"]])
     curves = [line for line in axes.lines if line.get_xdata()[0] == 0]
     assert [line.get_drawstyle() for line in curves] == ["steps-post"] * len(summary["models"])
+
+
+def test_steps_are_ticked_up_to_the_budget_and_not_beyond():
+    axes = Figure().subplots()
+    for budget, ticks in ((200, [0, 100, 200]), (1500, [0, 500, 1000, 1500])):
+        axes.set_xlim(-0.05 * budget, 1.5 * budget)
+        count_ticks(axes.xaxis, last=budget)
+        assert axes.get_xticks().tolist() == ticks
 
 
 def test_labels_of_close_lengths_do_not_touch():

@@ -45,7 +45,11 @@ def seeds_of(train: Mapping[str, Any]) -> range:
 
 
 def rates_of(facts: Mapping[str, Any]) -> list[float]:
-    """The learning rates, ascending, from study.json's facts: those of the config, and what the grid was widened by."""
+    """The learning rates, ascending, from study.json's facts: those of the config, and what the grid was widened by.
+
+    >>> rates_of({"config": {"train": {"learning_rates": [0.1, 0.3]}}, "widened": {"rates": [0.03], "settled": True}})
+    [0.03, 0.1, 0.3]
+    """
     return sorted({*facts["config"]["train"]["learning_rates"], *facts["widened"]["rates"]})
 
 

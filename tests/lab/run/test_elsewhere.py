@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from processes import environment, finish, kill_group, rows, start, summary, wait_for
+from processes import environment, finish, kill_group, rows, start, summary, trained_once, wait_for
 
 import attn_jax
 from attn_jax.version import __version__
@@ -24,15 +24,7 @@ pytestmark = [pytest.mark.exhaustive, pytest.mark.skipif(missing, reason="needs 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """The tiny study on this machine, on two cores at most, so that its blocks are those of two workers."""
-    directory, cores = tmp_path_factory.mktemp("unbroken") / "study", os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(cores)[:2])
-    try:
-        code, output = finish(start(directory))
-    finally:
-        os.sched_setaffinity(0, cores)
-    assert code == 0, output
-    return directory
+    return trained_once(tmp_path_factory, cores=2)  # its blocks are those of two workers
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from processes import (
     rows,
     start,
     summary,
+    trained_once,
     wait_for,
 )
 
@@ -32,11 +33,7 @@ from attn_jax.lab.doctor import examine
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """The tiny study, run once without interruption."""
-    directory = tmp_path_factory.mktemp("unbroken") / "study"
-    code, output = finish(start(directory))
-    assert code == 0, output
-    return directory
+    return trained_once(tmp_path_factory)
 
 
 @pytest.mark.exhaustive
