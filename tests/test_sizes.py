@@ -37,4 +37,5 @@ def test_what_is_longer_is_named(tmp_path):
     (tmp_path / "long.py").write_text("x = 0\n" * (FILE + 1))
     body = "    x = 0\n" * FUNCTION
     (tmp_path / "function.py").write_text(f'def f():\n{body}\n\ndef g():\n    """\n{body}    """\n    return 0\n')
+    (tmp_path / "just.py").write_text("x = 0\n" * (FILE - FUNCTION) + f"def h():\n{body}"[: -len("    x = 0\n")])
     assert too_long(tmp_path) == [f"function.py: f, {FUNCTION + 1} lines", f"long.py: {FILE + 1} lines"]

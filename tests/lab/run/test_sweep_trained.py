@@ -23,7 +23,6 @@ from attn_jax.config import Sweep
 
 def get_config():
     study = tiny()
-    study = replace(study, models={"transformer": study.models["transformer"]})
     return Sweep(study, axes={"models.transformer.d_model": (4, 8)})
 """
 
